@@ -1,0 +1,1 @@
+"""Forecasts and risk scores, without Airflow."""

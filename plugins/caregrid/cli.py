@@ -1,0 +1,37 @@
+"""The `caregrid` command: gathers the command groups, runs one, and turns errors into words and exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import pkgutil
+import sys
+from collections.abc import Sequence
+
+from caregrid import commands
+from caregrid.errors import CareGridError
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser with every group found in caregrid.commands."""
+    parser = argparse.ArgumentParser(prog="caregrid", description="CareGrid from the terminal.")
+    subparsers = parser.add_subparsers(dest="group", required=True, metavar="COMMAND")
+    for module in sorted(pkgutil.iter_modules(commands.__path__), key=lambda found: found.name):
+        importlib.import_module(f"{commands.__name__}.{module.name}").register(subparsers)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Returns 0 when done, 1 when it failed, 2 when its input was wrong."""
+    options = build_parser().parse_args(arguments)
+    try:
+        return int(options.run(options) or 0)
+    except CareGridError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
