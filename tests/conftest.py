@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
 import pytest
+from caregrid.database import connect, migrate, roles, server
+from caregrid.paths import ROOT
 
 MARKERS = {"unit", "dags", "integration", "e2e"}
+TEMPLATE = "warehouse"
+_numbers = itertools.count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -12,4 +26,74 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         borne = MARKERS & {mark.name for mark in item.iter_markers()}
         if len(borne) != 1:
-            raise pytest.UsageError(f"{item.nodeid}: needs exactly one of {sorted(MARKERS)}, has {sorted(borne)}")
+            raise pytest.UsageError(
+                f"{item.nodeid}: needs exactly one of {sorted(MARKERS)}, has {sorted(borne)}"
+            )
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """A fresh, migrated warehouse of one test or one module, with a var directory of its own."""
+
+    database: str
+    var: Path
+    dsns: dict[str, str]
+
+    def dsn(self, role: str) -> str:
+        """Return the role's DSN for this database."""
+        return self.dsns[role]
+
+    def connect(self, role: str, autocommit: bool = False) -> psycopg.Connection[Any]:
+        """Open a connection as a role."""
+        return connect.connect(role, autocommit)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def test_var() -> Iterator[Path]:
+    """Point CAREGRID_VAR at a directory of this test run, so that no test touches the developer's own."""
+    var = ROOT / "var" / "tests" / f"{os.getpid()}-{uuid.uuid4().hex[:6]}"
+    var.mkdir(parents=True)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("CAREGRID_")]:
+            patch.delenv(name)
+        patch.setenv("CAREGRID_VAR", str(var))
+        yield var
+        server.delete()
+    shutil.rmtree(var, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def database_server(test_var: Path) -> dict[str, str]:
+    """Start PostgreSQL once, migrate the template, and return {role: dsn} of the template."""
+    server.start(durable=False)
+    migrate.migrate(connect.dsn("owner"))
+    return {role: connect.dsn(role) for role in (*connect.ROLES, *connect.SERVICE_ROLES, "admin")}
+
+
+def _fresh(template: dict[str, str], test_var: Path) -> Iterator[Warehouse]:
+    database = f"test_{next(_numbers)}"
+    var = test_var / database
+    var.mkdir()
+    with psycopg.connect(template["admin"], autocommit=True) as admin:
+        roles.clone(admin, TEMPLATE, database)
+    dsns = {role: f"{template[role].rsplit('/', 1)[0]}/{database}" for role in connect.ROLES}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CAREGRID_VAR", str(var))
+        for role, dsn in dsns.items():
+            patch.setenv(f"CAREGRID_DSN_{role.upper()}", dsn)
+        yield Warehouse(database, var, dsns)
+    with psycopg.connect(template["admin"], autocommit=True) as admin:
+        admin.execute(f"drop database {database} with (force)")
+    shutil.rmtree(var, ignore_errors=True)
+
+
+@pytest.fixture
+def warehouse(database_server: dict[str, str], test_var: Path) -> Iterator[Warehouse]:
+    """A fresh migrated warehouse for one test; CAREGRID_DSN_* and CAREGRID_VAR point at it."""
+    yield from _fresh(database_server, test_var)
+
+
+@pytest.fixture(scope="module")
+def warehouse_module(database_server: dict[str, str], test_var: Path) -> Iterator[Warehouse]:
+    """A fresh migrated warehouse shared by the tests of one module."""
+    yield from _fresh(database_server, test_var)

@@ -1,10 +1,16 @@
 -- Least privilege, by role. The roles themselves are made with the cluster.
 
 revoke all on schema public from public;
-revoke connect, temporary on database warehouse from public;
-grant connect on database warehouse to caregrid_loader, caregrid_dbt, caregrid_model, caregrid_action, bi_reader;
-grant temporary on database warehouse to caregrid_loader, caregrid_dbt;
-grant create on database warehouse to caregrid_dbt;
+-- The database is named by whoever made it: tests run on clones under other names.
+do $$
+begin
+    execute format('revoke connect, temporary on database %I from public', current_database());
+    execute format('grant connect on database %I to caregrid_loader, caregrid_dbt, caregrid_model, caregrid_action, bi_reader',
+                   current_database());
+    execute format('grant temporary on database %I to caregrid_loader, caregrid_dbt', current_database());
+    execute format('grant create on database %I to caregrid_dbt', current_database());
+end
+$$;
 
 grant usage on schema landing, raw, rejected, ledger, canonical to caregrid_loader, caregrid_dbt;
 grant select, insert, update on all tables in schema landing, raw, canonical to caregrid_loader;

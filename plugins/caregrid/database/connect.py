@@ -1,0 +1,80 @@
+"""How everything connects to the databases: one DSN per role, from the environment or the secrets."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import psycopg.conninfo
+
+from caregrid import paths
+from caregrid.errors import CareGridError
+
+ROLES = ("owner", "loader", "dbt", "model", "action", "bi_reader")
+SERVICE_ROLES = ("airflow", "mlflow")
+
+
+def secrets_file() -> Path:
+    """Return the path of the file that holds {role: dsn}; readable by its owner alone."""
+    return paths.var("secrets", "database.json")
+
+
+def dsn(role: str) -> str:
+    """Return `postgresql://user:password@host:port/database` for a role.
+
+    CAREGRID_DSN_<ROLE> wins over the generated secrets, so any PostgreSQL serves.
+
+    Raises:
+        CareGridError: the role is unknown, or no database has been set up.
+    """
+    if role not in (*ROLES, *SERVICE_ROLES, "admin"):
+        raise CareGridError(f"there is no database role {role!r}", fix=f"use one of {', '.join(ROLES)}")
+    named = os.environ.get(f"CAREGRID_DSN_{role.upper()}")
+    if named:
+        return named
+    try:
+        return str(json.loads(secrets_file().read_text())[role])
+    except (FileNotFoundError, KeyError):
+        raise CareGridError(
+            f"no database is set up for the role {role!r}",
+            where=str(secrets_file()),
+            fix=f"start it with `caregrid database start`, or set CAREGRID_DSN_{role.upper()}",
+        ) from None
+
+
+def sqlalchemy_url(role: str, driver: str = "psycopg2") -> str:
+    """Return the role's DSN as SQLAlchemy writes it, `postgresql+<driver>://…`."""
+    return f"postgresql+{driver}://{dsn(role).split('://', 1)[1]}"
+
+
+def parameters(role: str) -> dict[str, str]:
+    """Return the role's {username, password, host, port, dbname}, named as psql's options are."""
+    parts = psycopg.conninfo.conninfo_to_dict(dsn(role))
+    return {
+        ("username" if key == "user" else key): str(value)
+        for key, value in parts.items()
+        if value is not None
+    }
+
+
+def connect(role: str, autocommit: bool = False) -> psycopg.Connection[Any]:
+    """Open a connection as a role, in UTC.
+
+    Raises:
+        CareGridError: the server does not answer or refuses; the message never holds the password.
+    """
+    target = dsn(role)
+    try:
+        return psycopg.connect(
+            target, autocommit=autocommit, application_name=f"caregrid {role}", options="-c timezone=UTC"
+        )
+    except psycopg.OperationalError as error:
+        parts = psycopg.conninfo.conninfo_to_dict(target)
+        raise CareGridError(
+            f"cannot connect as {role}: {str(error).strip().splitlines()[-1]}",
+            where=f"{parts.get('host')}:{parts.get('port')}/{parts.get('dbname')}",
+            fix="start the database with `caregrid database start`",
+        ) from error

