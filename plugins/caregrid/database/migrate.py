@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ def read_migrations(directory: Path = MIGRATIONS) -> list[Migration]:
     """Return the migrations of a directory in order.
 
     Raises:
-        CareGridError: a file is misnamed, or the numbers have a gap or a double.
+        CareGridError: a file is misnamed, or two bear one number.
     """
     found = []
     for path in sorted(directory.glob("*.sql")):
@@ -50,12 +51,10 @@ def read_migrations(directory: Path = MIGRATIONS) -> list[Migration]:
         found.append(
             Migration(int(match[1]), path.name, content.decode(), hashlib.sha256(content).hexdigest())
         )
-    for expected, migration in enumerate(found, start=1):
-        if migration.number != expected:
+    for earlier, later in itertools.pairwise(found):
+        if earlier.number == later.number:
             raise CareGridError(
-                f"expected migration {expected:04d}",
-                where=migration.name,
-                fix="number the files without a gap",
+                f"has the number of {earlier.name}", where=later.name, fix="give it the next free number"
             )
     return found
 
@@ -82,6 +81,7 @@ def migrate(dsn: str, directory: Path = MIGRATIONS) -> list[str]:
         }
         _refuse_changes(migrations, applied)
         pending = [migration for migration in migrations if migration.number not in applied]
+        _refuse_late_comers(pending, applied)
         for migration in pending:
             _apply(connection, migration)
         return [migration.name for migration in pending]
@@ -101,6 +101,17 @@ def _refuse_changes(migrations: list[Migration], applied: dict[int, tuple[str, s
                 "was changed after it was applied",
                 where=present[number].name,
                 fix="restore the file and write the change as a new migration",
+            )
+
+
+def _refuse_late_comers(pending: list[Migration], applied: dict[int, tuple[str, str]]) -> None:
+    # Every database must have seen the same order, or two of the same version could differ.
+    for migration in pending:
+        if applied and migration.number < max(applied):
+            raise CareGridError(
+                f"comes after {max(applied):04d}, which this database already has",
+                where=migration.name,
+                fix="give it a number above, or start from an empty database (`make reset`)",
             )
 
 

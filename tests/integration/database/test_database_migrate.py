@@ -20,7 +20,7 @@ def _copy(target: Path) -> Path:
 
 
 def _next(directory: Path, sql: str) -> Path:
-    file = directory / f"{len(read_migrations(directory)) + 1:04d}_more.sql"
+    file = directory / f"{read_migrations(directory)[-1].number + 1:04d}_more.sql"
     file.write_text(sql)
     return file
 
@@ -72,8 +72,18 @@ def test_two_runners_at_once_apply_each_file_once(warehouse: Any, tmp_path: Path
     assert sorted(len(names) for names in applied) == [0, 0, 1]
 
 
-def test_a_gap_in_the_numbers_is_refused(tmp_path: Path) -> None:
+def test_a_number_given_twice_is_refused(tmp_path: Path) -> None:
     (tmp_path / "0001_one.sql").write_text("select 1")
-    (tmp_path / "0003_three.sql").write_text("select 3")
-    with pytest.raises(CareGridError, match="expected migration 0002"):
+    (tmp_path / "0001_other.sql").write_text("select 1")
+    with pytest.raises(CareGridError, match="has the number of"):
         read_migrations(tmp_path)
+
+
+def test_a_number_below_those_applied_is_refused(warehouse: Any, tmp_path: Path) -> None:
+    directory = _copy(tmp_path)
+    last = read_migrations(directory)[-1].number
+    (directory / f"{last + 2:04d}_later.sql").write_text("select 1")
+    migrate(warehouse.dsn("owner"), directory)
+    (directory / f"{last + 1:04d}_between.sql").write_text("select 1")
+    with pytest.raises(CareGridError, match="which this database already has"):
+        migrate(warehouse.dsn("owner"), directory)

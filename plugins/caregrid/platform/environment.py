@@ -1,0 +1,152 @@
+"""The complete environment of every tool: nothing phones home, nothing is written outside var/.
+
+`quiet()` is what any command needs before it imports a library; `environment()` adds what Airflow and MLflow need.
+Both set every value outright, so that a setting of the user's shell cannot change what a run does.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from caregrid import paths
+from caregrid.database import connect
+from caregrid.platform import accounts, ports
+
+# Each is read by one tool before its first message home.
+_SILENCE = {
+    "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+    "DBT_SEND_ANONYMOUS_USAGE_STATS": "False",
+    "DO_NOT_TRACK": "1",
+    "GX_ANALYTICS_ENABLED": "False",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_DISABLE_ENV_CREATION": "true",
+    "OTEL_SDK_DISABLED": "true",
+    "SCARF_ANALYTICS": "false",
+    "SCARF_NO_ANALYTICS": "true",
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+}
+_HOMES = {
+    "HOME": ("home",),
+    "XDG_CACHE_HOME": ("home", ".cache"),
+    "XDG_CONFIG_HOME": ("home", ".config"),
+    "XDG_DATA_HOME": ("home", ".local", "share"),
+    "XDG_STATE_HOME": ("home", ".local", "state"),
+    "XDG_RUNTIME_DIR": ("run",),
+    "TMPDIR": ("tmp",),
+    "MPLCONFIGDIR": ("home", ".config", "matplotlib"),
+    "NUMBA_CACHE_DIR": ("home", ".cache", "numba"),
+    "DBT_TARGET_PATH": ("dbt", "target"),
+    "DBT_LOG_PATH": ("logs", "dbt"),
+}
+
+
+def quiet() -> dict[str, str]:
+    """Return the settings that keep tools silent and within var/; their directories are made."""
+    settings = dict(_SILENCE)
+    for name, parts in _HOMES.items():
+        directory = paths.var(*parts).resolve()
+        directory.mkdir(parents=True, exist_ok=True)
+        settings[name] = str(directory)
+    settings |= {
+        "CAREGRID_VAR": str(paths.var().resolve()),
+        "MPLBACKEND": "Agg",
+        # The checkout holds no files that a run has written; the libraries were compiled when installed.
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUTF8": "1",
+        "TZ": "UTC",
+        # A proxy of the user's shell must not see what passes between our own services.
+        "NO_PROXY": _without_proxy(),
+        "no_proxy": _without_proxy(),
+    }
+    return settings
+
+
+def apply_quiet() -> None:
+    """Set `quiet()` in this process, before it imports any of the tools."""
+    os.environ.update(quiet())
+
+
+def environment() -> dict[str, str]:
+    """Return the whole environment for a service: this process's, made quiet, with the addresses and secrets.
+
+    It holds passwords: hand it to a process, never print or log it.
+
+    Raises:
+        CareGridError: the database has not been set up yet.
+    """
+    return dict(os.environ) | quiet() | _airflow() | _mlflow()
+
+
+def _without_proxy() -> str:
+    own = ["127.0.0.1", "localhost", "::1"]
+    theirs = [name.strip() for name in os.environ.get("NO_PROXY", os.environ.get("no_proxy", "")).split(",")]
+    return ",".join([*own, *(name for name in theirs if name and name not in own)])
+
+
+def _airflow() -> dict[str, str]:
+    home = paths.var("airflow").resolve()
+    logs = paths.var("logs").resolve()
+    for directory in (home, logs):
+        directory.mkdir(parents=True, exist_ok=True)
+    port = ports.known("airflow") or ports.choose("airflow")
+    keys = accounts.keys()
+    options = {
+        "core": {
+            "dags_folder": str(paths.ROOT / "dags"),
+            "plugins_folder": str(paths.ROOT / "plugins"),
+            "load_examples": "False",
+            "executor": "LocalExecutor",
+            # It starts this many workers of 150 MB each; 32 by default.
+            "parallelism": str(max(2, min(8, os.cpu_count() or 2))),
+            "fernet_key": keys["fernet"],
+            "default_task_retries": "2",
+            "default_timezone": "utc",
+            # The default asks the name service who we are.
+            "hostname_callable": "socket.gethostname",
+            "simple_auth_manager_users": ",".join(f"{name}:{role}" for name, role in accounts.ROLES.items()),
+            "simple_auth_manager_passwords_file": str(accounts.passwords_file()),
+            "execution_api_server_url": f"http://127.0.0.1:{port}/execution/",
+        },
+        "database": {
+            "sql_alchemy_conn": connect.sqlalchemy_url("airflow"),
+            "sql_alchemy_conn_async": connect.sqlalchemy_url("airflow", "asyncpg"),
+        },
+        "api": {
+            "host": "127.0.0.1",
+            "port": str(port),
+            "base_url": f"http://127.0.0.1:{port}",
+            "secret_key": keys["session"],
+            "workers": "1",
+        },
+        "api_auth": {"jwt_secret": keys["token"], "jwt_issuer": "caregrid"},
+        "scheduler": {
+            # A killed supervisor is otherwise noticed after five minutes.
+            "task_instance_heartbeat_timeout": "30",
+            "scheduler_idle_sleep_time": "0.5",
+        },
+        "dag_processor": {"refresh_interval": "30", "min_file_process_interval": "30"},
+        "logging": {
+            "base_log_folder": str(logs / "airflow"),
+            "dag_processor_child_process_log_directory": str(logs / "dag_processor"),
+            "colored_console_log": "False",
+        },
+    }
+    variables = {
+        f"AIRFLOW__{section.upper()}__{name.upper()}": value
+        for section, values in options.items()
+        for name, value in values.items()
+    }
+    return variables | {"AIRFLOW_HOME": str(home), "HOSTNAME": socket.gethostname()}
+
+
+def _mlflow() -> dict[str, str]:
+    artifacts = paths.var("mlflow", "artifacts").resolve()
+    artifacts.mkdir(parents=True, exist_ok=True)
+    return {
+        # The server's own setting; a command line would show the password to every user of the machine.
+        "MLFLOW_BACKEND_STORE_URI": connect.sqlalchemy_url("mlflow"),
+        "MLFLOW_REGISTRY_STORE_URI": connect.sqlalchemy_url("mlflow"),
+        "MLFLOW_DEFAULT_ARTIFACT_ROOT": artifacts.as_uri(),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
