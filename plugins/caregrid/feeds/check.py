@@ -1,0 +1,124 @@
+"""Semantic checks of a feed: what the schema cannot see, from the cron line to the publication times."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from caregrid.feeds.check_outputs import check_outputs
+from caregrid.feeds.checker import Checker
+from caregrid.feeds.document import BrokenYaml, read_document
+from caregrid.feeds.document import Path as DocumentPath
+from caregrid.feeds.problems import Problem
+from caregrid.feeds.schema import schema_problems
+from caregrid.feeds.times import check_cron, parse_duration
+
+_PUBLISHED = ("value", "file_name", "last_modified", "column")
+_KNOWN = ("value", "column", "file_name", "published_at", "period_end_plus")
+
+
+def check_text(file: Path, text: str) -> list[Problem]:
+    """Return every mistake in a feed's YAML, in order of line.
+
+    The semantic checks run only once the schema holds: before, they would repeat its findings.
+    """
+    try:
+        document = read_document(text)
+    except BrokenYaml as error:
+        return [Problem(file, error.line, "", f"this is no YAML mapping: {error.message}", "correct the YAML")]
+    problems = schema_problems(file, document)
+    if problems:
+        return sorted(set(problems), key=lambda problem: (problem.line, problem.field))
+    checker = Checker(file, document)
+    _check_head(checker)
+    for name in document.data["sources"]:
+        _check_source(checker, ("sources", name))
+    check_outputs(checker)
+    return sorted(set(checker.problems), key=lambda problem: (problem.line, problem.field))
+
+
+def _check_head(checker: Checker) -> None:
+    data = checker.document.data
+    if data["feed"] != checker.file.stem:
+        checker.report(("feed",), f"the feed is called {data['feed']!r}, its file {checker.file.name!r}",
+                       f"call the file {data['feed']}.yml")
+    try:
+        ZoneInfo(data["timezone"])
+    except (ValueError, OSError, KeyError):
+        checker.report(("timezone",), f"{data['timezone']!r} is no time zone", "use an IANA name, for example America/Toronto")
+    if data["schedule"] is not None:
+        try:
+            check_cron(data["schedule"])
+        except ValueError as error:
+            checker.report(("schedule",), str(error), 'write five fields, for example "10 * * * *", or null')
+    checker.duration(("expected_every",))
+    checker.duration(("lateness_tolerance",))
+    if data["expected_every"] is None and data["lateness_tolerance"] is not None:
+        checker.report(("lateness_tolerance",), "a one-off publication cannot be late", "set it to null, or give expected_every")
+    if data["expected_every"] is not None and data["lateness_tolerance"] is None:
+        checker.report(("lateness_tolerance",), "a feed that is expected has no tolerance", "give for example PT2H")
+
+
+def _check_source(checker: Checker, path: DocumentPath) -> None:
+    source = checker.at(path)
+    form = source["format"]
+    if not source.get("path") and not source.get("url"):
+        checker.report(path, "the source has neither path nor url", "give path: below the feeds' base directory, or url:")
+    url = source.get("url")
+    if url and not url.startswith("https://"):
+        checker.report((*path, "url"), f"{url!r} is not https", "use https://; a local file is a path:")
+    place = source.get("path")
+    if place and (place.startswith("/") or ".." in Path(place).parts):
+        checker.report((*path, "path"), f"{place!r} leaves the feeds' base directory",
+                       "write it relative to CAREGRID_FEEDS_BASE, or as file:///…")
+    try:
+        codecs.lookup(form.get("encoding", "utf-8"))
+    except LookupError:
+        checker.report((*path, "format", "encoding"), f"encoding {form['encoding']!r} is unknown", "use utf-8, utf-16, cp1252, latin-1, big5 …")
+    if form["type"] not in ("csv", "tsv"):
+        for key in ("delimiter", "quote", "skip_rows", "header"):
+            if key in form:
+                checker.report((*path, "format", key), f"{key} says nothing about {form['type']}", "drop it")
+    if "records" in form and form["type"] != "json":
+        checker.report((*path, "format", "records"), "records belongs to json", "drop it")
+    if form.get("header") is False:
+        checker.report((*path, "format", "header"), "without a header the columns have no names", "give header: [name, …]")
+    if form.get("thousands") is not None and form.get("thousands") == form.get("decimal", "."):
+        checker.report((*path, "format", "thousands"), "thousands and decimal are the same character", "correct one of them")
+    seen: dict[str, str] = {}
+    for key in ("missing", "suppressed", "not_applicable"):
+        for token in source.get(key, []):
+            if str(token) in seen:
+                checker.report((*path, key), f"{token!r} stands under {seen[str(token)]} and {key}", "keep it under one of them")
+            seen[str(token)] = key
+    if "published_at" not in source:
+        checker.report(path, "published_at is missing: nobody could tell when the file was published",
+                       "add published_at: {file_name: …, format: …}, {column: …}, {last_modified: true} or {value: …, assumed: true}")
+    else:
+        check_moment(checker, (*path, "published_at"), _PUBLISHED)
+    if "known_at" in source:
+        check_moment(checker, (*path, "known_at"), _KNOWN)
+
+
+def check_moment(checker: Checker, path: DocumentPath, origins: tuple[str, ...]) -> None:
+    """Check published_at or known_at: one origin, a format where one is needed, a duration that is one."""
+    moment = checker.at(path)
+    origin = checker.one_of(path, moment, origins, path[-1] if isinstance(path[-1], str) else "it")
+    if "format" in moment:
+        checker.formats((*path, "format"))
+    if origin in ("column", "file_name") and "format" not in moment:
+        checker.report(path, "the format of the time is missing", 'add format: "%Y-%m-%d" or the like')
+    if origin == "file_name":
+        checker.regex((*path, "file_name"), groups=1)
+    if origin == "value" and "assumed" not in moment and path[-1] == "published_at":
+        checker.report(path, "a fixed time of publication must say whether it is assumed", "add assumed: true")
+    for key in ("period_end_plus", "plus"):
+        checker.duration((*path, key))
+    if origin == "period_end_plus":
+        try:
+            if parse_duration(moment["period_end_plus"]).total_seconds() <= 0:
+                checker.report((*path, "period_end_plus"), "a value would be known no later than its period's end",
+                               "give the publication lag, for example P4D")
+        except ValueError:
+            pass

@@ -1,0 +1,94 @@
+"""A YAML file as plain data that remembers its lines, so that a mistake can be pointed at."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from io import StringIO
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+Path = tuple[str | int, ...]
+_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)\.[0-9]+([eE][-+]?[0-9]+)?")
+
+
+class BrokenYaml(Exception):
+    """Text that is no YAML mapping; line is 1-based."""
+
+    def __init__(self, message: str, line: int) -> None:
+        self.message = message
+        self.line = line
+        super().__init__(message)
+
+
+@dataclass(frozen=True)
+class Document:
+    """The data of one YAML file, and the line of every key and item.
+
+    Keys of mappings are always text, exactly as written (`01`, `NO`, `NA`), dates stay text, and a number
+    with a leading zero stays text: the codes of health care are not numbers.
+    """
+
+    data: dict[str, Any]
+    lines: dict[Path, int]
+
+    def line_of(self, path: Path) -> int:
+        """Return the 1-based line of a path, or of its nearest ancestor."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+
+def read_document(text: str) -> Document:
+    """Parse YAML 1.2 text. Raises BrokenYaml."""
+    try:
+        root = YAML(typ="safe", pure=True).compose(StringIO(text))
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise BrokenYaml(str(error.problem or error.context), mark.line + 1 if mark else 1) from error
+    except YAMLError as error:
+        raise BrokenYaml(str(error), 1) from error
+    if not isinstance(root, MappingNode):
+        raise BrokenYaml("the file must be a mapping of keys to values", 1)
+    lines: dict[Path, int] = {}
+    data = _construct(root, (), lines)
+    return Document(data, lines)
+
+
+def _construct(node: Node, path: Path, lines: dict[Path, int]) -> Any:
+    lines.setdefault(path, node.start_mark.line + 1)
+    if isinstance(node, MappingNode):
+        mapping: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, ScalarNode):
+                raise BrokenYaml("a key must be plain text", key_node.start_mark.line + 1)
+            key = str(key_node.value)
+            if key in mapping:
+                raise BrokenYaml(f"key {key!r} stands twice", key_node.start_mark.line + 1)
+            lines[(*path, key)] = key_node.start_mark.line + 1
+            mapping[key] = _construct(value_node, (*path, key), lines)
+        return mapping
+    if isinstance(node, SequenceNode):
+        return [_construct(item, (*path, index), lines) for index, item in enumerate(node.value)]
+    return _scalar(node)
+
+
+def _scalar(node: ScalarNode) -> Any:
+    text = str(node.value)
+    if node.style in ("'", '"', "|", ">"):
+        return text
+    if text in ("", "~", "null", "Null", "NULL"):
+        return None
+    if text in ("true", "True", "TRUE"):
+        return True
+    if text in ("false", "False", "FALSE"):
+        return False
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    return text

@@ -1,0 +1,108 @@
+"""A feed as the rest of CareGrid sees it: identity, cadence, sources and outputs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Format:
+    """How the bytes of a source are read. `header` is True (first record) or the names of the columns."""
+
+    type: str  # csv | tsv | json | ndjson | parquet
+    delimiter: str = ","
+    encoding: str = "utf-8"
+    decimal: str = "."
+    thousands: str | None = None
+    quote: str | None = '"'
+    skip_rows: int = 0
+    header: bool | tuple[str, ...] = True
+    records: str = ""  # json: dotted path to the array; "" is the document itself
+
+
+@dataclass(frozen=True)
+class Source:
+    """One kind of file that a feed receives, and what is known about all its files."""
+
+    feed: str
+    name: str
+    path: str | None
+    url: str | None
+    member: str | None
+    format: Format
+    missing: tuple[str, ...]
+    suppressed: tuple[str, ...]
+    not_applicable: tuple[str, ...]
+    published_at: Mapping[str, Any]
+    known_at: Mapping[str, Any]
+    complete: bool
+
+
+@dataclass(frozen=True)
+class Output:
+    """One contract filled from one or several sources. `spec` is the validated YAML of the output."""
+
+    name: str
+    contract: str
+    sources: tuple[str, ...]
+    spec: Mapping[str, Any]
+
+    @property
+    def on_conflict(self) -> str:
+        """Return what to do with one key and two values in one file: reject, sum or last."""
+        return str(self.spec.get("on_conflict", "reject"))
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One YAML file of dags/feeds/."""
+
+    name: str
+    file: Path
+    title: Mapping[str, str]
+    owner_id: str
+    owner_name: str
+    visibility: str
+    country: str
+    timezone: str
+    schedule: str | None
+    expected_every: str | None  # ISO 8601 duration
+    lateness_tolerance: str | None  # ISO 8601 duration
+    licence: str
+    provenance: str
+    tags: tuple[str, ...]
+    sources: Mapping[str, Source]
+    outputs: tuple[Output, ...]
+    left_out: tuple[Mapping[str, str], ...]
+    constants_checked: tuple[str, ...]
+    data: Mapping[str, Any] = field(repr=False)  # the whole validated YAML
+
+    def outputs_of(self, source: str) -> tuple[Output, ...]:
+        """Return the outputs that take records of a source."""
+        return tuple(output for output in self.outputs if source in output.sources)
+
+    def mapping(self, source: str) -> dict[str, Any]:
+        """Return, as JSON-ready data, all that decides how files of a source are mapped."""
+        from caregrid.contracts import contract_versions
+
+        outputs = [dict(output.spec) for output in self.outputs_of(source)]
+        used = sorted({output.contract for output in self.outputs_of(source)})
+        described = {key: value for key, value in self.data["sources"][source].items() if key not in ("path", "url")}
+        return {
+            "timezone": self.timezone,
+            "country": self.country,
+            "source": described,
+            "outputs": outputs,
+            "constants_checked": list(self.constants_checked),
+            "contracts": {name: version for name, version in contract_versions().items() if name in used},
+        }
+
+    def mapping_version(self, source: str) -> str:
+        """Return a digest that changes when, and only when, the mapping of a source's files may."""
+        canonical = json.dumps(self.mapping(source), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]

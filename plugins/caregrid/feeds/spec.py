@@ -1,0 +1,123 @@
+"""Loads feeds: a YAML file, checked, as a Feed. Light: the DAG files import it at every parse."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from caregrid.errors import CareGridError
+from caregrid.feeds.check import check_text
+from caregrid.feeds.document import read_document
+from caregrid.feeds.model import Feed, Format, Output, Source
+from caregrid.feeds.problems import Problem
+from caregrid.paths import FEEDS_DIR
+
+
+def feed_files(directory: Path = FEEDS_DIR) -> list[Path]:
+    """Return every feed's YAML file, sorted by name."""
+    return sorted(directory.glob("*.yml"))
+
+
+def load_feed(file: str | Path) -> Feed:
+    """Return the feed of a YAML file, or of a name in dags/feeds. Raises CareGridError with every mistake."""
+    path = Path(file)
+    if path.suffix not in (".yml", ".yaml"):
+        path = FEEDS_DIR / f"{file}.yml"
+    if not path.is_file():
+        names = ", ".join(found.stem for found in feed_files()) or "none yet"
+        raise CareGridError(f"there is no feed {str(file)!r}", where=str(path), fix=f"feeds there are: {names}")
+    return _load(path, path.stat().st_mtime_ns)
+
+
+def load_feeds(directory: Path = FEEDS_DIR) -> dict[str, Feed]:
+    """Return every feed of a directory by name. Raises CareGridError with every mistake of every file."""
+    problems = [problem for file in feed_files(directory) for problem in check_file(file)]
+    if problems:
+        raise _error(problems)
+    return {file.stem: load_feed(file) for file in feed_files(directory)}
+
+
+def check_file(file: Path) -> list[Problem]:
+    """Return every mistake in one file, without compiling SQL expressions (see caregrid.mapping.expressions)."""
+    return check_text(file, file.read_text(encoding="utf-8"))
+
+
+def parse_feed(file: Path, text: str) -> Feed:
+    """Return the feed of a YAML text that would stand in `file`. Raises CareGridError with every mistake."""
+    problems = check_text(file, text)
+    if problems:
+        raise _error(problems)
+    return _build(file, read_document(text).data)
+
+
+@lru_cache(maxsize=256)
+def _load(path: Path, _modified: int) -> Feed:
+    return parse_feed(path, path.read_text(encoding="utf-8"))
+
+
+def _error(problems: list[Problem]) -> CareGridError:
+    first, *others = problems
+    more = "".join(f"\n{problem}" for problem in others)
+    return CareGridError(f"{first.field}: {first.message}", where=f"{first.file}:{first.line}", fix=f"{first.fix}{more}")
+
+
+def _build(file: Path, data: dict[str, Any]) -> Feed:
+    return Feed(
+        name=data["feed"],
+        file=file,
+        title=data["name"],
+        owner_id=data["owner"]["id"],
+        owner_name=data["owner"]["name"],
+        visibility=data["visibility"],
+        country=data["country"],
+        timezone=data["timezone"],
+        schedule=data["schedule"],
+        expected_every=data["expected_every"],
+        lateness_tolerance=data["lateness_tolerance"],
+        licence=data["licence"],
+        provenance=data["provenance"],
+        tags=tuple(data.get("tags", ())),
+        sources={name: _source(data["feed"], name, source) for name, source in data["sources"].items()},
+        outputs=tuple(_output(output) for output in data["outputs"]),
+        left_out=tuple(data.get("left_out", ())),
+        constants_checked=tuple(data.get("constants_checked", ())),
+        data=data,
+    )
+
+
+def _source(feed: str, name: str, data: dict[str, Any]) -> Source:
+    return Source(
+        feed=feed,
+        name=name,
+        path=data.get("path"),
+        url=data.get("url"),
+        member=data.get("member"),
+        format=_format(data["format"]),
+        missing=tuple(str(token) for token in data.get("missing", [""])) or ("",),
+        suppressed=tuple(str(token) for token in data.get("suppressed", [])),
+        not_applicable=tuple(str(token) for token in data.get("not_applicable", [])),
+        published_at=data["published_at"],
+        known_at=data.get("known_at", {"published_at": True}),
+        complete=data.get("complete", False),
+    )
+
+
+def _format(data: dict[str, Any]) -> Format:
+    header = data.get("header", True)
+    return Format(
+        type=data["type"],
+        delimiter=data.get("delimiter", "\t" if data["type"] == "tsv" else ","),
+        encoding=data.get("encoding", "utf-8"),
+        decimal=data.get("decimal", "."),
+        thousands=data.get("thousands"),
+        quote=data.get("quote", '"') or None,
+        skip_rows=data.get("skip_rows", 0),
+        header=tuple(header) if isinstance(header, list) else True,
+        records=data.get("records", ""),
+    )
+
+
+def _output(data: dict[str, Any]) -> Output:
+    sources = (data["source"],) if isinstance(data["source"], str) else tuple(data["source"])
+    return Output(name=data["name"], contract=data["contract"], sources=sources, spec=data)
