@@ -1,0 +1,262 @@
+"""Rolling origins: every model forecasts the same cells from what was known at each cut, and is scored on later truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import baselines, risk
+from .eligibility import capacity_pairs, sample_rows, usable_rows
+from .features import FeatureMaker
+from .model import QuantileModel, fit
+from .settings import Settings
+from .spine import Grid, Spine
+
+Floats = np.ndarray
+OURS, SEASONAL_NAIVE, PERSISTENCE = "caregrid", "seasonal_naive", "persistence"
+MODELS = (OURS, SEASONAL_NAIVE, PERSISTENCE)
+
+
+@dataclass
+class Cells:
+    """Forecasts and truth of one feed and grain, one entry per cell that every model forecast.
+
+    Args:
+        series_id, origin, horizon, truth: [cell]; origin numbers the cut, the newest 0.
+        naive_error: [cell] in-sample seasonal naive error of the series as known at the cut (for MASE).
+        quantiles: {model: [cell, quantile]}; points: {model: [cell]}.
+    """
+
+    feed: str
+    grain: str
+    series_id: np.ndarray
+    origin: np.ndarray
+    horizon: np.ndarray
+    truth: Floats
+    naive_error: Floats
+    quantiles: dict[str, Floats]
+    points: dict[str, Floats]
+
+
+@dataclass
+class RiskCells:
+    """Probabilities and events of one feed and grain: one entry per pair, origin and risk horizon."""
+
+    feed: str
+    grain: str
+    horizon: np.ndarray
+    event: Floats
+    over_now: Floats
+    probability: dict[str, Floats]
+
+
+@dataclass
+class Backtest:
+    """All cells of one grain, with the cuts that made them."""
+
+    grain: str
+    cells: list[Cells]
+    risks: list[RiskCells]
+    cuts: dict[str, list[int]]
+    assumed: list[str]
+
+
+def cuts_of(spine: Spine, settings: Settings) -> list[int]:
+    """Return the cuts of a feed's rolling origins in microseconds, the newest first.
+
+    An origin is a period that at least half as many series report as in the fullest of the last ones, with the whole
+    horizon's truth after it; its cut is the moment at which half of its values had become known.
+    """
+    grain = settings.grains[spine.grain]
+    newest = spine.as_known(None)
+    counts = (~np.isnan(newest.y)).sum(axis=0)
+    recent = counts[-max(2 * grain.season, 4 * grain.horizon) :]
+    full = np.flatnonzero(counts >= max(1, recent.max() / 2)) if len(recent) else np.array([], dtype=int)
+    cuts: list[int] = []
+    if not len(full):
+        return cuts
+    end = int(full[-1]) - grain.horizon
+    cells, firsts = np.unique(spine.row * spine.width + spine.column, return_index=True)
+    columns, known = cells % spine.width, spine.known[firsts]
+    for number in range(grain.origins):
+        origin = end - number * grain.step
+        while origin > 0 and counts[origin] < max(1, recent.max() / 2):
+            origin -= 1
+        # Two seasons and something to calibrate on must lie before the earliest origin.
+        if origin < 2 * grain.season:
+            break
+        cut = int(np.sort(known[columns == origin])[(counts[origin] - 1) // 2])
+        if not cuts or cut < cuts[-1]:
+            cuts.append(cut)
+    return cuts
+
+
+def run(
+    spines: list[Spine], settings: Settings, progress: Callable[[str], None] = lambda line: None
+) -> Backtest:
+    """Back-test one grain.
+
+    For each feed one model is fitted at its earliest cut, on what all feeds had made known by then, and used unchanged
+    for its later cuts, where it sees the values known by those. Nothing known after a cut reaches a forecast from it.
+    """
+    spines = [spine.with_assumed_vintages() for spine in spines]
+    grain = spines[0].grain
+    found = Backtest(grain, [], [], {}, [spine.feed for spine in spines if spine.vintages_assumed])
+    for spine in spines:
+        cuts = cuts_of(spine, settings)
+        if not cuts:
+            progress(f"{grain} {spine.feed}: too short for a back-test")
+            continue
+        grids = [other.as_known(cuts[-1]) for other in spines]
+        model = fit([grid for grid in grids if (grid.last >= 0).any()], settings, settings.backtest_rows)
+        if model is None:
+            progress(f"{grain} {spine.feed}: too few rows to fit at the earliest origin")
+            continue
+        truth = spine.as_known(None)
+        for number, cut in enumerate(cuts):
+            cells, risks = _one_origin(spine, truth, cut, number, model, settings)
+            if cells is not None:
+                found.cells.append(cells)
+            if risks is not None:
+                found.risks.append(risks)
+        found.cuts[spine.feed] = cuts
+        progress(f"{grain} {spine.feed}: {len(cuts)} origins, {model.rows} training rows")
+    return found
+
+
+def _one_origin(
+    spine: Spine, truth: Grid, cut: int, number: int, model: QuantileModel, settings: Settings
+) -> tuple[Cells | None, RiskCells | None]:
+    """Forecast one feed from one cut with every model."""
+    grain = settings.grains[spine.grain]
+    grid = spine.as_known(cut)
+    rows = sample_rows(spine, usable_rows(grid, settings), settings)
+    if not len(rows):
+        return None, None
+    maker = FeatureMaker(grid, grain, model.measures)
+    origin = grid.last[rows]
+    steps = np.arange(1, grain.horizon + 1)
+    columns = origin[:, None] + steps[None, :]
+    inside = columns < spine.width
+    later = np.where(inside, truth.y[rows[:, None], np.minimum(columns, spine.width - 1)], np.nan)
+    units = grid.units[rows][:, None]
+    ours = model.predict_paths(maker, rows, origin, grain.horizon)
+    middle = settings.quantiles.index(0.5)
+    quantiles, points = {OURS: ours}, {OURS: ours[:, :, middle]}
+    for name in (SEASONAL_NAIVE, PERSISTENCE):
+        points[name], quantiles[name] = baselines.quantile_forecasts(
+            maker, name, rows, origin, grain.horizon, settings.quantiles
+        )
+    common = ~np.isnan(later)
+    for name in MODELS:
+        common &= ~np.isnan(quantiles[name]).any(axis=2) & ~np.isnan(points[name])
+    error = np.broadcast_to(_naive_error(maker, rows)[:, None], common.shape)
+    scaled = np.broadcast_to(units, common.shape)
+    cells = Cells(
+        feed=spine.feed,
+        grain=spine.grain,
+        series_id=np.broadcast_to(spine.series["series_id"].to_numpy()[rows][:, None], common.shape)[common],
+        origin=np.full(int(common.sum()), number),
+        horizon=np.broadcast_to(steps[None, :], common.shape)[common],
+        # A panel is scored as the panel it was at the origin: per unit, times the units of then.
+        truth=(later * units)[common],
+        naive_error=(error * scaled)[common],
+        quantiles={name: (quantiles[name] * units[:, :, None])[common] for name in MODELS},
+        points={name: (points[name] * units)[common] for name in MODELS},
+    )
+    return cells, _risks(spine, truth, grid, maker, rows, later, ours, settings)
+
+
+def _naive_error(maker: FeatureMaker, rows: np.ndarray) -> Floats:
+    """Return the in-sample mean absolute seasonal naive error per row, NaN-free (0: none known)."""
+    departures = np.abs(maker._departure[rows])
+    seen = ~np.isnan(departures)
+    return np.where(seen, departures, 0.0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
+
+
+def _risks(
+    spine: Spine, truth: Grid, grid: Grid, maker: FeatureMaker, rows: np.ndarray, later: Floats, ours: Floats,
+    settings: Settings,
+) -> RiskCells | None:  # fmt: skip
+    """Score P(demand > capacity within h) where capacity is observed; a panel's capacity is per unit as well."""
+    grain = settings.grains[spine.grain]
+    pairs = capacity_pairs(spine)
+    place = {int(row): at for at, row in enumerate(rows)}
+    chosen = [
+        (place[row], pairs[row]) for row in sorted(pairs) if row in place and grid.last[pairs[row]] >= 0
+    ]
+    if not chosen:
+        return None
+    at = np.array([one for one, _ in chosen])
+    capacity_row = np.array([one for _, one in chosen])
+    held = risk.last_known(grid.y[capacity_row])
+    now = held[:, -1]
+    origin = grid.last[rows[at]]
+    columns = np.minimum(origin[:, None] + np.arange(1, grain.horizon + 1)[None, :], spine.width - 1)
+    real = risk.last_known(truth.y[capacity_row])[np.arange(len(at))[:, None], columns]
+    demand = later[at]
+    whole = ~spine.is_panel[rows[at]]
+    score = np.where(
+        whole[:, None],
+        risk.exceedance_score(ours[at], np.broadcast_to(now[:, None], demand.shape), settings.quantiles),
+        risk.exceedance_score(
+            ours[at], np.broadcast_to(now[:, None], demand.shape), settings.quantiles, False
+        ),
+    )
+    probability = risk.within_horizon(score, risk.error_correlation(maker, rows[at]), settings.seed)
+    over_now = (grid.y[rows[at], origin] > now).astype(float)
+    hourly = _share_after(grid, rows[at], held, over_now, grain.risk_horizons)
+    parts: dict[str, list[Floats]] = {
+        "horizon": [],
+        "event": [],
+        "now": [],
+        OURS: [],
+        PERSISTENCE: [],
+        "climate": [],
+    }
+    for step in grain.risk_horizons:
+        seen = ~np.isnan(demand[:, :step])
+        event = ((demand[:, :step] > real[:, :step]) & seen).any(axis=1)
+        # Without every value of the window "no" would be a guess; half of them must be there, or the event seen.
+        known = event | (seen.mean(axis=1) >= 0.5)
+        parts["horizon"].append(np.full(int(known.sum()), step))
+        parts["event"].append(event[known].astype(float))
+        parts["now"].append(over_now[known])
+        parts[OURS].append(probability[known, step - 1])
+        parts[PERSISTENCE].append(over_now[known])
+        parts["climate"].append(hourly[step][known])
+    joined = {name: np.concatenate(values) for name, values in parts.items()}
+    return RiskCells(
+        spine.feed, spine.grain, joined["horizon"], joined["event"], joined["now"],
+        {OURS: joined[OURS], PERSISTENCE: joined[PERSISTENCE], "persistence_calibrated": joined["climate"]},
+    )  # fmt: skip
+
+
+def _share_after(
+    grid: Grid, rows: np.ndarray, capacity: Floats, over_now: Floats, horizons: tuple[int, ...]
+) -> dict[int, Floats]:
+    """Return, per horizon, how often the past was over within it, given whether it was over at the start.
+
+    A harder reference than plain persistence: it knows that a department over now is sometimes below later. Each
+    pair's own past, drawn towards all pairs' by ten windows.
+    """
+    demand = grid.y[rows]
+    over = np.where(np.isnan(demand) | np.isnan(capacity), np.nan, demand > capacity)
+    known, hit = ~np.isnan(over), np.nan_to_num(over) > 0
+    found = {}
+    for step in horizons:
+        ahead, seen = np.zeros_like(hit), np.zeros_like(hit)
+        for shift in range(1, step + 1):
+            ahead[:, :-shift] |= hit[:, shift:]
+            seen[:, :-shift] |= known[:, shift:]
+        result = np.zeros(len(rows))
+        for state in (0.0, 1.0):
+            windows = known & seen & (hit == bool(state))
+            windows[:, -step:] = False
+            count, total = windows.sum(axis=1), (ahead & windows).sum(axis=1)
+            prior = (total.sum() + 1) / (count.sum() + 2)
+            result = np.where(over_now == state, (total + 10 * prior) / (count + 10), result)
+        found[step] = result
+    return found
