@@ -1,0 +1,1 @@
+"""Landing: fetches what publishers offer, keeps the exact bytes, and notes where and when they came from."""

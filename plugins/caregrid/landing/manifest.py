@@ -1,0 +1,135 @@
+"""The manifest of landed files: landing.file and landing.fetch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import psycopg
+
+from caregrid.errors import CareGridError
+from caregrid.landing import store
+
+_COLUMNS = "file_id, feed, source, uri, member, sha256, byte_size, etag, last_modified, published_at, published_at_is_assumed"
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """One row of landing.file. sha256 and byte_size are those of the file as received, also for a member of it."""
+
+    file_id: int
+    feed: str
+    source: str
+    uri: str
+    member: str
+    sha256: str
+    byte_size: int
+    etag: str | None
+    last_modified: datetime | None
+    published_at: datetime
+    published_at_is_assumed: bool
+
+    @property
+    def file_name(self) -> str:
+        """Return the name it was published under."""
+        return name_in(self.uri)
+
+
+def name_in(uri: str) -> str:
+    """Return the file name at the end of an address."""
+    return unquote(Path(urlsplit(uri).path).name)
+
+
+def content(file: LandedFile) -> Path:
+    """Return the landed bytes of a file.
+
+    Raises:
+        CareGridError: they are gone.
+    """
+    path = store.path_of(file.sha256)
+    if not path.is_file():
+        raise CareGridError(
+            f"the landed bytes of file {file.file_id} ({file.file_name}) are gone",
+            where=str(path),
+            fix="restore var/landing from a backup, or fetch the file again",
+        )
+    return path
+
+
+def landed_file(connection: psycopg.Connection[Any], file_id: int) -> LandedFile:
+    """Return a landed file by its number.
+
+    Raises:
+        CareGridError: there is none.
+    """
+    found = _select(connection, "file_id = %s", [file_id])
+    if not found:
+        raise CareGridError(f"there is no landed file {file_id}", fix="see landing.file for those there are")
+    return found[0]
+
+
+def same_content(
+    connection: psycopg.Connection[Any], feed: str, source: str, uri: str, sha256: str
+) -> list[LandedFile]:
+    """Return what has been landed of this content from this address: one file, or its members."""
+    return _select(
+        connection, "feed = %s and source = %s and uri = %s and sha256 = %s", [feed, source, uri, sha256]
+    )
+
+
+def newest(connection: psycopg.Connection[Any], feed: str, source: str, uri: str) -> list[LandedFile]:
+    """Return what the newest successful fetch from an address brought or confirmed: one file, or its members."""
+    return _select(
+        connection,
+        "(feed, source, uri) = (%(feed)s, %(source)s, %(uri)s) and sha256 = (select f.sha256 from landing.fetch as t "
+        "join landing.file as f using (file_id) where (t.feed, t.source, t.uri) = (%(feed)s, %(source)s, %(uri)s) "
+        "order by t.fetch_id desc limit 1)",
+        {"feed": feed, "source": source, "uri": uri},
+    )
+
+
+def landed(connection: psycopg.Connection[Any], feed: str, source: str | None = None) -> list[LandedFile]:
+    """Return every landed file of a feed, or of one of its sources."""
+    return _select(connection, "feed = %s and source = coalesce(%s, source)", [feed, source])
+
+
+def add_file(connection: psycopg.Connection[Any], file: dict[str, Any]) -> int:
+    """Insert a landed file, unless it stands there; return its number."""
+    row = connection.execute(
+        "insert into landing.file (feed, source, uri, member, sha256, byte_size, etag, last_modified, published_at, "
+        "published_at_is_assumed) values (%(feed)s, %(source)s, %(uri)s, %(member)s, %(sha256)s, %(byte_size)s, "
+        "%(etag)s, %(last_modified)s, %(published_at)s, %(published_at_is_assumed)s) "
+        "on conflict (feed, source, uri, member, sha256) do update set etag = excluded.etag returning file_id",
+        file,
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def note_etag(connection: psycopg.Connection[Any], file_ids: list[int], etag: str) -> None:
+    """Keep the server's newest tag for content that is landed already."""
+    connection.execute("update landing.file set etag = %s where file_id = any(%s)", [etag, file_ids])
+
+
+def add_fetch(
+    connection: psycopg.Connection[Any],
+    feed: str,
+    source: str,
+    uri: str,
+    outcome: str,
+    message: str | None = None,
+    file_id: int | None = None,
+) -> None:
+    """Note an attempt to fetch. outcome: new | unchanged | missing | failed."""
+    connection.execute(
+        "insert into landing.fetch (feed, source, uri, outcome, message, file_id) values (%s, %s, %s, %s, %s, %s)",
+        [feed, source, uri, outcome, message, file_id],
+    )
+
+
+def _select(connection: psycopg.Connection[Any], condition: str, given: Any) -> list[LandedFile]:
+    query = f"select {_COLUMNS} from landing.file where {condition} order by published_at, file_id"  # noqa: S608
+    return [LandedFile(*row) for row in connection.execute(query.encode(), given).fetchall()]

@@ -1,0 +1,121 @@
+"""The `caregrid feeds` actions that move data: ingest, replay, backfill, show, loads."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import date
+from typing import Any
+
+from caregrid.errors import CareGridError
+
+_NEXT = "staged: the gate decides when the warehouse is next built"
+
+
+def register_actions(actions: Any) -> None:
+    """Add the actions to the `caregrid feeds` group.
+
+    Args:
+        actions: what `add_subparsers` of the group returned.
+    """
+    one = actions.add_parser("ingest", help="fetch, land and load what a feed offers now")
+    one.add_argument("feed", metavar="FEED")
+    one.add_argument("--day", type=_day, help="publication date (YYYY-MM-DD) to take instead")
+    one.set_defaults(run=_ingest)
+    again = actions.add_parser("replay", help="load landed files again under a corrected mapping")
+    again.add_argument("target", metavar="FEED|LOAD", help="a feed, or the number of one load")
+    again.set_defaults(run=_replay)
+    past = actions.add_parser("backfill", help="load again what was published on past days")
+    past.add_argument("feed", metavar="FEED")
+    past.add_argument("first", metavar="D", type=_day, help="publication date, YYYY-MM-DD")
+    past.add_argument("last", metavar="D2", type=_day, nargs="?", help="last day, if more than one")
+    past.set_defaults(run=_backfill)
+    record = actions.add_parser("show", help="show a record as received, and what became of it")
+    record.add_argument("load", metavar="LOAD", type=int)
+    record.add_argument("line", metavar="LINE", type=int)
+    record.set_defaults(run=_show)
+    ledger = actions.add_parser("loads", help="list the newest loads")
+    ledger.add_argument("--feed", help="of this feed only")
+    ledger.add_argument("--count", type=int, default=20, help="how many (20)")
+    ledger.set_defaults(run=_loads)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date; write it as 2025-01-31") from None
+
+
+def _ingest(options: argparse.Namespace) -> int:
+    from caregrid.loading.ingest import IngestFailedError, ingest
+
+    try:
+        _print_summary(ingest(options.feed, options.day))
+    except IngestFailedError as failed:
+        _print_summary(failed.summary)
+        return 1
+    return 0
+
+
+def _backfill(options: argparse.Namespace) -> int:
+    from caregrid.loading.backfill import BackfillFailedError, backfill
+
+    try:
+        summaries, code = backfill(options.feed, options.first, options.last), 0
+    except BackfillFailedError as failed:
+        summaries, code = failed.summaries, 1
+    for summary in summaries:
+        print(f"{summary['day']}: {summary['how']}")
+        _print_summary(summary)
+    return code
+
+
+def _print_summary(summary: dict[str, Any]) -> None:
+    print(
+        f"{summary['feed']}: files {summary['files_landed']} landed, {summary['files_unchanged']} unchanged, "
+        f"{summary['files_failed']} failed; records {summary['records_received']:,} received, "
+        f"{summary['records_rejected']:,} with a reject; rows {summary['rows_loaded']:,} loaded, "
+        f"{summary['rows_rejected']:,} rejected"
+    )
+    if summary["load_ids"]:
+        print(f"  loads {', '.join(map(str, summary['load_ids']))} {_NEXT}")
+    for note in summary["notes"]:
+        print(f"  note: {note}")
+    for failure in summary["failures"]:
+        print(f"  failed: {failure}")
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from caregrid.loading.replay import feed_of, replay
+
+    load_id = int(options.target) if options.target.isdigit() else None
+    done = replay(options.target if load_id is None else feed_of(load_id), load_id)
+    print(f"{done['feed']}: {done['files']} landed files, {done['already_current']} under this mapping already")
+    for new, old in done["replaced"].items():
+        print(f"  load {new} {_NEXT}" + (f"; then it supersedes load {old}" if old else ""))
+    for failure in done["unreadable"]:
+        print(f"  failed: {failure}")
+    return 1 if done["unreadable"] else 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    from caregrid.loading.records import show
+
+    print(json.dumps(show(options.load, options.line), ensure_ascii=False, indent=2, default=str))
+    return 0
+
+
+def _loads(options: argparse.Namespace) -> int:
+    from caregrid.loading.accounting import newest_loads
+
+    loads = newest_loads(options.feed, options.count)
+    if not loads:
+        raise CareGridError("nothing has been loaded yet", fix="load a feed with `caregrid feeds ingest FEED`")
+    print(f"{'load':>6}  {'feed':<32} {'status':<10} {'received':>11} {'rejected':>9}  {'loaded at':<20} file")
+    for row in loads:
+        print(
+            f"{row['load_id']:>6}  {row['feed']:<32} {row['status']:<10} {row['received']:>11,} "
+            f"{row['rejected']:>9,}  {row['loaded_at']:%Y-%m-%d %H:%M:%S}  {row['uri']} {row['member']}".rstrip()
+        )
+    return 0

@@ -1,0 +1,37 @@
+"""Named points at which a test may kill the process; inert unless CAREGRID_FAULT names one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+# Every point that may be named; a test goes through them all.
+POINTS = (
+    "landing:before_rename",
+    "landing:before_manifest",
+    "stage:opened",
+    "stage:mapped",
+    "stage:registered",
+    "stage:mid_copy",
+    "stage:copied",
+    "stage:before_commit",
+    "stage:after_commit",
+    "accept:before_commit",
+)
+
+
+def point(name: str) -> None:
+    """Kill this process without warning where CAREGRID_FAULT is `name`; its parent where it is `parent@name`."""
+    fault = os.environ.get("CAREGRID_FAULT")
+    if not fault:
+        return
+    if fault == name:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if fault == f"parent@{name}":
+        parent = os.getppid()
+        os.kill(parent, signal.SIGKILL)
+        # The orphan lives on for a while, as a task does whose supervisor died.
+        deadline = time.monotonic() + 10
+        while os.getppid() == parent and time.monotonic() < deadline:
+            time.sleep(0.01)

@@ -1,0 +1,172 @@
+"""One run of a feed: lands what its sources offer, stages what is not loaded yet, and says what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from caregrid.database.connect import connect
+from caregrid.errors import CareGridError
+from caregrid.feeds import Feed, load_feed
+from caregrid.landing.addresses import is_dated, today
+from caregrid.landing.land import Harvest, Landed, land
+from caregrid.landing.manifest import LandedFile
+from caregrid.loading import accounting
+from caregrid.loading.past import published_on
+from caregrid.loading.stage import reject_file, stage
+from caregrid.mapping import UnreadableFile
+
+
+@dataclass
+class Summary:
+    """What one run did. load_ids: staged now; the gate has not seen them yet."""
+
+    feed: str
+    day: str | None = None
+    how: str = "fetched"
+    files_landed: int = 0
+    files_unchanged: int = 0
+    files_failed: int = 0
+    loads_staged: int = 0
+    load_ids: list[int] = field(default_factory=list)
+    records_received: int = 0
+    records_rejected: int = 0
+    rows_loaded: int = 0
+    rows_rejected: int = 0
+    failures: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class IngestFailedError(CareGridError):
+    """Some file of a run was missing or unreadable; everything else was loaded. `summary` says what."""
+
+    def __init__(self, summary: dict[str, Any]) -> None:
+        self.summary = summary
+        failures = summary["failures"]
+        super().__init__(
+            f"{len(failures)} of the files could not be taken: " + "; ".join(failures),
+            where=f"feed {summary['feed']}",
+            fix="the other files are loaded; correct the source or the mapping and run the feed again",
+        )
+
+
+def ingest(
+    feed_name: str | Path, day: date | None = None, run_id: str | None = None, *, reload: bool = False
+) -> dict[str, Any]:
+    """Land and stage one feed; safe to run twice.
+
+    Args:
+        feed_name: a name in dags/feeds, or the path of a YAML file.
+        day: the publication date to take. A source with a date in its address gives that day's file; any other
+            cannot give a past day, so what was landed of that day is staged from landing, and the summary says so.
+        run_id: of the Airflow run, kept with the loads.
+        reload: load the day's files again although they are loaded (a backfill asks for it).
+
+    Returns:
+        The fields of Summary, ready for XCom.
+
+    Raises:
+        IngestFailedError: a file was missing or unreadable; raised after all others are staged.
+        CareGridError: the feed's YAML is wrong, or there is no database.
+    """
+    feed = load_feed(feed_name)
+    summary = Summary(feed.name, day.isoformat() if day else None)
+    with connect("loader") as connection:
+        for source in feed.sources.values():
+            if day is not None and day < today(feed) and not is_dated(source):
+                harvest = _from_landing(connection, feed, source.name, day, summary)
+            else:
+                harvest = land(connection, feed, source, day if is_dated(source) else None)
+                if day is not None and not harvest.landed:
+                    # The publisher no longer has the day; landing may.
+                    kept = _from_landing(connection, feed, source.name, day, summary)
+                    harvest = kept if kept.landed else harvest
+            _count(harvest, summary)
+            for landed in harvest.landed:
+                _stage_one(connection, feed, landed, run_id, reload, summary)
+    summary.files_failed = len(summary.failures)
+    if summary.failures:
+        raise IngestFailedError(asdict(summary))
+    return asdict(summary)
+
+
+def _from_landing(
+    connection: psycopg.Connection[Any], feed: Feed, source: str, day: date, summary: Summary
+) -> Harvest:
+    files = published_on(connection, feed, source, day)
+    summary.how = "replayed from landing"
+    summary.notes.append(
+        f"{source}: the publisher keeps no past days; "
+        + (
+            f"{len(files)} landed files of {day} are taken"
+            if files
+            else f"nothing was landed that was published on {day}"
+        )
+    )
+    return Harvest([Landed(file, is_new=False) for file in files])
+
+
+def _count(harvest: Harvest, summary: Summary) -> None:
+    summary.files_landed += sum(landed.is_new for landed in harvest.landed)
+    summary.files_unchanged += sum(not landed.is_new for landed in harvest.landed)
+    summary.failures += [f"{address}: {what}" for address, what in harvest.failures]
+
+
+def _stage_one(
+    connection: psycopg.Connection[Any],
+    feed: Feed,
+    landed: Landed,
+    run_id: str | None,
+    reload: bool,
+    summary: Summary,
+) -> None:
+    """Stage a file unless it is loaded; an unreadable one fails the run each time, so that a retry hides nothing."""
+    file = landed.file
+    version = feed.mapping_version(file.source)
+    problem: UnreadableFile | None = landed.problem
+    if problem is not None:
+        reject_file(connection, file, version, problem)
+    elif (known := _rejected(connection, file, version)) is not None:
+        problem = known
+    elif reload or not _is_loaded(connection, file):
+        try:
+            load_id = stage(feed, file.file_id, run_id=run_id, again=reload, context=landed.context)
+        except UnreadableFile as found:
+            problem = found
+        else:
+            _add(connection, load_id, summary)
+    if problem is not None:
+        summary.failures.append(
+            f"{file.file_name}{' ' + file.member if file.member else ''}: {problem.reason}"
+        )
+    connection.commit()
+
+
+def _is_loaded(connection: psycopg.Connection[Any], file: LandedFile) -> bool:
+    """Return whether a file has a load under any mapping; a corrected mapping is asked for by a replay."""
+    return (
+        connection.execute("select from raw.load where file_id = %s limit 1", [file.file_id]).fetchone()
+        is not None
+    )
+
+
+def _rejected(connection: psycopg.Connection[Any], file: LandedFile, version: str) -> UnreadableFile | None:
+    row = connection.execute(
+        "select code, reason from rejected.file where file_id = %s and mapping_version = %s",
+        [file.file_id, version],
+    ).fetchone()
+    return UnreadableFile(*row) if row else None
+
+
+def _add(connection: psycopg.Connection[Any], load_id: int, summary: Summary) -> None:
+    counts = accounting.load_counts(connection, load_id)
+    summary.loads_staged += 1
+    summary.load_ids.append(load_id)
+    summary.records_received += counts.records_received
+    summary.records_rejected += counts.records_rejected
+    summary.rows_loaded += counts.rows_loaded
+    summary.rows_rejected += counts.rows_rejected

@@ -1,0 +1,70 @@
+"""Keeps canonical.latest and the names of places true to what is accepted, whatever the order of verdicts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+# Computed anew from all accepted rows of every series a verdict touches: nothing to regress, nothing to undo.
+# The primary key of canonical.usage gives the newest row of a series without a sort.
+_REFRESH = """
+with touched as materialized (
+    select distinct series_id from canonical.usage where load_id = any(%(accepted)s)
+    union
+    select series_id from canonical.latest where load_id = any(%(superseded)s)
+), newest as materialized (
+    select u.*
+    from touched as t
+    cross join lateral (
+        select u.* from canonical.usage as u
+        join raw.load as l on l.load_id = u.load_id and l.status = 'accepted'
+        where u.series_id = t.series_id
+        order by u.period_start desc, u.known_at desc, u.load_id desc
+        limit 1
+    ) as u
+), gone as (
+    delete from canonical.latest as old using touched as t
+    where old.series_id = t.series_id and not exists (select from newest as n where n.series_id = t.series_id)
+)
+insert into canonical.latest (
+    series_id, period_start, period_end, known_at, load_id, line, value, value_status, observed_at,
+    reporting_units, is_provisional, known_at_is_assumed
+)
+select series_id, period_start, period_end, known_at, load_id, line, value, value_status, observed_at,
+       reporting_units, is_provisional, known_at_is_assumed
+from newest
+on conflict (series_id) do update set
+    period_start = excluded.period_start, period_end = excluded.period_end, known_at = excluded.known_at,
+    load_id = excluded.load_id, line = excluded.line, value = excluded.value, value_status = excluded.value_status,
+    observed_at = excluded.observed_at, reporting_units = excluded.reporting_units,
+    is_provisional = excluded.is_provisional, known_at_is_assumed = excluded.known_at_is_assumed
+"""
+
+_DESCRIBE = """
+with touched as (
+    select distinct place_id from canonical.facility where load_id = any(%(accepted)s || %(superseded)s::bigint[])
+), newest as (
+    select distinct on (f.place_id) f.place_id, f.name, f.country_code
+    from canonical.facility as f
+    join touched using (place_id)
+    join raw.load as l on l.load_id = f.load_id and l.status = 'accepted'
+    order by f.place_id, f.published_at desc, f.known_at desc, f.load_id desc, f.line desc
+)
+update canonical.place as p
+set is_inferred = false, name = coalesce(n.name, p.name), country_code = coalesce(n.country_code, p.country_code)
+from newest as n
+where p.place_id = n.place_id
+  and (p.is_inferred or p.name is distinct from coalesce(n.name, p.name)
+       or p.country_code is distinct from coalesce(n.country_code, p.country_code))
+"""
+
+
+def refresh(connection: psycopg.Connection[Any], accepted: list[int], superseded: list[int]) -> None:
+    """Bring canonical.latest and canonical.place up to date with loads just accepted and superseded.
+
+    The newest value of a series is that of its newest period, then the one known last, then of the last load.
+    """
+    given = {"accepted": accepted, "superseded": superseded}
+    connection.execute(_REFRESH, given)
+    connection.execute(_DESCRIBE, given)

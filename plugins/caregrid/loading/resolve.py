@@ -1,0 +1,136 @@
+"""Settles rows of one file that have the same key: equal ones are duplicates, others a conflict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from caregrid.loading.keys import ORIGIN, Layout
+from caregrid.loading.spill import OUTPUT, ROW
+
+# What a repeated row means is the feed's to say: parts of one figure, corrections, or an error.
+POLICIES = ("reject", "sum", "last")
+_GROUP = "group"
+_SPARED_BY_SUM = {"value", "observed_at", "reporting_units"}
+
+
+@dataclass
+class Resolution:
+    """What becomes of rows that share a key.
+
+    duplicates: frame ROW, OUTPUT, line: rows equal to one that is kept, or merged into it by the feed's own rule.
+    conflicts: frame ROW, OUTPUT, line, value_name, others (list of the lines in conflict, sorted, this one too).
+    changed: whole rows that stand in for those of the same ROW (sums).
+    """
+
+    duplicates: pl.DataFrame
+    conflicts: pl.DataFrame
+    changed: pl.DataFrame | None = None
+    dropped: pl.Series = field(init=False)
+
+    def __post_init__(self) -> None:
+        rows = [self.duplicates[ROW], self.conflicts[ROW]]
+        if self.changed is not None:
+            rows.append(self.changed[ROW])
+        self.dropped = pl.concat(rows)
+
+
+def resolve(
+    layout: Layout,
+    suspects: pl.DataFrame,
+    policies: Mapping[int, str],
+    record_hashes: pl.DataFrame | None = None,
+) -> Resolution:
+    """Settle the suspects of one contract; the result does not depend on the order of the rows, save for `last`.
+
+    Args:
+        layout: key and value columns of the contract.
+        suspects: whole rows (see Spill) that may share a key; single ones among them stay untouched.
+        policies: on_conflict by number of output.
+        record_hashes: line and record_hash (UInt64) of the source records, needed where a policy is `sum`: rows
+            equal after mapping are parts of the sum unless the records themselves are equal.
+    """
+    key, values = list(layout.key), list(layout.values)
+    order = [*ORIGIN, OUTPUT, ROW]
+    rows = suspects.sort(order)
+    rows = rows.with_columns(pl.col(ROW).min().over(key).alias(_GROUP))
+    rows = rows.filter(pl.len().over(_GROUP) > 1)
+    policy = pl.col(OUTPUT).replace_strict(dict(policies), return_dtype=pl.String)
+    rows = rows.with_columns(policy.alias("policy"))
+    # Outputs that disagree about repetition agree on nothing: the strictest rule holds.
+    rows = rows.with_columns(
+        pl.when(pl.col("policy").n_unique().over(_GROUP) > 1)
+        .then(pl.lit("reject"))
+        .otherwise(pl.col("policy"))
+        .alias("policy")
+    )
+    sums, others = rows.filter(pl.col("policy") == "sum"), rows.filter(pl.col("policy") != "sum")
+    equal = _equal(others, values)
+    single = others.filter(equal)
+    kept_first = single.filter(pl.int_range(pl.len()).over(_GROUP) == 0)
+    differing = others.filter(~equal)
+    last = differing.filter(pl.col("policy") == "last")
+    conflicts = differing.filter(pl.col("policy") == "reject")
+    not_last = last.filter(pl.int_range(pl.len()).over(_GROUP) < pl.len().over(_GROUP) - 1)
+    duplicates = [single.join(kept_first, on=ROW, how="anti"), not_last]
+    changed = None
+    if sums.height:
+        changed, merged, unsummable = _sum(sums, values, record_hashes)
+        duplicates.append(merged)
+        conflicts = pl.concat([conflicts, unsummable])
+    return Resolution(
+        duplicates=pl.concat([frame.select(ROW, OUTPUT, "line") for frame in duplicates]),
+        conflicts=_conflicts(conflicts),
+        changed=changed,
+    )
+
+
+def _equal(rows: pl.DataFrame, values: list[str]) -> pl.Series:
+    """Return, per row, whether all rows of its group agree in every value."""
+    return rows.select((pl.struct(values).n_unique().over(_GROUP) == 1).alias("equal"))["equal"]
+
+
+def _conflicts(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.select(
+        ROW, OUTPUT, *ORIGIN, pl.col("line").unique().sort().implode().over(_GROUP).alias("others")
+    )
+
+
+def _sum(
+    rows: pl.DataFrame, values: list[str], record_hashes: pl.DataFrame | None
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Return (summed rows under the ROW of the first part, rows merged into them, rows that cannot be summed)."""
+    if record_hashes is None:
+        raise ValueError("summing needs the hashes of the source records")
+    whole = rows.columns
+    rows = rows.join(record_hashes.unique("line"), on="line", how="left", maintain_order="left")
+    repeated = pl.int_range(pl.len()).over(_GROUP, "record_hash", "value_name") > 0
+    # A record given twice counts once; two records that happen to agree are two parts.
+    copies = rows.filter(repeated).select(whole)
+    parts = rows.filter(~repeated)
+    fixed = [name for name in values if name not in _SPARED_BY_SUM]
+    summable = parts.select(
+        (
+            (pl.struct(fixed).n_unique().over(_GROUP) == 1)
+            & (pl.col("value").is_not_null().all().over(_GROUP))
+        ).alias("summable")
+    )["summable"]
+    unsummable = parts.filter(~summable)
+    good = parts.filter(summable)
+    copies_of_unsummable = copies.join(unsummable.select(_GROUP).unique(), on=_GROUP, how="semi")
+    copies = copies.join(unsummable.select(_GROUP).unique(), on=_GROUP, how="anti")
+    first = pl.int_range(pl.len()).over(_GROUP) == 0
+    several = pl.len().over(_GROUP) > 1
+    changed = (
+        good.with_columns(
+            pl.col("value").sum().over(_GROUP),
+            pl.col("observed_at").max().over(_GROUP),
+            pl.col("reporting_units").sum().over(_GROUP).replace(0, None).cast(pl.Int32),
+        )
+        .filter(first & several)
+        .select(whole)
+    )
+    merged = pl.concat([good.filter(~first).select(whole), copies])
+    return changed.drop(_GROUP, "policy"), merged, pl.concat([unsummable.select(whole), copies_of_unsummable])

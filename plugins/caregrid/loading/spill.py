@@ -1,0 +1,112 @@
+"""Keeps the mapped rows of one file until all of it has been read: in memory while small, else on disk."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import polars as pl
+
+from caregrid import paths
+from caregrid.loading.keys import LOCAL, ORIGIN, Layout
+from caregrid.loading.registry import PLACE, SERIES_KEY, LocalIds
+from caregrid.mapping.types import PLACE_COLUMNS
+
+MEMORY_BYTES = 256 * 2**20
+ROW = "row"
+OUTPUT = "output"
+
+
+class Spill:
+    """The rows of one contract, with their places and series numbered, and a 64-bit hash of every key.
+
+    Frames kept: ROW (UInt32, position among all rows of the contract), OUTPUT (UInt16), LOCAL, line,
+    value_name, and the contract's other columns. On disk they are Arrow files in a directory of their own.
+    """
+
+    def __init__(self, layout: Layout, directory: Path) -> None:
+        self.layout = layout
+        place_beside = [name for name in PLACE_COLUMNS if name == "place_name" or name == "country_code"]
+        key = (
+            SERIES_KEY
+            if layout.registry == "series"
+            else [name for name in PLACE if name not in place_beside]
+        )
+        self.local_ids = LocalIds(key, place_beside)
+        self.rows = 0
+        self._directory = directory
+        self._kept: list[pl.DataFrame | Path] = []
+        self._bytes_in_memory = 0
+        self._hashes: list[pl.Series] = []
+
+    def add(self, rows: pl.DataFrame, output: int) -> None:
+        """Keep mapped rows (columns of ROW_COLUMNS) of the output with this number."""
+        if not rows.height:
+            return
+        beside = [name for name in rows.columns if name not in (*PLACE, *SERIES_KEY, *ORIGIN)]
+        if self.layout.registry == "place":
+            beside = [name for name in rows.columns if name not in (*PLACE, *ORIGIN)]
+        frame = rows.select(
+            pl.int_range(self.rows, self.rows + rows.height, dtype=pl.UInt32).alias(ROW),
+            pl.lit(output, pl.UInt16).alias(OUTPUT),
+            self.local_ids.number(rows),
+            *ORIGIN,
+            *beside,
+        )
+        self.rows += rows.height
+        self._hashes.append(frame.select(self.layout.key).hash_rows())
+        size = int(frame.estimated_size())
+        if self._bytes_in_memory + size <= MEMORY_BYTES:
+            self._bytes_in_memory += size
+            self._kept.append(frame)
+        else:
+            path = self._directory / f"{self.layout.contract}-{len(self._kept)}.arrow"
+            frame.write_ipc(path)
+            self._kept.append(path)
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """Give the frames back in the order they came."""
+        for kept in self._kept:
+            yield kept if isinstance(kept, pl.DataFrame) else pl.read_ipc(kept, memory_map=False)
+
+    def suspects(self) -> pl.DataFrame | None:
+        """Return whole rows whose key hash occurs more than once, or None; equal keys are certain only in here.
+
+        Two different keys may share a hash; one key never has two.
+        """
+        if not self._hashes:
+            return None
+        hashes = pl.concat(self._hashes)
+        repeated = hashes.is_duplicated()
+        if not repeated.any():
+            return None
+        found, start = [], 0
+        for frame in self.frames():
+            part = frame.filter(repeated.slice(start, frame.height))
+            start += frame.height
+            if part.height:
+                found.append(part)
+        return pl.concat(found)
+
+
+class SpillRoom:
+    """A directory below var/tmp for one load, gone when the load ends; what a crash leaves is swept later."""
+
+    def __enter__(self) -> Path:
+        parent = paths.var("tmp")
+        parent.mkdir(parents=True, exist_ok=True)
+        self._path = Path(tempfile.mkdtemp(prefix="load-", dir=parent))
+        return self._path
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        shutil.rmtree(self._path, ignore_errors=True)
+
+
+def place_columns(table: pl.DataFrame) -> pl.DataFrame:
+    """Return the columns of a table of local ids that describe its places."""
+    return table.select(LOCAL, *PLACE)
