@@ -1,0 +1,34 @@
+"""Evaluates the alert rules on new data and every five minutes, because silence emits no event."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import AssetAny, AssetOrTimeSchedule, CronTriggerTimetable, dag, task
+
+from caregrid.platform.dags import FORECAST, GATE_RESULT, MARTS, Owner, Tier, settings
+
+
+@dag(
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("*/5 * * * *", timezone="UTC"),
+        assets=AssetAny(MARTS, FORECAST, GATE_RESULT),
+    ),
+    start_date=datetime(2025, 1, 1, tzinfo=UTC),
+    is_paused_upon_creation=False,
+    **settings(Owner.OPERATIONS, Tier.NOW, "evaluate_alerts", slow_after=timedelta(minutes=5)),
+)
+def evaluate_alerts() -> None:
+    """Rules → changes of state → messages, each once."""
+
+    @task(retry_delay=timedelta(seconds=5))
+    def evaluate() -> dict[str, Any]:
+        from caregrid.platform.steps import evaluate_alerts
+
+        return evaluate_alerts()
+
+    evaluate()
+
+
+evaluate_alerts()

@@ -1,0 +1,81 @@
+"""One DAG per feed, ingest_<feed>, from the YAML files in dags/feeds: land, map, stage."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG, CronTriggerTimetable, Param, dag, get_current_context, task
+
+from caregrid.errors import CareGridError
+from caregrid.feeds import Feed, feed_files, load_feed
+from caregrid.platform.dags import Owner, Tier, feed_asset, settings, with_links
+from caregrid.platform.links import LoadLink
+
+START = datetime(2015, 1, 1, tzinfo=UTC)
+DAY = Param(
+    None,
+    type=["null", "string"],
+    format="date",
+    title="Publication day · 发布日期",
+    description="Take what was published on this day, and rebuild what it touches. Empty: what is there now.",
+)
+
+
+def ingest_dag(feed: Feed) -> DAG:
+    """Return the DAG that ingests one feed."""
+
+    @dag(
+        dag_id=f"ingest_{feed.name}",
+        dag_display_name=f"ingest · {feed.title['zh']}",
+        description=f"{feed.title['en']}, from {feed.owner_name}",
+        schedule=CronTriggerTimetable(feed.schedule, timezone=feed.timezone) if feed.schedule else None,
+        start_date=START,
+        params={"day": DAY},
+        **settings(Owner.DATA_ENGINEERING, Tier.TODAY, "ingest", slow_after=timedelta(minutes=15)),
+    )
+    def ingest() -> None:
+        @task(outlets=[feed_asset(feed.name)])
+        def land_and_stage() -> list[str]:
+            """Return what could not be taken; the rest is staged and waits for the gate."""
+            from caregrid.platform.steps import ingest_feed
+
+            context = get_current_context()
+            run = context["dag_run"]
+            day = date.fromisoformat(context["params"]["day"]) if context["params"]["day"] else None
+            return ingest_feed(feed.name, day, str(run.run_type), run.logical_date, run.run_id)
+
+        @task(map_index_template="{{ failure }}", retries=0)
+        def show_failure(failure: str) -> None:
+            """Fail by the name of the file that could not be taken; without one there is no such task."""
+            context = get_current_context()
+            context["failure"] = failure  # type: ignore[typeddict-unknown-key]
+            raise CareGridError(failure, where=str(feed.file), fix="see docs/runbooks/ingest.md")
+
+        show_failure.expand(failure=with_links(land_and_stage(), LoadLink()))
+
+    return ingest()
+
+
+def broken_dag(name: str, mistakes: str) -> DAG:
+    """Return a DAG that shows the mistakes in a feed's YAML: one bad file must not take away the other feeds."""
+    common: dict[str, Any] = settings(Owner.DATA_ENGINEERING, Tier.TODAY, "ingest", slow_after=timedelta(minutes=15))
+    common["doc_md"] = f"**This feed's YAML is wrong.**\n\n```\n{mistakes}\n```\n\n{common['doc_md']}"
+    common["tags"] = [*common["tags"], "broken"]
+
+    @dag(dag_id=f"ingest_{name}", dag_display_name=f"ingest · {name} (wrong YAML)", schedule=None, **common)
+    def ingest() -> None:
+        @task(retries=0)
+        def check_yaml() -> None:
+            raise CareGridError(mistakes)
+
+        check_yaml()
+
+    return ingest()
+
+
+for file in feed_files():
+    try:
+        ingest_dag(load_feed(file))
+    except CareGridError as error:
+        broken_dag(file.stem, str(error))

@@ -1,0 +1,63 @@
+"""Keeps the place small and quick: old runs and logs, dead rows, deleted models, landed files nothing refers to."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import CronTriggerTimetable, Param, dag, task
+
+from caregrid.platform.dags import Owner, Tier, settings
+
+
+@dag(
+    schedule=CronTriggerTimetable("30 3 * * *", timezone="UTC"),
+    start_date=datetime(2025, 1, 1, tzinfo=UTC),
+    is_paused_upon_creation=False,
+    params={
+        "keep_run_days": Param(30, type="integer", minimum=1, title="Days of runs and logs kept · 运行记录保留天数"),
+        "keep_landed_days": Param(400, type="integer", minimum=1, title="Days of landed files · 原始文件保留天数"),
+    },
+    **settings(Owner.PLATFORM, Tier.THIS_WEEK, "maintain", slow_after=timedelta(hours=1)),
+)
+def maintain() -> None:
+    """Five independent cleanings; one that fails does not keep the others from their work."""
+
+    @task
+    def clean_airflow(params: dict[str, Any]) -> str:
+        from caregrid.platform.maintenance import clean_airflow
+
+        return clean_airflow(params["keep_run_days"])
+
+    @task
+    def clean_logs(params: dict[str, Any]) -> str:
+        from caregrid.platform.maintenance import clean_logs
+
+        return clean_logs(params["keep_run_days"])
+
+    @task
+    def vacuum_warehouse() -> str:
+        from caregrid.platform.maintenance import vacuum_warehouse
+
+        return vacuum_warehouse()
+
+    @task
+    def clean_mlflow(params: dict[str, Any]) -> str:
+        from caregrid.platform.maintenance import clean_mlflow
+
+        return clean_mlflow(params["keep_run_days"])
+
+    @task
+    def clean_landing(params: dict[str, Any]) -> str:
+        from caregrid.platform.maintenance import clean_landing
+
+        return clean_landing(params["keep_landed_days"])
+
+    clean_airflow()
+    clean_logs()
+    vacuum_warehouse()
+    clean_mlflow()
+    clean_landing()
+
+
+maintain()

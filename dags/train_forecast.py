@@ -1,0 +1,32 @@
+"""Trains a challenger where no champion serves, or its age or drift demands it, and promotes it if it is better."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import Param, dag, task
+
+from caregrid.platform.dags import MARTS, MODEL, Owner, Tier, settings, with_links
+from caregrid.platform.links import ModelLink
+
+
+@dag(
+    schedule=[MARTS],
+    is_paused_upon_creation=False,
+    params={"force": Param(False, type="boolean", title="Train whatever the champion's age · 强制训练")},
+    **settings(Owner.MACHINE_LEARNING, Tier.THIS_WEEK, "train_forecast", slow_after=timedelta(hours=1)),
+)
+def train_forecast() -> None:
+    """Served marts → back-test → challenger → champion."""
+
+    @task(outlets=[MODEL], retries=1)
+    def train(params: dict[str, Any]) -> dict[str, Any]:
+        from caregrid.platform.steps import train
+
+        return train(params["force"])
+
+    with_links(train(), ModelLink())
+
+
+train_forecast()

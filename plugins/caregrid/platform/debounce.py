@@ -1,0 +1,31 @@
+"""Waits until feeds have stopped arriving for a moment, so that one build takes several loads. Never for all feeds."""
+
+from __future__ import annotations
+
+import time
+
+from caregrid.database.connect import connect
+
+# Loads being written hold an advisory lock of this class (see caregrid.loading.stage).
+_STAGING = """
+select (select count(*) from pg_locks where locktype = 'advisory' and classid = %s and objsubid = 2
+        and database = (select oid from pg_database where datname = current_database())),
+       (select coalesce(max(load_id), 0) from raw.load)
+"""
+
+
+def wait_for_quiet(quiet_seconds: float, at_most_seconds: float = 120.0) -> float:
+    """Return, after how many seconds, once no load is being written and none was staged for `quiet_seconds`."""
+    from caregrid.loading.stage import STAGE_LOCK
+
+    started = quiet_since = time.monotonic()
+    last = None
+    with connect("loader", autocommit=True) as connection:
+        while (now := time.monotonic()) - started < at_most_seconds:
+            seen = connection.execute(_STAGING, [STAGE_LOCK]).fetchone()
+            if seen != last or (seen and seen[0]):
+                quiet_since, last = now, seen
+            elif now - quiet_since >= quiet_seconds:
+                break
+            time.sleep(0.25)
+    return time.monotonic() - started

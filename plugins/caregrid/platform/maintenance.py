@@ -1,0 +1,136 @@
+"""What `maintain` does once a day. Each function says in a sentence what it did, for the task's log and result."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from caregrid import paths
+from caregrid.clock import now
+from caregrid.database import connect
+from caregrid.errors import CareGridError
+from caregrid.platform import environment
+
+_DAY_SECONDS = 86_400
+# Services keep these open and append; they are cut back, not removed.
+_SERVICE_LOG_BYTES = 20 * 2**20
+# Runs and jobs that a retention has marked deleted are removed with their artifacts; the URI holds a password
+# and therefore stays off the command line.
+_MLFLOW_GC = (
+    "import os, sys; from mlflow.cli import cli; "
+    "cli(['gc', '--older-than', sys.argv[1], '--backend-store-uri', os.environ['MLFLOW_BACKEND_STORE_URI']])"
+)
+
+
+def clean_airflow(keep_days: int) -> str:
+    """Delete runs, tasks, events and the like older than `keep_days` from Airflow's own tables."""
+    before = (now() - timedelta(days=keep_days)).isoformat(timespec="seconds")
+    arguments = ["--clean-before-timestamp", before, "--skip-archive", "--yes"]
+    _run([sys.executable, "-m", "airflow", "db", "clean", *arguments])
+    return f"Airflow's tables hold nothing from before {before}"
+
+
+def clean_logs(keep_days: int) -> str:
+    """Remove task logs older than `keep_days`, cut back the services' logs, sweep temporary files of crashes."""
+    removed = 0
+    for folder, days in (("logs", keep_days), ("tmp", 2)):
+        limit = time.time() - days * _DAY_SECONDS
+        root = paths.var(folder)
+        for path in sorted(root.rglob("*"), reverse=True):
+            if path.is_dir() and not path.is_symlink():
+                if path.stat().st_mtime < limit and not any(path.iterdir()):
+                    path.rmdir()
+            elif path.lstat().st_mtime < limit and path.parent != paths.var("logs"):
+                path.unlink(missing_ok=True)
+                removed += 1
+    cut = [path.name for path in paths.var("logs").glob("*.log") if _cut_back(path)]
+    return f"removed {removed} old files; cut back {', '.join(cut) or 'no log'}"
+
+
+def _cut_back(path: Path) -> bool:
+    """Keep the newest half of a log that has grown too long, in place: its writer goes on appending."""
+    if path.stat().st_size <= _SERVICE_LOG_BYTES:
+        return False
+    with path.open("r+b") as stream:
+        stream.seek(-_SERVICE_LOG_BYTES // 2, 2)
+        newest = stream.read()
+        stream.seek(0)
+        stream.write(newest)
+        stream.truncate()
+    return True
+
+
+def vacuum_warehouse() -> str:
+    """Vacuum and analyze every table of the warehouse, each as the role that owns it."""
+    done = []
+    for role in ("owner", "dbt"):
+        with connect.connect(role, autocommit=True) as connection:
+            tables = connection.execute(
+                "select schemaname, tablename from pg_tables where tableowner = current_user order by 1, 2"
+            ).fetchall()
+            for schema, table in tables:
+                try:
+                    connection.execute(
+                        sql.SQL("vacuum (analyze, skip_locked) {}").format(sql.Identifier(schema, table))
+                    )
+                except psycopg.errors.UndefinedTable:
+                    # A build has swapped it away in the meantime.
+                    continue
+                done.append(table)
+    return f"vacuumed and analyzed {len(done)} tables"
+
+
+def clean_mlflow(keep_days: int) -> str:
+    """Remove for good the runs and models that were deleted more than `keep_days` ago, artifacts included."""
+    _run([sys.executable, "-c", _MLFLOW_GC, f"{keep_days}d"])
+    return f"MLflow holds no run deleted more than {keep_days} days ago"
+
+
+def clean_landing(keep_days: int) -> str:
+    """Remove landed files of which nothing became, and bytes without a line in the manifest.
+
+    A file with a load or a rejection stays for ever: canonical and rejected rows, or an account of its records,
+    refer to it.
+    """
+    with connect.connect("owner") as connection:
+        unused = connection.execute(
+            "select file_id from landing.file where landed_at < now() - make_interval(days => %s)"
+            " and not exists (select from raw.load where load.file_id = file.file_id)"
+            " and not exists (select from rejected.file as rejected where rejected.file_id = file.file_id)",
+            [keep_days],
+        ).fetchall()
+        numbers = [number for (number,) in unused]
+        connection.execute("update landing.fetch set file_id = null where file_id = any(%s)", [numbers])
+        connection.execute("delete from landing.file where file_id = any(%s)", [numbers])
+        known = {digest for (digest,) in connection.execute("select sha256 from landing.file")}
+    limit = time.time() - _DAY_SECONDS
+    orphans = [
+        path
+        for path in paths.var("landing").rglob("*")
+        # Younger ones may be about to get their line.
+        if path.is_file() and path.name not in known and path.stat().st_mtime < limit
+    ]
+    for path in orphans:
+        path.unlink()
+    return f"removed {len(numbers)} lines of the manifest and {len(orphans)} files that nothing refers to"
+
+
+def remove_everything() -> None:
+    """Remove var/ altogether; the caller has asked, and has stopped the services."""
+    shutil.rmtree(paths.var(), ignore_errors=True)
+
+
+def _run(command: list[str]) -> None:
+    settings = environment.environment()
+    settings["MLFLOW_TRACKING_URI"] = settings["MLFLOW_BACKEND_STORE_URI"]
+    done = subprocess.run(command, cwd=paths.ROOT, env=settings, capture_output=True, text=True, check=False)
+    print(done.stdout[-4000:])
+    if done.returncode:
+        raise CareGridError(f"{command[2]} failed with exit code {done.returncode}\n{done.stderr[-2000:]}")
