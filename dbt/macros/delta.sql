@@ -1,0 +1,45 @@
+{#-
+    Large facts are not rebuilt whole. A model `rows` holds what the touched keys now look like, a model `keys` the
+    touched keys; the fact is a view: what is served outside the touched keys, and `rows`. Publishing deletes the
+    touched keys from the served table and inserts `rows`, in the transaction that publishes everything else.
+-#}
+
+{#- The columns of a model's contract, in order. -#}
+{% macro contract_columns(fact) -%}
+    {{ return(graph.nodes['model.caregrid.' ~ fact].columns.keys() | list) }}
+{%- endmacro %}
+
+{#- Whether `fact` can be built from what is served: no full refresh is asked for, and it has its contract's shape. -#}
+{% macro builds_delta(fact) -%}
+    {%- if not execute or flags.FULL_REFRESH -%}{{ return(false) }}{%- endif -%}
+    {%- set served = adapter.get_relation(database=target.database, schema='core', identifier=fact) -%}
+    {%- if served is none or served.type != 'table' -%}{{ return(false) }}{%- endif -%}
+    {%- set found = [] -%}
+    {%- for column in adapter.get_columns_in_relation(served) -%}
+        {%- do found.append(column.name ~ ' ' ~ column.data_type) -%}
+    {%- endfor -%}
+    {%- set wanted = [] -%}
+    {%- for name, column in graph.nodes['model.caregrid.' ~ fact].columns.items() -%}
+        {%- do wanted.append(name ~ ' ' ~ column.data_type) -%}
+    {%- endfor -%}
+    {{ return(found == wanted) }}
+{%- endmacro %}
+
+{#- The body of the view: the rebuilt rows, then the served rows outside the touched keys. -#}
+{% macro delta_view(fact, rows, keys, on) -%}
+    {%- set columns = (contract_columns(fact) if execute else []) or ['*'] -%}
+    select {{ columns | join(', ') }}
+    from {{ rows }}
+    {%- if builds_delta(fact) %}
+    union all
+    select {{ columns | join(', ') }}
+    from core.{{ fact }} as served
+    where not exists (
+        select 1 from {{ keys }} as touched
+        where
+            {% for column in on -%}
+            touched.{{ column }} = served.{{ column }}{{ ' and ' if not loop.last }}
+            {%- endfor %}
+    )
+    {%- endif -%}
+{%- endmacro %}

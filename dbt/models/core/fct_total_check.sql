@@ -1,0 +1,80 @@
+{{ config(indexes=[{'columns': ['series_id', 'period_start'], 'unique': True}]) }}
+
+-- Publishers' own totals beside the sum of what they sum over: other places, or one more dimension at the same place.
+with additive as (
+    select
+        series.*,
+        place.country_code,
+        place.region_code,
+        place.place_level,
+        place.code,
+        place.name_en as place_name
+    from {{ ref('dim_series') }} as series
+    inner join {{ ref('dim_place') }} as place on series.place_id = place.place_id
+    inner join {{ ref('dim_measure') }} as measure on series.measure = measure.measure
+    where measure.additive_over is not null and series.statistic <> 'cumulative' and series.subset_of is null
+),
+
+by_place as (
+    select
+        total.series_id as total_series_id,
+        part.series_id as part_series_id,
+        'place' as summed_over
+    from additive as total
+    inner join additive as part
+        on
+            total.feed = part.feed and total.service_or_resource = part.service_or_resource
+            and total.measure = part.measure and total.statistic = part.statistic and total.unit = part.unit
+            and total.grain = part.grain and total.dimensions = part.dimensions
+            and array_remove(total.total_over, 'place') = part.total_over
+    where
+        'place' = any(total.total_over)
+        and (
+            total.place_level in ('country', 'panel')
+            or lower(part.region_code) in (lower(total.code), lower(total.region_code))
+        )
+),
+
+by_dimension as (
+    select
+        total.series_id as total_series_id,
+        part.series_id as part_series_id,
+        array_to_string(total.total_over, ',') as summed_over
+    from additive as total
+    inner join additive as part
+        on
+            total.feed = part.feed and total.place_id = part.place_id
+            and total.service_or_resource = part.service_or_resource and total.measure = part.measure
+            and total.statistic = part.statistic and total.unit = part.unit and total.grain = part.grain
+    where
+        cardinality(total.total_over) > 0 and not 'place' = any(total.total_over)
+        and cardinality(part.total_over) = 0
+        and part.dimensions @> total.dimensions
+        and (
+            select array_agg(axis.name order by axis.name)
+            from jsonb_object_keys(part.dimensions) as axis (name)
+            where not total.dimensions ? axis.name
+        ) = (select array_agg(axis.name order by axis.name) from unnest(total.total_over) as axis (name))
+),
+
+pairs as (
+    select * from by_place
+    union all
+    select * from by_dimension
+)
+
+select
+    pairs.total_series_id as series_id,
+    total.period_start,
+    max(pairs.summed_over) as summed_over,
+    max(total.value) as published_total,
+    sum(part.value) as sum_of_parts,
+    count(part.value) as parts
+from pairs
+inner join {{ ref('fct_usage') }} as total
+    on pairs.total_series_id = total.series_id and total.is_current and total.value_status = 'reported'
+inner join {{ ref('fct_usage') }} as part
+    on
+        pairs.part_series_id = part.series_id and part.is_current and part.value_status = 'reported'
+        and total.period_start = part.period_start
+group by pairs.total_series_id, total.period_start

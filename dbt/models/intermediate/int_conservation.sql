@@ -1,0 +1,120 @@
+{#-
+    What became of every record of a load, each term counted on its own over raw, canonical, rejected and core:
+    none is computed from the others. A record is a line; its output rows decide its fate.
+-#}
+{{ config(indexes=[{'columns': ['load_id'], 'unique': True}]) }}
+
+with usage_rows as (
+    select
+        usage.load_id,
+        usage.line,
+        -- a fact of another load already said the same at that moment
+        coalesce(fact.load_id <> usage.load_id or fact.known_at <> usage.known_at, false) as is_unchanged
+    from {{ ref('stg_mapped_usage') }} as usage
+    inner join {{ ref('int_load_touched') }} as touched on usage.load_id = touched.load_id
+    inner join {{ ref('stg_load') }} as load on usage.load_id = load.load_id
+    left join {{ ref('fct_usage') }} as fact
+        on
+            load.is_accepted
+            and usage.series_id = fact.series_id
+            and usage.period_start = fact.period_start
+            and usage.known_at >= fact.known_at
+            and (fact.known_until is null or usage.known_at < fact.known_until)
+            and usage.value is not distinct from fact.value
+            and usage.value_status = fact.value_status
+            and usage.is_provisional = fact.is_provisional
+            and usage.reporting_units is not distinct from fact.reporting_units
+            and usage.period_end = fact.period_end
+),
+
+other_rows as (
+    select
+        mapped.load_id,
+        mapped.line,
+        false as is_unchanged
+    from {{ ref('stg_mapped_line') }} as mapped
+    inner join {{ ref('int_load_touched') }} as touched on mapped.load_id = touched.load_id
+    where mapped.contract <> 'usage'
+),
+
+mapped_records as (
+    select
+        load_id,
+        line,
+        count(*) as output_rows,
+        count(*) filter (where is_unchanged) as unchanged_rows,
+        bool_and(is_unchanged) as is_unchanged
+    from (
+        select * from usage_rows
+        union all
+        select * from other_rows
+    ) as mapped
+    group by load_id, line
+),
+
+rejected_records as (
+    select
+        record.load_id,
+        record.line,
+        count(*) as output_rows
+    from {{ ref('stg_rejected_record') }} as record
+    inner join {{ ref('int_load_touched') }} as touched on record.load_id = touched.load_id
+    group by record.load_id, record.line
+),
+
+records as (
+    select
+        coalesce(mapped.load_id, rejected.load_id) as load_id,
+        count(*) filter (where rejected.line is null and not mapped.is_unchanged) as clean_records,
+        count(*) filter (where rejected.line is null and mapped.is_unchanged) as unchanged_records,
+        count(*) filter (where mapped.line is not null and rejected.line is not null) as partly_rejected_records,
+        count(*) filter (where mapped.line is null) as rejected_records,
+        sum(mapped.output_rows) as loaded_rows,
+        sum(mapped.unchanged_rows) as unchanged_rows,
+        sum(rejected.output_rows) as rejected_rows
+    from mapped_records as mapped
+    full join rejected_records as rejected on mapped.load_id = rejected.load_id and mapped.line = rejected.line
+    group by 1
+),
+
+fates as (
+    select
+        load_id,
+        sum(row_count) filter (where output = '' and fate = 'received') as received_records,
+        sum(row_count) filter (where output = '' and fate = 'filtered') as filtered_records,
+        sum(row_count) filter (where output = '' and fate = 'duplicate') as duplicate_records,
+        sum(row_count) filter (where output <> '' and fate = 'received') as produced_rows,
+        sum(row_count) filter (where output <> '' and fate = 'filtered') as filtered_rows,
+        sum(row_count) filter (where output <> '' and fate = 'duplicate') as duplicate_rows
+    from {{ ref('stg_fate') }}
+    group by load_id
+)
+
+select
+    touched.load_id,
+    coalesce(fates.received_records, 0)::bigint as received_records,
+    case when load.status in ('accepted', 'superseded') then coalesce(records.clean_records, 0) else 0 end
+        as loaded_records,
+    case when load.status in ('accepted', 'superseded') then coalesce(records.partly_rejected_records, 0) else 0 end
+        as partly_rejected_records,
+    coalesce(records.rejected_records, 0) as rejected_records,
+    coalesce(fates.duplicate_records, 0)::bigint as duplicate_records,
+    case when load.status in ('accepted', 'superseded') then coalesce(records.unchanged_records, 0) else 0 end
+        as unchanged_records,
+    coalesce(fates.filtered_records, 0)::bigint as filtered_records,
+    case
+        when load.status in ('accepted', 'superseded') then 0
+        else
+            coalesce(records.clean_records, 0) + coalesce(records.unchanged_records, 0)
+            + coalesce(records.partly_rejected_records, 0)
+    end as held_records,
+    coalesce(fates.produced_rows, 0)::bigint as produced_rows,
+    coalesce(records.loaded_rows, 0)::bigint as loaded_rows,
+    coalesce(records.unchanged_rows, 0)::bigint as unchanged_rows,
+    coalesce(records.rejected_rows, 0)::bigint as rejected_rows,
+    coalesce(fates.filtered_rows, 0)::bigint as filtered_rows,
+    coalesce(fates.duplicate_rows, 0)::bigint as duplicate_rows
+from {{ ref('int_load_touched') }} as touched
+inner join {{ ref('stg_load') }} as load on touched.load_id = load.load_id
+left join records on touched.load_id = records.load_id
+left join fates on touched.load_id = fates.load_id

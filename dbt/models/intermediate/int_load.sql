@@ -1,0 +1,43 @@
+{#- The loads whose accounts are anew, with their accounts. -#}
+{{ config(indexes=[{'columns': ['load_id'], 'unique': True}]) }}
+
+select
+    load.load_id,
+    load.feed,
+    load.source,
+    load.owner,
+    load.visibility,
+    load.status,
+    load.mapping_version,
+    load.uri,
+    load.member,
+    load.sha256,
+    load.byte_size,
+    load.published_at,
+    load.published_at_is_assumed,
+    load.landed_at,
+    load.loaded_at,
+    load.accepted_at,
+    load.refused_at,
+    load.superseded_at,
+    load.decision_reason,
+    load.known_at_min,
+    load.known_at_max,
+    load.period_min,
+    load.period_max,
+    conservation.received_records,
+    conservation.loaded_records,
+    conservation.partly_rejected_records,
+    conservation.rejected_records,
+    conservation.duplicate_records,
+    conservation.unchanged_records,
+    conservation.filtered_records,
+    conservation.held_records,
+    conservation.produced_rows,
+    conservation.loaded_rows,
+    conservation.unchanged_rows,
+    conservation.rejected_rows,
+    conservation.filtered_rows,
+    conservation.duplicate_rows
+from {{ ref('stg_load') }} as load
+inner join {{ ref('int_conservation') }} as conservation on load.load_id = conservation.load_id

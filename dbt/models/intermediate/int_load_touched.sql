@@ -1,0 +1,23 @@
+{#- The loads whose accounts may have changed: those not yet built, and those with rows on the touched pairs. -#}
+{{ config(indexes=[{'columns': ['load_id'], 'unique': True}]) }}
+
+{% if builds_delta('fct_load') and builds_delta('fct_usage') %}
+select load_id
+from {{ ref('stg_load') }}
+where is_pending
+union
+select load.load_id
+from {{ ref('stg_load') }} as load
+where not exists (
+    select 1 from core.fct_load as served
+    where served.load_id = load.load_id and served.status = load.status
+)
+union
+select usage.load_id
+from {{ ref('int_usage_touched') }} as touched
+inner join {{ ref('stg_usage') }} as usage
+    on touched.series_id = usage.series_id and touched.period_start = usage.period_start
+{% else %}
+select load_id
+from {{ ref('stg_load') }}
+{% endif %}

@@ -1,0 +1,30 @@
+{#- The pairs of series and period that loads not yet built bear on, with the other measures of the same capacity group. -#}
+{{ config(indexes=[{'columns': ['series_id', 'period_start'], 'unique': True}]) }}
+
+{% if builds_delta('fct_usage') %}
+with touched as (
+    select distinct
+        series_id,
+        period_start
+    from {{ ref('stg_usage_pending') }}
+)
+
+select
+    series_id,
+    period_start
+from touched
+union
+select
+    other.series_id,
+    touched.period_start
+from touched
+inner join {{ ref('int_series') }} as series on touched.series_id = series.series_id
+inner join {{ ref('int_series') }} as other on series.capacity_group_id = other.capacity_group_id
+{% else %}
+-- Everything is rebuilt: no pair needs naming.
+select
+    series_id,
+    period_start
+from {{ ref('stg_usage_pending') }}
+where false
+{% endif %}

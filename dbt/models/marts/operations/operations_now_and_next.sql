@@ -1,0 +1,194 @@
+{{ config(
+    indexes=[{'columns': ['place_id', 'service_or_resource', 'feed'], 'unique': True}], tags=['forecast']
+) }}
+
+-- Now: the newest value of every summed series, summed where the newest periods agree.
+with newest as (
+    select
+        series.place_id,
+        series.service_or_resource,
+        series.feed,
+        series.measure,
+        series.kind_of_period,
+        latest.period_start,
+        latest.period_end,
+        latest.known_at,
+        latest.value,
+        latest.value_status,
+        latest.is_provisional,
+        max(latest.period_start) over (
+            partition by series.place_id, series.service_or_resource, series.feed, series.measure
+        ) as newest_period_start,
+        -- the finest grain speaks for now
+        dense_rank() over (
+            partition by series.place_id, series.service_or_resource, series.feed, series.measure
+            order by series.grain_order
+        ) as grain_rank
+    from (
+        select
+            dim_series.*,
+            case when dim_series.grain = 'instant' then 'instant' else 'period' end as kind_of_period,
+            array_position(
+                array['instant', 'hour', 'day', 'week', 'month', 'quarter', 'year', 'interval'], dim_series.grain
+            ) as grain_order
+        from {{ ref('dim_series') }}
+        where dim_series.is_summed
+    ) as series
+    inner join {{ ref('fct_latest') }} as latest on series.series_id = latest.series_id
+),
+
+now as (
+    select
+        place_id,
+        service_or_resource,
+        feed,
+        max(period_start) as observed_period_start,
+        max(known_at) as known_at,
+        bool_or(is_provisional) as is_provisional,
+        sum(value) filter (where measure = 'occupied') as occupied_beds,
+        sum(value) filter (where measure = 'capacity') as capacity_beds,
+        sum(value) filter (where measure = 'staffed_capacity') as staffed_capacity_beds,
+        sum(value) filter (where measure = 'free') as free_beds,
+        sum(value) filter (where measure = 'present') as present_persons,
+        sum(value) filter (where measure = 'waiting') as waiting_persons,
+        sum(value) filter (where measure = 'arrivals') as arrivals_persons,
+        sum(value) filter (where measure = 'admissions') as admissions_persons,
+        sum(value) filter (where measure = 'medically_ready') as medically_ready_persons,
+        sum(value) filter (where measure = 'being_cleaned') as being_cleaned_beds,
+        sum(value) filter (where measure = 'staff_on_duty') as staff_on_duty_persons,
+        sum(value) filter (where measure = 'staff_needed') as staff_needed_persons,
+        sum(value) filter (where measure = 'ambulances_waiting') as ambulances_waiting,
+        max(value) filter (where measure = 'diversion_status') > 0 as is_diverting,
+        max(value) filter (where measure = 'full_bed_notice') > 0 as has_full_bed_notice
+    from newest
+    where period_start = newest_period_start and grain_rank = 1
+    group by place_id, service_or_resource, feed
+),
+
+usable as (
+    select
+        now.*,
+        coalesce(staffed_capacity_beds, capacity_beds, occupied_beds + free_beds) as usable_beds
+    from now
+),
+
+as_of_feed as (
+    select
+        feed,
+        max(known_at) as as_of
+    from now
+    group by feed
+),
+
+-- Next: what the newest forecast of the place's demand expects, one period ahead and at its furthest.
+forecast_series as (
+    select distinct on (series.place_id, series.service_or_resource, series.feed)
+        series.place_id,
+        series.service_or_resource,
+        series.feed,
+        series.series_id,
+        series.measure,
+        newest_run.run_id
+    from {{ ref('dim_series') }} as series
+    inner join lateral (
+        select forecast.run_id
+        from {{ ref('fct_forecast') }} as forecast
+        where forecast.series_id = series.series_id
+        order by forecast.made_at desc, forecast.run_id desc
+        limit 1
+    ) as newest_run on true
+    where series.is_summed and series.is_demand
+    order by
+        series.place_id, series.service_or_resource, series.feed,
+        array_position(array['occupied', 'present', 'waiting', 'arrivals', 'admissions'], series.measure),
+        cardinality(series.total_over), series.series_id
+),
+
+expected as (
+    select
+        chosen.place_id,
+        chosen.service_or_resource,
+        chosen.feed,
+        chosen.measure as forecast_measure,
+        max(forecast.made_at) as forecast_made_at,
+        min(forecast.period_start) as next_period_start,
+        max(forecast.value) filter (where forecast.horizon = 1 and forecast.quantile = 0.5) as next_median,
+        max(forecast.value) filter (where forecast.quantile = 0.5) as peak_median,
+        max(forecast.value) filter (where forecast.quantile between 0.9 and 0.95) as peak_high,
+        max(forecast.period_end) as forecast_until
+    from forecast_series as chosen
+    inner join {{ ref('fct_forecast') }} as forecast
+        on chosen.series_id = forecast.series_id and chosen.run_id = forecast.run_id
+    group by chosen.place_id, chosen.service_or_resource, chosen.feed, chosen.measure
+),
+
+risk as (
+    select
+        series.place_id,
+        series.service_or_resource,
+        series.feed,
+        max(fct_risk.probability) as overload_probability,
+        max(fct_risk.period_end) as overload_until,
+        bool_or(fct_risk.is_over_now) as is_over_now
+    from {{ ref('fct_risk') }} as fct_risk
+    inner join {{ ref('dim_series') }} as series on fct_risk.series_id = series.series_id
+    where fct_risk.is_newest
+    group by series.place_id, series.service_or_resource, series.feed
+)
+
+select
+    usable.place_id,
+    usable.service_or_resource,
+    usable.feed,
+    place.name_en as place_name_en,
+    place.name_zh as place_name_zh,
+    service.name_en as service_or_resource_name_en,
+    service.name_zh as service_or_resource_name_zh,
+    place.place_level,
+    place.country_code,
+    place.region_name,
+    as_of_feed.as_of,
+    usable.observed_period_start,
+    usable.known_at,
+    extract(epoch from as_of_feed.as_of - usable.known_at) / 60 as age_minutes,
+    usable.is_provisional,
+    usable.occupied_beds,
+    usable.usable_beds,
+    usable.capacity_beds,
+    usable.staffed_capacity_beds,
+    coalesce(usable.free_beds, greatest(usable.usable_beds - usable.occupied_beds, 0)) as free_beds,
+    usable.occupied_beds / nullif(usable.usable_beds, 0) as occupancy_rate,
+    usable.occupied_beds > usable.usable_beds as is_over_capacity,
+    usable.present_persons,
+    usable.waiting_persons,
+    usable.arrivals_persons,
+    usable.admissions_persons,
+    usable.medically_ready_persons,
+    usable.being_cleaned_beds,
+    usable.staff_on_duty_persons,
+    usable.staff_needed_persons,
+    usable.ambulances_waiting,
+    usable.is_diverting,
+    usable.has_full_bed_notice,
+    expected.forecast_measure,
+    expected.forecast_made_at,
+    expected.next_period_start,
+    expected.next_median,
+    expected.peak_median,
+    expected.peak_high,
+    expected.forecast_until,
+    risk.overload_probability,
+    risk.overload_until,
+    coalesce(risk.overload_probability >= 0.5 and not risk.is_over_now, false) as is_new_risk
+from usable
+inner join as_of_feed on usable.feed = as_of_feed.feed
+inner join {{ ref('dim_place') }} as place on usable.place_id = place.place_id
+left join {{ ref('dim_service_or_resource') }} as service on usable.service_or_resource = service.service_or_resource
+left join expected
+    on
+        usable.place_id = expected.place_id and usable.service_or_resource = expected.service_or_resource
+        and usable.feed = expected.feed
+left join risk
+    on
+        usable.place_id = risk.place_id and usable.service_or_resource = risk.service_or_resource
+        and usable.feed = risk.feed

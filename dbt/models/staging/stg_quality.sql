@@ -1,0 +1,31 @@
+select
+    quality.load_id,
+    quality.line,
+    quality.place_id,
+    quality.measure,
+    quality.period_start,
+    quality.period_end,
+    quality.period_source,
+    quality.published_at,
+    quality.known_at,
+    quality.known_at_is_assumed,
+    quality.numerator,
+    quality.numerator_status,
+    quality.denominator,
+    quality.denominator_status,
+    quality.value,
+    quality.value_status,
+    quality.value_kind,
+    quality.unit,
+    quality.improvement_direction,
+    quality.benchmark,
+    quality.benchmark_source,
+    quality.assessment_result,
+    quality.footnote,
+    quality.dimensions,
+    load.feed,
+    load.source,
+    load.load_rank
+from {{ source('canonical', 'quality') }} as quality
+inner join {{ ref('stg_load') }} as load on quality.load_id = load.load_id
+where load.is_accepted
