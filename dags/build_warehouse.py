@@ -1,4 +1,4 @@
-"""Gates what feeds have staged, builds the tables that it touches beside the served ones, and publishes them."""
+"""Gates what feeds have staged, builds what it touches beside the served tables, and publishes it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import AssetAny, Param, dag, task
-
 from caregrid.feeds import feed_files
 from caregrid.platform.dags import GATE_RESULT, MARTS, Owner, Tier, feed_asset, settings, with_links
 from caregrid.platform.links import BuildLink, DataDocsLink
@@ -17,7 +16,9 @@ from caregrid.platform.links import BuildLink, DataDocsLink
     is_paused_upon_creation=False,
     params={
         "full_refresh": Param(False, type="boolean", title="Rebuild everything · 全部重建"),
-        "debounce_seconds": Param(4, type="number", minimum=0, title="Wait for more loads · 等待更多数据（秒）"),
+        "debounce_seconds": Param(
+            4, type="number", minimum=0, title="Wait for more loads · 等待更多数据（秒）"
+        ),
     },
     **settings(Owner.DATA_ENGINEERING, Tier.NOW, "build_warehouse", slow_after=timedelta(minutes=30)),
 )

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import AssetAny, AssetOrTimeSchedule, CronTriggerTimetable, dag, task
-
 from caregrid.platform.dags import FORECAST, GATE_RESULT, MARTS, Owner, Tier, settings
 
 

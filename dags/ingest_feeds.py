@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param, dag, get_current_context, task
-
 from caregrid.errors import CareGridError
 from caregrid.feeds import Feed, feed_files, load_feed
 from caregrid.platform.dags import Owner, Tier, feed_asset, settings, with_links
@@ -58,8 +57,10 @@ def ingest_dag(feed: Feed) -> DAG:
 
 
 def broken_dag(name: str, mistakes: str) -> DAG:
-    """Return a DAG that shows the mistakes in a feed's YAML: one bad file must not take away the other feeds."""
-    common: dict[str, Any] = settings(Owner.DATA_ENGINEERING, Tier.TODAY, "ingest", slow_after=timedelta(minutes=15))
+    """Return a DAG that shows the mistakes in a feed's YAML; the other feeds go on."""
+    common: dict[str, Any] = settings(
+        Owner.DATA_ENGINEERING, Tier.TODAY, "ingest", slow_after=timedelta(minutes=15)
+    )
     common["doc_md"] = f"**This feed's YAML is wrong.**\n\n```\n{mistakes}\n```\n\n{common['doc_md']}"
     common["tags"] = [*common["tags"], "broken"]
 

@@ -1,4 +1,4 @@
-"""Keeps the place small and quick: old runs and logs, dead rows, deleted models, landed files nothing refers to."""
+"""Keeps the place small and quick: old runs, logs, dead rows, deleted models, unused landed files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, Param, dag, task
-
 from caregrid.platform.dags import Owner, Tier, settings
 
 
@@ -15,8 +14,12 @@ from caregrid.platform.dags import Owner, Tier, settings
     start_date=datetime(2025, 1, 1, tzinfo=UTC),
     is_paused_upon_creation=False,
     params={
-        "keep_run_days": Param(30, type="integer", minimum=1, title="Days of runs and logs kept · 运行记录保留天数"),
-        "keep_landed_days": Param(400, type="integer", minimum=1, title="Days of landed files · 原始文件保留天数"),
+        "keep_run_days": Param(
+            30, type="integer", minimum=1, title="Days of runs and logs kept · 运行记录保留天数"
+        ),
+        "keep_landed_days": Param(
+            400, type="integer", minimum=1, title="Days of landed files · 原始文件保留天数"
+        ),
     },
     **settings(Owner.PLATFORM, Tier.THIS_WEEK, "maintain", slow_after=timedelta(hours=1)),
 )

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import AssetAny, dag, task
-
 from caregrid.platform.dags import FORECAST, MARTS, MODEL, Owner, Tier, settings, with_links
 from caregrid.platform.links import BuildLink, ModelLink
 
@@ -25,7 +24,7 @@ def score_forecast() -> None:
 
         return score()
 
-    # The pool of the build: two writers never publish at once. It emits forecast and never marts, or it would loop.
+    # The pool of the build: two writers never publish at once. It never emits marts, or it would loop.
     @task(pool="warehouse_write", outlets=[FORECAST])
     def build_forecast() -> dict[str, Any]:
         from caregrid.platform.steps import build_forecast

@@ -1,4 +1,4 @@
-"""Trains a challenger where no champion serves, or its age or drift demands it, and promotes it if it is better."""
+"""Trains a challenger where the champion's absence, age or drift demands it; promotes it if better."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Param, dag, task
-
 from caregrid.platform.dags import MARTS, MODEL, Owner, Tier, settings, with_links
 from caregrid.platform.links import ModelLink
 

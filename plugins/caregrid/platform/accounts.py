@@ -1,4 +1,4 @@
-"""The accounts of the Airflow UI, one per role, and the keys that services sign with; generated, owner-only files."""
+"""The accounts of the Airflow UI, one per role, and the keys that services sign with: generated once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def passwords() -> dict[str, str]:
 
 
 def keys() -> dict[str, str]:
-    """Return the keys: `fernet` (connections at rest), `session` (cookies), `token` (between the services)."""
+    """Return the keys: `fernet` (connections at rest), `session` (cookies), `token` (between services)."""
     fresh = {
         "fernet": base64.urlsafe_b64encode(os.urandom(32)).decode(),
         "session": secrets.token_urlsafe(32),

@@ -1,4 +1,4 @@
-"""Airflow's REST API as the platform uses it: triggers, progress, pools. The command line takes 10 s a call."""
+"""Airflow's REST API as the platform uses it: triggers, progress, pools. The CLI takes 10 s a call."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ class AirflowClient:
         """
         answer = self._http.request(method, path, **options)
         if answer.status_code >= 400:
-            raise CareGridError(f"Airflow answered {answer.status_code}: {answer.text[:500]}", where=f"{method} {path}")
+            raise CareGridError(
+                f"Airflow answered {answer.status_code}: {answer.text[:500]}", where=f"{method} {path}"
+            )
         return dict(answer.json()) if answer.content else {}
 
     def ensure_pool(self, name: str, slots: int, description: str) -> None:
@@ -51,7 +53,9 @@ class AirflowClient:
         listed = self.request("GET", "/dags", params={"limit": 100, "exclude_stale": True})
         ids = {dag["dag_id"] for dag in listed["dags"]}
         while len(ids) < listed["total_entries"]:
-            listed = self.request("GET", "/dags", params={"limit": 100, "offset": len(ids), "exclude_stale": True})
+            listed = self.request(
+                "GET", "/dags", params={"limit": 100, "offset": len(ids), "exclude_stale": True}
+            )
             if not listed["dags"]:
                 break
             ids |= {dag["dag_id"] for dag in listed["dags"]}
@@ -66,7 +70,9 @@ class AirflowClient:
         """Let a DAG run, or pause it."""
         self.request("PATCH", f"/dags/{dag_id}", json={"is_paused": paused})
 
-    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None, logical_date: str | None = None) -> str:
+    def trigger(
+        self, dag_id: str, conf: dict[str, Any] | None = None, logical_date: str | None = None
+    ) -> str:
         """Queue a run; return its id."""
         body = {"conf": conf or {}, "logical_date": logical_date}
         return str(self.request("POST", f"/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])

@@ -6,7 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from airflow.sdk import (
+from airflow.sdk import (  # type: ignore[attr-defined]
     Asset,
     BaseOperatorLink,
     DeadlineAlert,
@@ -20,7 +20,17 @@ from airflow.sdk import (
 from caregrid.platform.deadlines import say_run_is_slow
 from caregrid.platform.runbooks import documentation
 
-__all__ = ["FORECAST", "GATE_RESULT", "MARTS", "MODEL", "Owner", "Tier", "documentation", "feed_asset", "settings"]
+__all__ = [
+    "FORECAST",
+    "GATE_RESULT",
+    "MARTS",
+    "MODEL",
+    "Owner",
+    "Tier",
+    "documentation",
+    "feed_asset",
+    "settings",
+]
 
 
 class Tier(StrEnum):
@@ -49,10 +59,14 @@ GATE_RESULT = Asset("gate_result", group="warehouse")
 _RETRIES = ExceptionRetryPolicy(
     rules=[
         RetryRule(
-            "psycopg.errors.InvalidPassword", RetryAction.FAIL, reason="A wrong password does not mend itself."
+            "psycopg.errors.InvalidPassword",
+            RetryAction.FAIL,
+            reason="A wrong password does not mend itself.",
         ),
         RetryRule(
-            "psycopg.errors.InsufficientPrivilege", RetryAction.FAIL, reason="A missing grant does not mend itself."
+            "psycopg.errors.InsufficientPrivilege",
+            RetryAction.FAIL,
+            reason="A missing grant does not mend itself.",
         ),
         RetryRule(
             # Exactly this class: its children (a file that is not there yet) may well mend themselves.
@@ -104,7 +118,9 @@ def settings(
         "deadline": DeadlineAlert(
             reference=DeadlineReference.DAGRUN_QUEUED_AT,
             interval=slow_after,
-            callback=SyncCallback(say_run_is_slow, kwargs={"slow_after_seconds": int(slow_after.total_seconds())}),
+            callback=SyncCallback(
+                say_run_is_slow, kwargs={"slow_after_seconds": int(slow_after.total_seconds())}
+            ),
         ),
         "dagrun_timeout": 8 * slow_after,
     }

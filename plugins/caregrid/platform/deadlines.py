@@ -1,4 +1,4 @@
-"""What happens when a run is slow: somebody is told once. About runs only; late data are an alert rule's business."""
+"""What happens when a run is slow: somebody is told. Late data are an alert rule's business instead."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 def say_run_is_slow(slow_after_seconds: int, context: dict[str, Any] | None = None) -> None:
-    """Write to the log and the outbox that a run has not ended in time. Airflow calls it, by its import path."""
+    """Write to log and outbox that a run has not ended in time. Airflow calls it, by its import path."""
     run = (context or {}).get("dag_run") or {}
     line = {
         "kind": "run_is_slow",

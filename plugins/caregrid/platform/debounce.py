@@ -1,4 +1,4 @@
-"""Waits until feeds have stopped arriving for a moment, so that one build takes several loads. Never for all feeds."""
+"""Waits until loads pause for a moment, so that one build takes several. Never for all feeds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ select (select count(*) from pg_locks where locktype = 'advisory' and classid = 
 
 
 def wait_for_quiet(quiet_seconds: float, at_most_seconds: float = 120.0) -> float:
-    """Return, after how many seconds, once no load is being written and none was staged for `quiet_seconds`."""
+    """Return once no load is being written and none was staged for a while; say how long it took."""
     from caregrid.loading.stage import STAGE_LOCK
 
     started = quiet_since = time.monotonic()

@@ -1,4 +1,4 @@
-"""Serves var/docs on 127.0.0.1: the dbt documentation and the Data Docs, under one index page in two languages."""
+"""Serves var/docs on 127.0.0.1: dbt's documentation and Data Docs, under one index in two languages."""
 
 from __future__ import annotations
 
@@ -13,14 +13,21 @@ from caregrid import paths
 
 # folder below var/docs → (English, Chinese)
 PAGES = {
-    "dbt": ("Tables, columns, tests and where each number comes from (dbt)", "数据表、字段、测试与数据血缘（dbt）"),
-    "data_docs": ("What the quality gates checked and found (Data Docs)", "数据质量检查及其结果（Data Docs）"),
+    "dbt": (
+        "Tables, columns, tests and where each number comes from (dbt)",
+        "数据表、字段、测试与数据血缘（dbt）",
+    ),
+    "data_docs": (
+        "What the quality gates checked and found (Data Docs)",
+        "数据质量检查及其结果（Data Docs）",
+    ),
 }
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>CareGrid · documentation · 文档</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
-body {{ font: 1.05rem/1.6 system-ui, sans-serif; max-width: 42rem; margin: 3rem auto; padding: 0 1rem; color: #1b2733 }}
+body {{ font: 1.05rem/1.6 system-ui, sans-serif; max-width: 42rem; margin: 3rem auto; padding: 0 1rem;
+  color: #1b2733 }}
 li {{ margin: 1rem 0 }} a {{ color: #0b5cad }} .none {{ color: #6b7785 }} .zh {{ display: block }}
 </style></head><body>
 <h1>CareGrid <span lang="zh">文档</span></h1>

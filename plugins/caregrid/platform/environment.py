@@ -1,7 +1,7 @@
 """The complete environment of every tool: nothing phones home, nothing is written outside var/.
 
-`quiet()` is what any command needs before it imports a library; `environment()` adds what Airflow and MLflow need.
-Both set every value outright, so that a setting of the user's shell cannot change what a run does.
+`quiet()` is what any command needs before it imports a library; `environment()` adds what Airflow and MLflow
+need. Both set every value outright, so that a setting of the user's shell cannot change what a run does.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from caregrid.platform import ports
 
 
 class _ServiceLink(BaseOperatorLink):
-    """A link below the address of one of the services. Shown on the tasks that list it in `operator_extra_links`."""
+    """A link below the address of a service, on the tasks that list it in `operator_extra_links`."""
 
     service: ClassVar[str]
     path: ClassVar[str] = "/"

@@ -1,4 +1,4 @@
-"""What `maintain` does once a day. Each function says in a sentence what it did, for the task's log and result."""
+"""What `maintain` does once a day. Each function returns a sentence on what it did."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def clean_airflow(keep_days: int) -> str:
 
 
 def clean_logs(keep_days: int) -> str:
-    """Remove task logs older than `keep_days`, cut back the services' logs, sweep temporary files of crashes."""
+    """Remove task logs older than `keep_days`, cut back the services' logs, sweep what crashes left."""
     removed = 0
     for folder, days in (("logs", keep_days), ("tmp", 2)):
         limit = time.time() - days * _DAY_SECONDS
@@ -96,8 +96,7 @@ def clean_mlflow(keep_days: int) -> str:
 def clean_landing(keep_days: int) -> str:
     """Remove landed files of which nothing became, and bytes without a line in the manifest.
 
-    A file with a load or a rejection stays for ever: canonical and rejected rows, or an account of its records,
-    refer to it.
+    A file with a load or a rejection stays for ever: canonical and rejected rows refer to it.
     """
     with connect.connect("owner") as connection:
         unused = connection.execute(

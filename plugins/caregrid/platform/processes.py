@@ -1,4 +1,4 @@
-"""Long-running processes: started detached with a log and a pid file, checked for health, stopped by their own id."""
+"""Long-running processes: started detached with log and pid file, checked, stopped by their own id."""
 
 from __future__ import annotations
 

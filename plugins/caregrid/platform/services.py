@@ -50,7 +50,18 @@ def migrate_warehouse() -> list[str]:
 def start_mlflow() -> Service:
     """Start the MLflow server, which makes its tables the first time. Does not wait."""
     port = _port("mlflow")
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+    ]
     return _start("mlflow", command, f"http://127.0.0.1:{port}/health")
 
 

@@ -1,0 +1,168 @@
+"""What the tasks of the DAGs call: the library's functions, with small results, and skips where idle.
+
+Every heavy import happens inside a function: one per task, none at parse.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from airflow.sdk.exceptions import AirflowSkipException
+
+from caregrid.errors import CareGridError
+
+log = logging.getLogger(__name__)
+
+
+def ingest_feed(
+    feed_name: str, day: date | None, run_type: str, logical_date: datetime | None, run_id: str
+) -> list[str]:
+    """Land and stage one feed; return the files that could not be taken.
+
+    The day is the publication day: the Param, else the logical date of a backfill, or of a manual run set
+    into the past. A scheduled run takes what is there.
+
+    Raises:
+        AirflowSkipException: nothing new; success would tell the build that there is.
+        CareGridError: nothing at all could be taken.
+    """
+    from caregrid.feeds import load_feed
+    from caregrid.landing.addresses import today
+    from caregrid.loading import IngestFailedError, ingest
+
+    feed = load_feed(feed_name)
+    if day is None and logical_date is not None and run_type in ("backfill", "manual"):
+        local = logical_date.astimezone(ZoneInfo(feed.timezone))
+        if run_type == "backfill" and _is_later_tick(feed.schedule, local):
+            raise AirflowSkipException(f"{local.date()} is taken by the first run of that day")
+        if run_type == "backfill" or local.date() < today(feed):
+            day = local.date()
+    try:
+        summary = ingest(feed.name, day, run_id, reload=day is not None)
+    except IngestFailedError as failed:
+        if not failed.summary["loads_staged"]:
+            raise
+        summary = failed.summary
+    log.info("%s", summary)
+    for note in summary["notes"]:
+        log.warning("%s", note)
+    if not summary["loads_staged"] and not summary["failures"]:
+        raise AirflowSkipException("; ".join(["nothing new", *summary["notes"]]))
+    return list(summary["failures"])
+
+
+def _is_later_tick(schedule: str | None, moment: datetime) -> bool:
+    """Whether an earlier run of the schedule falls on the same day: a day is reloaded only once."""
+    if not schedule:
+        return False
+    from croniter import croniter  # type: ignore[import-untyped]
+
+    earlier: datetime = croniter(schedule, moment).get_prev(datetime)
+    return earlier.date() == moment.date()
+
+
+def gate_loads(quiet_seconds: float) -> dict[str, Any]:
+    """Wait for feeds to pause, then accept or refuse every staged load.
+
+    Raises:
+        CareGridError: a verdict could not be carried out; the load is still staged and a retry decides it.
+    """
+    from caregrid.gates import gate_staged
+    from caregrid.platform.debounce import wait_for_quiet
+
+    log.info("waited %.1f s for more loads", wait_for_quiet(quiet_seconds))
+    verdict = gate_staged().to_dict()
+    log.info("%s", verdict)
+    if verdict["undecided"]:
+        raise CareGridError(f"verdicts that could not be carried out: {verdict['undecided']}")
+    return verdict
+
+
+def build(full_refresh: bool) -> dict[str, Any]:
+    """Build and publish what accepted loads touch.
+
+    Raises:
+        AirflowSkipException: every accepted load is built already.
+    """
+    from caregrid.warehouse import build
+
+    result = _plain(build(full_refresh=full_refresh))
+    log.info("%s", result)
+    if result["status"] == "nothing_to_do":
+        raise AirflowSkipException("every accepted load is built already")
+    return result
+
+
+def confirm_published(built: dict[str, Any]) -> None:
+    """Fail where the build was refused: what is served is the old, and nothing downstream must start."""
+    if built["status"] != "published":
+        raise CareGridError(
+            f"build {built['build_id']} was not published: {built['reason']}",
+            fix="see docs/runbooks/build_warehouse.md",
+        )
+
+
+def skip_unless_gates_failed(gated: dict[str, Any], built: dict[str, Any]) -> None:
+    """Let the event through only where a gate refused or warned: alerts then need not wait for the clock."""
+    if not gated["refused"] and not gated["warnings"] and built["status"] == "published":
+        raise AirflowSkipException("both gates passed without a remark")
+
+
+def build_forecast() -> dict[str, Any]:
+    """Build and publish what depends on the newest forecast."""
+    from caregrid.warehouse import build_forecast
+
+    result = _plain(build_forecast())
+    log.info("%s", result)
+    confirm_published(result)
+    return result
+
+
+def train(force: bool) -> dict[str, Any]:
+    """Train a challenger if one is due.
+
+    Raises:
+        AirflowSkipException: the champion is young and does not drift.
+    """
+    from ml.pipeline import train
+
+    result = _plain(train(force=force))
+    log.info("%s", result)
+    if result.get("skipped"):
+        raise AirflowSkipException(str(result["skipped"]))
+    return result
+
+
+def score() -> dict[str, Any]:
+    """Forecast with the champion.
+
+    Raises:
+        AirflowSkipException: there is no champion yet.
+    """
+    from ml.pipeline import score
+
+    result = _plain(score())
+    log.info("%s", result)
+    if result.get("skipped"):
+        raise AirflowSkipException(str(result["skipped"]))
+    return result
+
+
+def evaluate_alerts() -> dict[str, Any]:
+    """Evaluate every rule once and send what changed."""
+    from caregrid.alerts import evaluate
+
+    result = _plain(evaluate())
+    log.info("%s", result)
+    return result
+
+
+def _plain(result: Any) -> dict[str, Any]:
+    """Return a dataclass, or a dict, as plain values."""
+    if dataclasses.is_dataclass(result) and not isinstance(result, type):
+        return dataclasses.asdict(result)
+    return dict(result or {})
