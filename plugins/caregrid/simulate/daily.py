@@ -160,6 +160,35 @@ def clinic_records(seed: int, clinics: list[Facility], hours: Hours) -> list[Rec
     return records
 
 
+def expected_records(hospitals: list[Facility], hours: Hours, flow: Flow) -> list[Record]:
+    """Return the network's own expectation of daily admissions: made every Monday for the seven days from it.
+
+    The middle is the mean of the same weekday over the four weeks before; the outer ones a Poisson width.
+    """
+    daily = flow.admissions.reshape(-1, 24, len(hospitals)).sum(axis=1)
+    days = [day for day, _ in _days(hours)]
+    records = []
+    for made in range(28, len(days)):
+        if days[made].weekday() != 0:
+            continue
+        for ahead in range(7):
+            same = [made + ahead - 7 * back for back in range(1, 6) if made + ahead - 7 * back < made][:4]
+            for index, place in enumerate(hospitals):
+                middle = float(daily[same, index].mean())
+                width = 1.2816 * max(1.0, middle) ** 0.5
+                records.append(
+                    {
+                        "hospital": place.facility_id,
+                        "made_at": _moment(days[made], 6).strftime(STAMP),
+                        "date": (days[made] + timedelta(days=ahead)).isoformat(),
+                        "q10": round(max(0.0, middle - width), 1),
+                        "q50": round(middle, 1),
+                        "q90": round(middle + width, 1),
+                    }
+                )
+    return records
+
+
 def _days(hours: Hours) -> list[tuple[date, int]]:
     """Return each local day with the position of its first hour."""
     return [(hours.starts[first].date(), first) for first in range(0, len(hours.starts), 24)]

@@ -111,6 +111,9 @@ def simulate(
         "at",
         lambda name, rows: (f"supplies/supplies_{name}.parquet", wire.parquet(pl.DataFrame(list(rows)))),
     )
+    expected = daily.expected_records(hospitals, hours, flow)
+    if expected:
+        run.write(f"expected/expected_{end}.csv", wire.delimited(expected), len(expected))
     _write_clinics(run, daily.clinic_records(seed, [place for place in world if place.is_clinic], hours))
     run.write(
         "manifest.json",

@@ -22,7 +22,7 @@ from caregrid.simulate.world import build_world
 pytestmark = pytest.mark.unit
 
 START = date(2025, 12, 1)
-DAYS = 28
+DAYS = 35
 END = START + timedelta(days=DAYS)
 
 
@@ -87,6 +87,7 @@ def test_every_contract_and_wire_format_is_written(run: Summary) -> None:
         "staff",
         "supplies",
         "clinics",
+        "expected",
     }
     assert folders == set(run.records)
     assert all(count > 0 for count in run.records.values())
@@ -94,7 +95,7 @@ def test_every_contract_and_wire_format_is_written(run: Summary) -> None:
 
 def test_the_summary_counts_what_the_files_hold(run: Summary) -> None:
     assert run.records["emergency"] == emergency(run).height
-    beds = [path for path in (run.out / "beds").iterdir() if path.name != "beds_2025-12-27.ndjson.gz"]
+    beds = [path for path in (run.out / "beds").iterdir() if path.name != "beds_2026-01-03.ndjson.gz"]
     lines = sum(gzip.decompress(path.read_bytes()).count(b"\n") for path in beds)
     assert run.records["beds"] == lines
     assert run.records["staff"] == sum(pl.read_parquet(path).height for path in (run.out / "staff").iterdir())
@@ -145,7 +146,7 @@ def test_planted_faults_are_where_the_manifest_says(run: Summary) -> None:
         "silent",
     }
     frame = emergency(run)
-    same_day = frame.filter(pl.col("file") == "emergency_2025-12-26.csv.gz")
+    same_day = frame.filter(pl.col("file") == "emergency_2026-01-02.csv.gz")
     keys = ["hospital_id", "hour", "sent_at"]
     values = same_day.group_by(keys).agg(pl.len(), pl.col("arrivals").n_unique().alias("different"))
     assert (
@@ -161,8 +162,8 @@ def test_planted_faults_are_where_the_manifest_says(run: Summary) -> None:
 def test_a_late_file_is_sent_two_days_after_its_hours(run: Summary) -> None:
     late = emergency(run).filter(pl.col("file").str.contains("late"))
     assert late.height > 0
-    assert late["hour"].str.slice(0, 10).unique().to_list() == ["2025-12-19"]
-    assert late["sent_at"].str.slice(0, 10).unique().to_list() == ["2025-12-21"]
+    assert late["hour"].str.slice(0, 10).unique().to_list() == ["2025-12-26"]
+    assert late["sent_at"].str.slice(0, 10).unique().to_list() == ["2025-12-28"]
     rest = emergency(run).filter(~pl.col("file").str.contains("late"))
     assert rest.join(late, on=["hospital_id", "hour"]).height == 0
 
