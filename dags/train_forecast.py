@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,14 @@ from caregrid.platform.links import ModelLink
 @dag(
     schedule=[MARTS],
     is_paused_upon_creation=False,
-    params={"force": Param(False, type="boolean", title="Train whatever the champion's age · 强制训练")},
+    params={
+        "settings": Param(
+            os.environ.get("CAREGRID_FORECAST_SETTINGS", "whole"),
+            enum=["whole", "demo"],
+            title="Settings · 训练规模",
+        ),
+        "force": Param(False, type="boolean", title="Train whatever the champion's age · 强制训练"),
+    },
     **settings(Owner.MACHINE_LEARNING, Tier.THIS_WEEK, "train_forecast", slow_after=timedelta(hours=1)),
 )
 def train_forecast() -> None:
@@ -23,7 +31,7 @@ def train_forecast() -> None:
     def train(params: dict[str, Any]) -> dict[str, Any]:
         from caregrid.platform.steps import train
 
-        return train(params["force"])
+        return train(params["settings"], params["force"])
 
     with_links(train(), ModelLink())
 

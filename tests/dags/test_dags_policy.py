@@ -11,7 +11,14 @@ from caregrid.platform.runbooks import FOLDER
 
 pytestmark = pytest.mark.dags
 
-KINDS = {"build_warehouse", "train_forecast", "score_forecast", "evaluate_alerts", "maintain"}
+KINDS = {
+    "build_warehouse",
+    "train_forecast",
+    "score_forecast",
+    "evaluate_alerts",
+    "maintain",
+    "document_warehouse",
+}
 
 
 def test_bag_holds_one_ingest_per_feed_and_the_named_dags(parsed: dict[str, Any]) -> None:

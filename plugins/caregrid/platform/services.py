@@ -104,6 +104,11 @@ def stop_all() -> list[str]:
     return stopped
 
 
+def is_up() -> bool:
+    """Whether Airflow runs already, on tables of its version."""
+    return processes.is_running("airflow-api-server") and processes.is_running("airflow-scheduler")
+
+
 def running() -> list[str]:
     """Return the names of what runs now."""
     names = [name for name in _STOP_ORDER if processes.is_running(name)]

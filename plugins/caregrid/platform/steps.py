@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -122,19 +123,24 @@ def build_forecast() -> dict[str, Any]:
     return result
 
 
-def train(force: bool) -> dict[str, Any]:
+def train(settings: str, force: bool) -> dict[str, Any]:
     """Train a challenger if one is due.
+
+    Args:
+        settings: `whole` or `demo`, of the forecaster.
+        force: train whether due or not.
 
     Raises:
         AirflowSkipException: the champion is young and does not drift.
     """
+    from caregrid import clock
     from ml.pipeline import train
 
-    result = _plain(train(force=force))
-    log.info("%s", result)
-    if result.get("skipped"):
-        raise AirflowSkipException(str(result["skipped"]))
-    return result
+    result = train(settings, clock.now(), force=force, progress=log.info)
+    log.info("%s", result.message)
+    if result.run_id is None:
+        raise AirflowSkipException(result.message)
+    return {"run_id": result.run_id, "version": result.version, "message": result.message}
 
 
 def score() -> dict[str, Any]:
@@ -143,13 +149,23 @@ def score() -> dict[str, Any]:
     Raises:
         AirflowSkipException: there is no champion yet.
     """
+    from caregrid import clock
     from ml.pipeline import score
 
-    result = _plain(score())
+    try:
+        result = _plain(score(clock.now(), progress=log.info))
+    except LookupError as none_yet:
+        raise AirflowSkipException(str(none_yet)) from none_yet
     log.info("%s", result)
-    if result.get("skipped"):
-        raise AirflowSkipException(str(result["skipped"]))
     return result
+
+
+def write_documentation() -> list[str]:
+    """Write var/docs, politely: the pages wait for whatever else wants the processor."""
+    from caregrid.platform import documents
+
+    os.nice(10)
+    return [str(page) for page in documents.write_all()]
 
 
 def evaluate_alerts() -> dict[str, Any]:

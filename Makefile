@@ -1,0 +1,81 @@
+# Every command that a person types twice. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV ?= .venv
+BIN := $(VENV)/bin
+FEEDS ?=
+ONLY ?=
+TESTS ?=
+
+# The newest Python that serves, has venv, and really runs: version managers leave shims that do not.
+PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3 python; do \
+	"$$candidate" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	>/dev/null 2>&1 && { echo "$$candidate"; break; }; done)
+
+.PHONY: help
+help: ## list these commands
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: ## install into .venv from the hash-pinned lock (skipped while the lock is unchanged)
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "error: no Python 3.11, 3.12 or 3.13 with venv found; install one, for example" >&2; \
+		echo "    apt-get install -y python3 python3-venv      or      dnf install -y python3.12" >&2; exit 2; fi
+	@$(PYTHON) plugins/caregrid/platform/install.py $(VENV)
+
+.PHONY: demo
+demo: install ## the whole job through Airflow: feeds, warehouse, forecasts, alerts (FEEDS=all takes every feed)
+	@$(BIN)/caregrid demo $(if $(FEEDS),--feeds $(FEEDS))
+
+.PHONY: test
+test: install ## run the tests (ONLY=unit|dags|integration|e2e for one kind; TESTS=path for some)
+	@$(BIN)/python -m pytest $(if $(ONLY),-m $(ONLY)) $(TESTS)
+
+.PHONY: up
+up: install ## start the database, Airflow, MLflow and the documentation; they stay up
+	@$(BIN)/caregrid up
+
+.PHONY: down
+down: ## stop them
+	@if [ -x $(BIN)/caregrid ]; then $(BIN)/caregrid down; else echo "nothing is installed"; fi
+
+.PHONY: status
+status: install ## say what runs, and where
+	@$(BIN)/caregrid status
+
+.PHONY: psql
+psql: install ## open the warehouse in psql
+	@$(BIN)/caregrid database psql
+
+.PHONY: bi-url
+bi-url: install ## print how a BI tool connects (read-only)
+	@$(BIN)/caregrid database bi-url
+
+.PHONY: train
+train: install ## train the forecaster on every series, with every quantile
+	@$(BIN)/caregrid forecast train --settings whole
+
+.PHONY: docs
+docs: install ## write the documentation of tables and of the gates' findings into var/docs
+	@$(BIN)/caregrid docs
+
+.PHONY: lint
+lint: install ## ruff, mypy, sqlfluff, and the feeds' YAML
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/sqlfluff lint dbt --disable-progress-bar
+	@$(BIN)/caregrid feeds check
+
+.PHONY: bench
+bench: install ## measure what is fixed: parsing the DAGs, starting the services
+	@$(BIN)/caregrid bench
+
+.PHONY: lock
+lock: ## renew requirements.lock (needs uv)
+	@command -v uv >/dev/null || { echo "error: uv is not installed" >&2; exit 2; }
+	@uv lock && uv export --frozen --all-groups --no-emit-project --no-header --no-annotate -o requirements.lock
+
+.PHONY: reset
+reset: ## delete everything that runs have written (asks first)
+	@if [ -x $(BIN)/caregrid ]; then $(BIN)/caregrid reset; else echo "nothing is installed"; fi

@@ -1,0 +1,182 @@
+"""`make demo`: the whole job through Airflow, with a line of progress and a time per stage."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from caregrid import paths
+from caregrid.errors import CareGridError
+from caregrid.feeds import Feed, load_feeds
+from caregrid.platform import airflow_client, services, summary
+from caregrid.platform.airflow_client import AirflowClient
+from caregrid.platform.follow import CHAIN, Progress, follow
+
+CHOICE = Path(__file__).with_name("demo_feeds.yml")
+_WORDS = {
+    "ingest": "feeds: land, map, stage",
+    "build_warehouse": "gate, build, publish",
+    "train_forecast": "back-test and train",
+    "score_forecast": "forecast and risk",
+    "evaluate_alerts": "alerts",
+    "document_warehouse": "documentation",
+}
+
+
+class Stages:
+    """Prints one line per stage with its time, and what is going on in between."""
+
+    def __init__(self) -> None:
+        self.started = self._stage_started = time.monotonic()
+        self._is_terminal = sys.stdout.isatty()
+        self._last = ""
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time what happens inside."""
+        started = time.monotonic()
+        self.note(f"… {name}")
+        yield
+        self.done(name, time.monotonic() - started)
+
+    def note(self, text: str) -> None:
+        """Show what is going on now: overwritten on a terminal, a line where it changed elsewhere."""
+        if text == self._last:
+            return
+        self._last = text
+        if self._is_terminal:
+            print(f"\r\033[K  {text[:110]}", end="", flush=True)
+        else:
+            print(f"  {text}", flush=True)
+
+    def done(self, name: str, seconds: float) -> None:
+        """Write the line of a stage that has ended."""
+        self._last = ""
+        start = "\r\033[K" if self._is_terminal else ""
+        print(f"{start}✓ {name:<58} {seconds:6.1f} s", flush=True)
+
+
+def choose(feeds: dict[str, Feed], which: str) -> list[str]:
+    """Return the feeds that the demo takes.
+
+    Args:
+        feeds: all there are.
+        which: `demo` for the named choice, `all`, or names separated by commas.
+
+    Raises:
+        CareGridError: there is no such feed.
+    """
+    from ruamel.yaml import YAML
+
+    mirror = paths.feeds_base() != paths.var("simulated") and paths.feeds_base().is_dir()
+    simulated = {name for name, feed in feeds.items() if feed.data.get("base") == "simulated"}
+    if which == "all":
+        return sorted(feeds if mirror else simulated)
+    if which == "demo":
+        named = YAML(typ="safe").load(CHOICE.read_text(encoding="utf-8"))
+        chosen = [*(named["mirror"] if mirror else named["alone"]), *named["simulated"]]
+    else:
+        chosen = [name.strip() for name in which.split(",") if name.strip()]
+    unknown = sorted(set(chosen) - set(feeds))
+    if unknown:
+        raise CareGridError(
+            f"there is no feed {', '.join(unknown)}", fix=f"feeds there are: {', '.join(feeds)}"
+        )
+    return sorted(chosen)
+
+
+def run(which: str = "demo", settings: str = "demo") -> int:
+    """Run the demo; return 0 if every run of the chain ended well, else 1.
+
+    Args:
+        which: see `choose`.
+        settings: which settings of the forecaster to train with.
+    """
+    os.environ["CAREGRID_FORECAST_SETTINGS"] = settings
+    stages = Stages()
+    feeds = load_feeds()
+    chosen = choose(feeds, which)
+    with stages.stage("database"):
+        services.start_database()
+        services.migrate_warehouse()
+    _start(stages, [feeds[name] for name in chosen])
+    client = airflow_client.sign_in()
+    since = datetime.now(UTC).isoformat()
+    ingests = _trigger(client, chosen, stages)
+    progress = _follow(client, ingests, since, stages)
+    print(f"\nthe whole job took {time.monotonic() - stages.started:.0f} s\n")
+    failed = progress.failed()
+    print(summary.text(chosen, settings))
+    for dag_id, run_id in failed:
+        print(f"✗ {dag_id} failed: {summary.why_failed(client, dag_id, run_id)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _start(stages: Stages, chosen: list[Feed]) -> None:
+    with (
+        stages.stage("Airflow, MLflow (tables, then servers)"),
+        concurrent.futures.ThreadPoolExecutor() as pool,
+    ):
+        simulating = pool.submit(_simulate, chosen)
+        if not services.is_up():
+            services.migrate_airflow()
+        others = [services.start_mlflow(), services.start_docs()]
+        services.start_airflow()
+        services.wait_all(others)
+        simulating.result()
+
+
+def _simulate(chosen: list[Feed]) -> None:
+    """Write the simulator's files once: a second demo finds the same bytes and nothing new."""
+    target = paths.var("simulated")
+    if any(feed.data.get("base") == "simulated" for feed in chosen) and not target.exists():
+        from caregrid.simulate import simulate
+
+        simulate(target)
+
+
+def _trigger(client: AirflowClient, chosen: list[str], stages: Stages) -> dict[str, str]:
+    wanted = {f"ingest_{name}" for name in chosen}
+    with stages.stage("DAGs parsed"):
+        deadline = time.monotonic() + 120
+        while not wanted | {link.dag_id for link in CHAIN} <= client.dag_ids():
+            if time.monotonic() > deadline:
+                problems = "\n".join(client.import_errors()) or "no import errors"
+                raise CareGridError(f"Airflow has not parsed every DAG:\n{problems}")
+            time.sleep(0.5)
+        for dag_id in sorted(wanted):
+            client.unpause(dag_id)
+        return {dag_id: client.trigger(dag_id) for dag_id in sorted(wanted)}
+
+
+def _follow(client: AirflowClient, ingests: dict[str, str], since: str, stages: Stages) -> Progress:
+    order = ["ingest", *(link.dag_id for link in CHAIN)]
+    begun = time.monotonic()
+    reached = 0
+
+    def say(progress: Progress, waiting_for: str) -> None:
+        nonlocal reached, begun
+        position = order.index(waiting_for) if waiting_for else len(order)
+        while reached < position:
+            stages.done(_WORDS[order[reached]], time.monotonic() - begun)
+            begun, reached = time.monotonic(), reached + 1
+        if waiting_for:
+            stages.note(f"… {_now(progress, ingests, waiting_for)}")
+
+    return follow(client, ingests, since, say)
+
+
+def _now(progress: Progress, ingests: dict[str, str], waiting_for: str) -> str:
+    if waiting_for != "ingest":
+        return _WORDS[waiting_for]
+    states: dict[str, Any] = {dag_id: progress.runs.get(dag_id, [{}])[0].get("state") for dag_id in ingests}
+    ended = sum(state in ("success", "failed") for state in states.values())
+    running = [dag_id.removeprefix("ingest_") for dag_id, state in states.items() if state == "running"]
+    return f"{ended} of {len(ingests)} feeds; now {', '.join(running) or 'waiting'}"

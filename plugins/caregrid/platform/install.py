@@ -1,0 +1,118 @@
+"""Installs CareGrid into a virtual environment from the hash-pinned lock. Runs before anything is installed.
+
+Only the standard library, and nothing of CareGrid, may be imported here. Usage: python install.py .venv
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+LOCK = ROOT / "requirements.lock"
+OLDEST, NEWEST = (3, 11), (3, 13)
+# program that installs system packages → the command that installs what LightGBM needs
+_GOMP = {
+    "apt-get": "apt-get update && apt-get install -y libgomp1",
+    "dnf": "dnf install -y libgomp",
+    "microdnf": "microdnf install -y libgomp",
+    "yum": "yum install -y libgomp",
+    "zypper": "zypper install -y libgomp1",
+    "pacman": "pacman -S --noconfirm gcc-libs",
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Install into the directory given, unless it holds this very lock already. Returns an exit code."""
+    target = (ROOT / (arguments[0] if arguments else ".venv")).absolute()
+    problem = _problem()
+    if problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 2
+    stamp = target / ".installed"
+    if stamp.exists() and stamp.read_text() == _fingerprint():
+        return 0
+    started = time.monotonic()
+    print(f"installing into {target} with Python {platform.python_version()}", flush=True)
+    try:
+        _install(target)
+    except subprocess.CalledProcessError as error:
+        print(f"error: {' '.join(error.cmd[:6])} … failed ({error.returncode})", file=sys.stderr)
+        return 1
+    stamp.write_text(_fingerprint())
+    print(f"installed in {time.monotonic() - started:.0f} s", flush=True)
+    return 0
+
+
+def _problem() -> str | None:
+    """Return what stands in the way, with the one command that mends it; None if nothing does."""
+    if not OLDEST <= sys.version_info[:2] <= NEWEST:
+        return f"Python {platform.python_version()} does not serve; CareGrid needs 3.11, 3.12 or 3.13"
+    if sys.platform == "linux":
+        try:
+            ctypes.CDLL("libgomp.so.1")
+        except OSError:
+            missing = "the system library libgomp.so.1 is missing, and LightGBM needs it; install it with"
+            return f"{missing}\n\n    {_gomp()}\n"
+    return None
+
+
+def _gomp() -> str:
+    for program, command in _GOMP.items():
+        if shutil.which(program):
+            prefix = "" if os.geteuid() == 0 else "sudo "
+            return " && ".join(prefix + part for part in command.split(" && "))
+    return "your system's package manager: the package is called libgomp or libgomp1"
+
+
+def _fingerprint() -> str:
+    """Return what an installation depends on: the lock, the declared commands, the interpreter."""
+    digest = hashlib.sha256(LOCK.read_bytes() + (ROOT / "pyproject.toml").read_bytes())
+    return f"{digest.hexdigest()} {platform.python_version()} {ROOT}\n"
+
+
+def _install(target: Path) -> None:
+    _run([sys.executable, "-m", "venv", "--clear", str(target)])
+    pip = [
+        str(target / "bin" / "python"),
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--quiet",
+    ]
+    wheels = ["--require-hashes", "--only-binary=:all:", "--no-deps"]
+    with tempfile.TemporaryDirectory() as folder:
+        # The pip that comes with Python may be too old for the lock; the lock pins a newer one.
+        first = Path(folder) / "pip.txt"
+        first.write_text(_pin("pip"))
+        _run([*pip, "install", *wheels, "-r", str(first)])
+    _run([*pip, "install", *wheels, "-r", str(LOCK)])
+    _run([*pip, "install", "--no-deps", "--no-build-isolation", "-e", str(ROOT)])
+
+
+def _pin(package: str) -> str:
+    """Return the lock's lines for one package."""
+    found = re.search(rf"^{package}==.*?(?=^\S|\Z)", LOCK.read_text(), re.MULTILINE | re.DOTALL)
+    if not found:
+        raise SystemExit(f"error: {LOCK.name} does not pin {package}; renew it with `make lock`")
+    return found[0]
+
+
+def _run(command: list[str]) -> None:
+    # A PYTHONPATH of the shell must not decide what is installed; pip compiles what it installs.
+    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    subprocess.run(command, check=True, cwd=ROOT, env=kept)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,166 @@
+"""What a person wants to know after a demo: records, models, forecasts, risks, alerts, addresses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from caregrid import paths
+from caregrid.database.connect import connect
+from caregrid.platform import accounts, services
+from caregrid.platform.airflow_client import AirflowClient
+
+_OURS, _NAIVE = "caregrid", "seasonal_naive"
+
+_RECORDS = """
+select count(*), sum(received_records), sum(loaded_records + partly_rejected_records),
+       sum(partly_rejected_records + rejected_records),
+       sum(duplicate_records), sum(unchanged_records), sum(filtered_records), sum(held_records),
+       sum(loaded_rows), sum(rejected_rows)
+from core.fct_load where feed = any(%s) and status <> 'superseded'
+"""
+_BUILD = """
+select models_built, tests_passed, tests_warned, tests_failed, finished_at - started_at
+from ledger.build where kind = 'warehouse' and status = 'published' and models_built is not null
+order by build_id desc limit 1
+"""
+_SCORES = """
+select grain, metric, max(value) filter (where model = %s), max(value) filter (where model = %s), max(cells)
+from model_output.backtest
+where run_id = (
+    select run_id from model_output.run where kind = 'train' order by made_at desc, run_id limit 1)
+and metric = 'weighted_quantile_loss' and position(':' in grain) = 0
+group by grain, metric order by grain
+"""
+_RISKS = """
+select coalesce(place.name_zh, place.name_en), place.name_en, series.service_or_resource, risk.probability,
+       risk.capacity, risk.period_end, risk.horizon, risk.known_at
+from core.fct_risk as risk
+join core.dim_place as place using (place_id)
+join core.dim_series as series using (series_id)
+where risk.is_newest and not risk.is_over_now
+and risk.horizon = (select max(horizon) from core.fct_risk as other
+                    where other.run_id = risk.run_id and other.series_id = risk.series_id)
+order by risk.probability desc, risk.series_id limit 5
+"""
+_ALERTS = """
+select event.severity, event.state, event.rule, count(distinct event.alert_event_id),
+       string_agg(distinct delivery.channel, ', ') filter (where delivery.outcome = 'sent'),
+       count(distinct delivery.alert_event_id) filter (where delivery.outcome = 'sent')
+from action.alert_event as event left join action.delivery as delivery using (alert_event_id)
+group by 1, 2, 3 order by 1, 3, 2
+"""
+
+
+def text(feeds: list[str], settings: str) -> str:
+    """Return the summary of everything loaded from these feeds, in plain text."""
+    with connect("bi_reader") as reader:
+        records = reader.execute(_RECORDS, [feeds]).fetchone() or ()
+        risks = reader.execute(_RISKS).fetchall()
+    with connect("owner") as owner:
+        built = owner.execute(_BUILD).fetchone()
+        scores = owner.execute(_SCORES, [_OURS, _NAIVE]).fetchall()
+        alerts = owner.execute(_ALERTS).fetchall()
+    blocks = [
+        _records(feeds, records),
+        _build(built),
+        _scores(scores, settings),
+        _risks(risks),
+        _alerts(alerts),
+    ]
+    return "\n\n".join([*blocks, _addresses()])
+
+
+def why_failed(client: AirflowClient, dag_id: str, run_id: str) -> str:
+    """Return the tasks of a run that failed and the log to read."""
+    failed = [task for task in client.task_instances(dag_id, run_id) if task["state"] == "failed"]
+    logs = paths.var("logs", "airflow", f"dag_id={dag_id}", f"run_id={run_id}")
+    names = ", ".join(f"{task['task_id']} {task['rendered_map_index'] or ''}".strip() for task in failed)
+    return f"{names}\n    see {logs}"
+
+
+def _number(value: Any) -> str:
+    return f"{int(value or 0):,}"
+
+
+def _records(feeds: list[str], found: Any) -> str:
+    loads, received, loaded, rejected, duplicate, unchanged, filtered, held, rows, bad_rows = found
+    return (
+        f"RECORDS  {_number(received)} received in {_number(loads)} loads of {len(feeds)} feeds: "
+        f"{_number(loaded)} loaded, {_number(rejected)} rejected (in part or whole)\n"
+        f"         {_number(unchanged)} unchanged, {_number(duplicate)} duplicate, "
+        f"{_number(filtered)} filtered, {_number(held)} held by the gate\n"
+        f"         {_number(rows)} rows loaded, {_number(bad_rows)} rows rejected "
+        f"(marts.data_health_rejected says why)"
+    )
+
+
+def _build(found: Any) -> str:
+    if not found:
+        return "TABLES   no build was published"
+    models, passed, warned, failed, took = found
+    return (
+        f"TABLES   {_number(models)} models built; {_number(passed)} tests passed, {_number(warned)} warned, "
+        f"{_number(failed)} failed ({took.total_seconds():.0f} s)"
+    )
+
+
+def _scores(found: list[Any], settings: str) -> str:
+    if not found:
+        return "FORECAST no model was trained"
+    how = (
+        "trained on a stated sample with fewer quantiles; `make train` does it whole"
+        if settings == "demo"
+        else ""
+    )
+    lines = [
+        f"FORECAST weighted quantile loss against seasonal naive, over rolling origins {how and f'({how})'}"
+    ]
+    for grain, _, ours, naive, cells in found:
+        gain = f"{100 * (1 - ours / naive):+.0f} % better" if ours and naive else ""
+        lines.append(
+            f"         {grain:<6} {_score(ours)} against {_score(naive)}  {gain}  ({_number(cells)} cells)"
+        )
+    return "\n".join(lines)
+
+
+def _score(value: float | None) -> str:
+    return "  –  " if value is None else f"{value:.4f}"
+
+
+def _risks(found: list[Any]) -> str:
+    if not found:
+        return "NEW RISK none: no place with a known capacity that is not over it already"
+    lines = ["NEW RISK the five highest among places that are not over capacity now · 新增风险最高的五处"]
+    for zh, en, service, probability, capacity, period_end, _, known_at in found:
+        name = en if zh == en else f"{zh} {en}"
+        lines.append(
+            f"         {100 * probability:3.0f} %  {name} · {service} over {capacity:.0f} "
+            f"until {period_end:%Y-%m-%d %H:%M} UTC (as of {known_at:%Y-%m-%d %H:%M})"
+        )
+    return "\n".join(lines)
+
+
+def _alerts(found: list[Any]) -> str:
+    if not found:
+        return "ALERTS   none"
+    lines = [f"ALERTS   sent by {', '.join(sorted({row[4] for row in found if row[4]})) or 'nobody'}"]
+    lines += [
+        f"         {severity:<11} {state:<8} {rule}: {count} ({sent} sent)"
+        for severity, state, rule, count, _, sent in found
+    ]
+    return "\n".join([*lines, f"         files of the local channel: {paths.var('outbox')}"])
+
+
+def _addresses() -> str:
+    shown = {
+        "airflow": "runs, logs, triggers",
+        "mlflow": "models and back-tests",
+        "docs": "tables, lineage, quality checks",
+    }
+    lines = ["OPEN"]
+    lines += [f"         {url}  {name}: {shown[name]}" for name, url in services.addresses().items()]
+    lines.append("         BI tools: `make bi-url`; SQL: `make psql`")
+    lines.append("SIGN IN  to Airflow")
+    lines += [f"         {name} / {word}" for name, word in accounts.passwords().items()]
+    lines.append(f"         (kept in {accounts.passwords_file()}, readable by you alone)")
+    return "\n".join(lines)
