@@ -46,7 +46,19 @@ def write_rows(connection: psycopg.Connection[Any], rows: Sequence[GateRow]) -> 
         for row in rows:
             observed = json.dumps(plain(row.observed), ensure_ascii=False)
             copy.write_row(
-                (row.gate, row.suite, row.load_id, row.build_id, row.expectation, row.severity, row.success, row.raised, observed, row.message, checked_at)
+                (
+                    row.gate,
+                    row.suite,
+                    row.load_id,
+                    row.build_id,
+                    row.expectation,
+                    row.severity,
+                    row.success,
+                    row.raised,
+                    observed,
+                    row.message,
+                    checked_at,
+                )
             )
 
 

@@ -1,0 +1,204 @@
+"""Conditions on the data itself: a feed that fell silent, a load or a publication that a gate refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+
+from caregrid.alerts.condition import Condition, State, ask
+from caregrid.alerts.moment import Moments
+from caregrid.alerts.names import Words
+from caregrid.alerts.rules import Rule
+
+States = Mapping[str, State]
+# A refusal older than this is history, not news.
+REMEMBERED = timedelta(days=30)
+_PUBLISHED: Words = {"en": "newest publication", "zh": "最新发布"}
+_REFUSED: Words = {"en": "load refused by the gate", "zh": "数据被质量门拒绝"}
+_UNREADABLE: Words = {"en": "file could not be read", "zh": "文件无法读取"}
+_WARNED: Words = {"en": "warnings of the gate", "zh": "质量门警告"}
+_NOT_PUBLISHED: Words = {
+    "en": "tables not published; the last good ones stay",
+    "zh": "数据表未发布；仍提供上一版",
+}
+_WAREHOUSE = "warehouse · 数据仓库"
+
+
+def stale_feed(
+    connection: psycopg.Connection[Any], rule: Rule, moments: Moments, states: States
+) -> list[Condition]:
+    """Return every feed with a cadence: late means cadence and tolerance passed since it last published.
+
+    The value is hours since the newest publication, the threshold the hours allowed. A feed of which nothing
+    ever arrived has no newest publication and is not spoken of.
+    """
+    feeds = {
+        feed["feed"]: feed
+        for feed in expected_feeds(connection)
+        if not rule.feeds or feed["feed"] in rule.feeds
+    }
+    values = {"feeds": list(feeds), "moments": [moments.of(feed) for feed in feeds]}
+    found = []
+    for row in ask(connection, "newest_publication", values):
+        feed, as_of = feeds[row["feed"]], moments.of(row["feed"])
+        allowed = feed["expected_every"] + (feed["lateness_tolerance"] or timedelta())
+        silent = as_of - row["published_at"]
+        found.append(
+            Condition(
+                f"feed:{row['feed']}",
+                _hours(silent),
+                silent > allowed,
+                as_of,
+                feed["name_en"],
+                _PUBLISHED,
+                details={
+                    "feed": row["feed"],
+                    "label_zh": feed["name_zh"],
+                    "threshold": _hours(allowed),
+                    "unit": "hours",
+                    "published_at": row["published_at"].isoformat(),
+                    "published_at_is_assumed": row["is_assumed"],
+                    "timezone": feed["timezone"],
+                },
+            )
+        )
+    return found
+
+
+def failed_gate(
+    connection: psycopg.Connection[Any], rule: Rule, moments: Moments, states: States
+) -> list[Condition]:
+    """Return what gates refused (a load, a file, a publication), or what they warned of."""
+    found = (
+        _warnings(connection, moments)
+        if rule.counts == "warnings"
+        else _refusals(connection, moments, states)
+    )
+    found += _build(connection, rule, moments)
+    if rule.feeds:
+        found = [condition for condition in found if condition.details.get("feed") in rule.feeds]
+    return found
+
+
+def expected_feeds(connection: psycopg.Connection[Any]) -> list[dict[str, Any]]:
+    """Return feed, names, timezone, cadence and tolerance of every feed that has a cadence.
+
+    The register in the database counts; before the first build has written it, the feeds' YAML does.
+    """
+    columns = ["feed", "name_en", "name_zh", "timezone", "expected_every", "lateness_tolerance"]
+    rows = connection.execute(
+        "select feed, name_en, name_zh, timezone, expected_every, lateness_tolerance from ledger.feed"
+    ).fetchall()
+    if rows:
+        return [dict(zip(columns, row, strict=True)) for row in rows if row[4] is not None]
+    from caregrid.feeds import load_feeds
+
+    found = []
+    for name, feed in load_feeds().items():
+        if feed.expected_every:
+            every, tolerance = _interval(connection, feed.expected_every, feed.lateness_tolerance)
+            values = (name, feed.title["en"], feed.title["zh"], feed.timezone, every, tolerance)
+            found.append(dict(zip(columns, values, strict=True)))
+    return found
+
+
+def _interval(connection: psycopg.Connection[Any], *texts: str | None) -> list[timedelta | None]:
+    """Return ISO 8601 durations as PostgreSQL reads them: a month is thirty days."""
+    return [
+        None if text is None else (connection.execute("select %s::interval", [text]).fetchone() or (None,))[0]
+        for text in texts
+    ]
+
+
+def _refusals(connection: psycopg.Connection[Any], moments: Moments, states: States) -> list[Condition]:
+    """Return the refusals not yet made good; each is told once even when a later file has passed since."""
+    firing = {subject: state for subject, state in states.items() if state.is_firing}
+    values = {
+        "since": moments.default - REMEMBERED,
+        "subjects": list(firing),
+        "told": [state.recorded_at for state in firing.values()],
+    }
+    found = []
+    for row in ask(connection, "refusals", values):
+        before = states.get(row["subject"])
+        if before is not None and not before.is_firing and before.recorded_at >= row["failed_at"]:
+            continue
+        found.append(
+            Condition(
+                row["subject"],
+                None,
+                not row["is_made_good"],
+                moments.of(row["feed"]),
+                f"{row['feed']}/{row['source']}",
+                _REFUSED if row["load_id"] is not None else _UNREADABLE,
+                details={
+                    "feed": row["feed"],
+                    "load_id": row["load_id"],
+                    "file": row["uri"].rsplit("/", 1)[-1],
+                    "reason": row["reason"],
+                    "published_at": row["published_at"].isoformat(),
+                },
+            )
+        )
+    seen = {condition.subject for condition in found}
+    gone = {
+        subject: state
+        for subject, state in firing.items()
+        if subject.startswith(("load:", "file:")) and subject not in seen
+    }
+    # What was refused and no longer is (replayed, accepted after all) is over.
+    found += [
+        Condition(
+            subject,
+            None,
+            False,
+            moments.of(state.details.get("feed")),
+            str(state.details.get("label")),
+            dict(state.details.get("what") or _REFUSED),
+            details=dict(state.details.get("kept") or {}),
+        )
+        for subject, state in gone.items()
+    ]
+    return found
+
+
+def _warnings(connection: psycopg.Connection[Any], moments: Moments) -> list[Condition]:
+    return [
+        Condition(
+            f"source:{row['feed']}/{row['source']}",
+            float(row["warnings"]),
+            row["warnings"] > 0,
+            moments.of(row["feed"]),
+            f"{row['feed']}/{row['source']}",
+            _WARNED,
+            details={"feed": row["feed"], "load_id": row["load_id"], "reason": row["reason"], "threshold": 0},
+        )
+        for row in ask(connection, "gate_warnings", {})
+    ]
+
+
+def _build(connection: psycopg.Connection[Any], rule: Rule, moments: Moments) -> list[Condition]:
+    rows = ask(connection, "newest_build", {})
+    if not rows:
+        return []
+    (row,) = rows
+    holds = row["warnings"] > 0 if rule.counts == "warnings" else row["status"] == "failed"
+    number = row["warnings"] if rule.counts == "warnings" else row["failures"]
+    return [
+        Condition(
+            "marts",
+            float(number),
+            bool(holds),
+            moments.default,
+            _WAREHOUSE,
+            _WARNED if rule.counts == "warnings" else _NOT_PUBLISHED,
+            details={"build_id": row["build_id"], "reason": row["said"] or row["reason"], "threshold": 0},
+        )
+    ]
+
+
+def _hours(span: timedelta) -> float:
+    return round(span.total_seconds() / 3600, 2)

@@ -1,0 +1,143 @@
+"""Conditions on series: a threshold on what was observed, on what is forecast, on the risk of overload."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from caregrid.alerts.condition import Condition, State, ask
+from caregrid.alerts.moment import Moments
+from caregrid.alerts.names import series_words
+from caregrid.alerts.rules import Rule
+
+States = Mapping[str, State]
+
+
+def observed(
+    connection: psycopg.Connection[Any], rule: Rule, moments: Moments, states: States
+) -> list[Condition]:
+    """Return every series whose newest value is still news; of an older one nothing is said either way."""
+    found = []
+    for row in ask(connection, "observed", _values(rule)):
+        as_of = moments.of(row["feed"])
+        if row["known_at"] > as_of or row["period_end"] < as_of - rule.newest_within:
+            continue
+        compared = _compared(rule, row["value"], row)
+        if compared is None:
+            continue
+        subject = f"series:{row['series_id']}"
+        holds = rule.holds(compared, _fires(states, subject))
+        found.append(_condition(subject, compared, holds, as_of, row, observed=row["value"]))
+    return found
+
+
+def forecast(
+    connection: psycopg.Connection[Any], rule: Rule, moments: Moments, states: States
+) -> list[Condition]:
+    """Return every series whose newest forecast reaches beyond its now."""
+    found = []
+    values = {
+        **_values(rule),
+        "quantile": rule.quantile,
+        "horizon_at_most": rule.horizon_at_most,
+        "sign": 1 if rule.above is not None else -1,
+    }
+    for row in ask(connection, "forecast", values):
+        as_of = moments.of(row["feed"])
+        compared = _compared(rule, row["value"], row)
+        if compared is None or row["period_end"] < as_of:
+            continue
+        now = _compared(rule, row["value_now"], row) if row["value_now"] is not None else None
+        is_news = rule.of == "now" or now is None or not rule.holds(now, False)
+        subject = f"series:{row['series_id']}"
+        found.append(
+            _condition(
+                subject,
+                compared,
+                rule.holds(compared, _fires(states, subject)),
+                as_of,
+                row,
+                may_start=is_news or not rule.only_new,
+                expected=row["value"],
+                quantile=rule.quantile,
+                observed=row["value_now"],
+            )
+        )
+    return found
+
+
+def risk(
+    connection: psycopg.Connection[Any], rule: Rule, moments: Moments, states: States
+) -> list[Condition]:
+    """Return every series with a risk about a time that has not passed; what is full already is no news."""
+    found = []
+    values = {"feeds": list(rule.feeds), "horizon_at_most": rule.horizon_at_most}
+    for row in ask(connection, "risk", values):
+        as_of = moments.of(row["feed"])
+        if row["period_end"] < as_of:
+            continue
+        subject = f"series:{row['series_id']}"
+        found.append(
+            _condition(
+                subject,
+                row["value"],
+                rule.holds(row["value"], _fires(states, subject)),
+                as_of,
+                row,
+                may_start=not (rule.only_new and row["is_over_now"]),
+                observed=row["value_now"],
+                is_over_now=row["is_over_now"],
+            )
+        )
+    return found
+
+
+def _values(rule: Rule) -> dict[str, Any]:
+    return {
+        "measure": rule.measure,
+        "dimensions": Jsonb(rule.dimensions),
+        "place_levels": list(rule.place_levels),
+        "services": list(rule.service_or_resource),
+        "feeds": list(rule.feeds),
+    }
+
+
+def _compared(rule: Rule, value: float, row: dict[str, Any]) -> float | None:
+    """Return what the threshold is compared with, None where the other part of the ratio is missing."""
+    if rule.of == "value":
+        return value
+    base = row["capacity"] if rule.of == "capacity" else row["value_now"]
+    return value / base if base else None
+
+
+def _fires(states: States, subject: str) -> bool:
+    return subject in states and states[subject].is_firing
+
+
+def _condition(
+    subject: str,
+    compared: float,
+    holds: bool,
+    as_of: Any,
+    row: dict[str, Any],
+    *,
+    may_start: bool = True,
+    **details: Any,
+) -> Condition:
+    kept = {
+        "feed": row["feed"],
+        "place_id": row["place_id"],
+        "place_code": row["place_code"],
+        "place_level": row["place_level"],
+        "series_id": row["series_id"],
+        "unit": row["unit"],
+        "timezone": row["timezone"],
+        "capacity": row["capacity"],
+        "period_end": row["period_end"].isoformat(),
+        **details,
+    }
+    what = series_words(row["measure"], row["service_or_resource"], row["dimensions"])
+    return Condition(subject, compared, holds, as_of, row["place"], what, may_start, kept)
