@@ -1,4 +1,4 @@
-"""Rolling origins: every model forecasts the same cells from what was known at each cut, and is scored on later truth."""
+"""Rolling origins: all models forecast the same cells from what a cut knew, and later truth scores them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import baselines, risk
-from .eligibility import capacity_pairs, sample_rows, usable_rows
+from . import baselines, overload, risk
+from .eligibility import sample_rows, usable_rows
 from .features import FeatureMaker
-from .model import QuantileModel, fit
+from .fitting import fit
+from .model import QuantileModel
 from .settings import Settings
 from .spine import Grid, Spine
 
 Floats = np.ndarray
 OURS, SEASONAL_NAIVE, PERSISTENCE = "caregrid", "seasonal_naive", "persistence"
+PAST_SHARE = "past_share"  # of risks only: how often the past was over, given its state now
 MODELS = (OURS, SEASONAL_NAIVE, PERSISTENCE)
 
 
@@ -66,7 +68,8 @@ class Backtest:
 def cuts_of(spine: Spine, settings: Settings) -> list[int]:
     """Return the cuts of a feed's rolling origins in microseconds, the newest first.
 
-    An origin is a period that at least half as many series report as in the fullest of the last ones, with the whole
+    An origin is a period that at least half as many series report as in the fullest of the last ones, with
+    the whole
     horizon's truth after it; its cut is the moment at which half of its values had become known.
     """
     grain = settings.grains[spine.grain]
@@ -98,8 +101,10 @@ def run(
 ) -> Backtest:
     """Back-test one grain.
 
-    For each feed one model is fitted at its earliest cut, on what all feeds had made known by then, and used unchanged
-    for its later cuts, where it sees the values known by those. Nothing known after a cut reaches a forecast from it.
+    For each feed one model is fitted at its earliest cut, on what all feeds had made known by then, and
+    used unchanged
+    for its later cuts, where it sees the values known by those. Nothing known after a cut reaches a
+    forecast from it.
     """
     spines = [spine.with_assumed_vintages() for spine in spines]
     grain = spines[0].grain
@@ -166,97 +171,36 @@ def _one_origin(
         quantiles={name: (quantiles[name] * units[:, :, None])[common] for name in MODELS},
         points={name: (points[name] * units)[common] for name in MODELS},
     )
-    return cells, _risks(spine, truth, grid, maker, rows, later, ours, settings)
+    return cells, _risks(spine, truth, maker, rows, model, settings.seed)
 
 
 def _naive_error(maker: FeatureMaker, rows: np.ndarray) -> Floats:
     """Return the in-sample mean absolute seasonal naive error per row, NaN-free (0: none known)."""
-    departures = np.abs(maker._departure[rows])
+    departures = np.abs(maker.departure[rows])
     seen = ~np.isnan(departures)
     return np.where(seen, departures, 0.0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
 
 
 def _risks(
-    spine: Spine, truth: Grid, grid: Grid, maker: FeatureMaker, rows: np.ndarray, later: Floats, ours: Floats,
-    settings: Settings,
-) -> RiskCells | None:  # fmt: skip
-    """Score P(demand > capacity within h) where capacity is observed; a panel's capacity is per unit as well."""
-    grain = settings.grains[spine.grain]
-    pairs = capacity_pairs(spine)
-    place = {int(row): at for at, row in enumerate(rows)}
-    chosen = [
-        (place[row], pairs[row]) for row in sorted(pairs) if row in place and grid.last[pairs[row]] >= 0
-    ]
-    if not chosen:
+    spine: Spine, truth: Grid, maker: FeatureMaker, rows: np.ndarray, model: QuantileModel, seed: int
+) -> RiskCells | None:
+    """Score P(demand > capacity within h) where capacity is observed."""
+    demand, capacity = overload.pairs(maker, rows)
+    if not len(demand):
         return None
-    at = np.array([one for one, _ in chosen])
-    capacity_row = np.array([one for _, one in chosen])
-    held = risk.last_known(grid.y[capacity_row])
-    now = held[:, -1]
-    origin = grid.last[rows[at]]
-    columns = np.minimum(origin[:, None] + np.arange(1, grain.horizon + 1)[None, :], spine.width - 1)
-    real = risk.last_known(truth.y[capacity_row])[np.arange(len(at))[:, None], columns]
-    demand = later[at]
-    whole = ~spine.is_panel[rows[at]]
-    score = np.where(
-        whole[:, None],
-        risk.exceedance_score(ours[at], np.broadcast_to(now[:, None], demand.shape), settings.quantiles),
-        risk.exceedance_score(
-            ours[at], np.broadcast_to(now[:, None], demand.shape), settings.quantiles, False
-        ),
-    )
-    probability = risk.within_horizon(score, risk.error_correlation(maker, rows[at]), settings.seed)
-    over_now = (grid.y[rows[at], origin] > now).astype(float)
-    hourly = _share_after(grid, rows[at], held, over_now, grain.risk_horizons)
-    parts: dict[str, list[Floats]] = {
-        "horizon": [],
-        "event": [],
-        "now": [],
-        OURS: [],
-        PERSISTENCE: [],
-        "climate": [],
-    }
-    for step in grain.risk_horizons:
-        seen = ~np.isnan(demand[:, :step])
-        event = ((demand[:, :step] > real[:, :step]) & seen).any(axis=1)
-        # Without every value of the window "no" would be a guess; half of them must be there, or the event seen.
-        known = event | (seen.mean(axis=1) >= 0.5)
-        parts["horizon"].append(np.full(int(known.sum()), step))
-        parts["event"].append(event[known].astype(float))
-        parts["now"].append(over_now[known])
-        parts[OURS].append(probability[known, step - 1])
-        parts[PERSISTENCE].append(over_now[known])
-        parts["climate"].append(hourly[step][known])
-    joined = {name: np.concatenate(values) for name, values in parts.items()}
+    grid, steps = maker.grid, maker.settings.risk_horizons
+    origin = grid.last[demand]
+    said = overload.assess(model, maker, demand, capacity, origin, seed)
+    ours = overload.probability(said, model.risk_weights.get(spine.feed, overload.PLAIN))
+    wanted = truth.y[demand] * grid.units[demand][:, None]
+    held = risk.last_known(truth.y[capacity] * grid.units[capacity][:, None])
+    event, told = overload.events(wanted, held, origin, steps)
+    over = np.broadcast_to(said.over_now[:, None], told.shape).astype(float)
     return RiskCells(
-        spine.feed, spine.grain, joined["horizon"], joined["event"], joined["now"],
-        {OURS: joined[OURS], PERSISTENCE: joined[PERSISTENCE], "persistence_calibrated": joined["climate"]},
-    )  # fmt: skip
-
-
-def _share_after(
-    grid: Grid, rows: np.ndarray, capacity: Floats, over_now: Floats, horizons: tuple[int, ...]
-) -> dict[int, Floats]:
-    """Return, per horizon, how often the past was over within it, given whether it was over at the start.
-
-    A harder reference than plain persistence: it knows that a department over now is sometimes below later. Each
-    pair's own past, drawn towards all pairs' by ten windows.
-    """
-    demand = grid.y[rows]
-    over = np.where(np.isnan(demand) | np.isnan(capacity), np.nan, demand > capacity)
-    known, hit = ~np.isnan(over), np.nan_to_num(over) > 0
-    found = {}
-    for step in horizons:
-        ahead, seen = np.zeros_like(hit), np.zeros_like(hit)
-        for shift in range(1, step + 1):
-            ahead[:, :-shift] |= hit[:, shift:]
-            seen[:, :-shift] |= known[:, shift:]
-        result = np.zeros(len(rows))
-        for state in (0.0, 1.0):
-            windows = known & seen & (hit == bool(state))
-            windows[:, -step:] = False
-            count, total = windows.sum(axis=1), (ahead & windows).sum(axis=1)
-            prior = (total.sum() + 1) / (count.sum() + 2)
-            result = np.where(over_now == state, (total + 10 * prior) / (count + 10), result)
-        found[step] = result
-    return found
+        feed=spine.feed,
+        grain=spine.grain,
+        horizon=np.broadcast_to(np.array(steps)[None, :], told.shape)[told],
+        event=event[told].astype(float),
+        over_now=over[told],
+        probability={OURS: ours[told], PERSISTENCE: over[told], PAST_SHARE: said.share[told]},
+    )

@@ -25,7 +25,7 @@ def seasonal_naive(maker: FeatureMaker, series: Ints, origin: Ints, horizon: Int
 
 def persistence(maker: FeatureMaker, series: Ints, origin: Ints) -> Floats:
     """Return the last observed value."""
-    columns = maker._newest[series, origin]
+    columns = maker.newest(series, origin)
     return maker.take(maker.grid.y, series, columns)
 
 
@@ -44,7 +44,8 @@ def quantile_forecasts(
         series: [n] grid rows; origin: [n] columns; horizons: 1..horizons are forecast.
 
     Returns:
-        points [n, horizons] and quantiles [n, horizons, quantile], clipped at 0, sorted. Errors of a horizon are
+        points [n, horizons] and quantiles [n, horizons, quantile], clipped at 0, sorted. Errors of a
+        horizon are
         pooled over the periods of the residual window that ends at the origin; none after it is read.
     """
     origin = np.broadcast_to(np.asarray(origin), series.shape)
@@ -70,7 +71,7 @@ def quantile_forecasts(
         else:
             points[:, step - 1] = persistence(maker, series, origin)
             before = np.where(ends - step >= 0, ends - step, -1)
-            newest = np.where(before >= 0, maker._newest[rows, np.maximum(before, 0)], -1)
+            newest = np.where(before >= 0, maker.newest(rows, np.maximum(before, 0)), -1)
             errors = np.sort(truth - maker.take(maker.grid.y, rows, newest), axis=1)
         found[:, step - 1] = points[:, step - 1, None] + sorted_quantiles(errors, quantiles)
     return points, np.maximum(np.sort(found, axis=2), 0.0)

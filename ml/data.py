@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 CAPACITY_MEASURES = ("staffed_capacity", "capacity")
 SERIES_COLUMNS = (
-    "series_id", "feed", "place_id", "place_level", "country_code", "timezone", "service_or_resource", "measure",
+    "series_id", "feed", "place_id", "place_level", "country_code", "timezone", "service_or_resource",
+    "measure",
     "statistic", "unit", "kind", "is_forecast", "grain", "dimensions", "total_over",
 )  # fmt: skip
 VALUE_COLUMNS = (
@@ -24,7 +25,8 @@ VALUE_COLUMNS = (
 class Data(Protocol):
     """What a model may ask for. Both frames are polars.
 
-    `series`: one row per demand or capacity series, columns SERIES_COLUMNS (dimensions and total_over as text).
+    `series`: one row per demand or capacity series, columns SERIES_COLUMNS (dimensions and total_over as
+    text).
     `values`: every version with known_at <= cut, columns VALUE_COLUMNS, instants in UTC, value null where the
     status is not `reported`; with `load_ids`, only values of those loads.
     """
@@ -50,8 +52,10 @@ class Frames:
         import polars as pl
 
         defaults: dict[str, Any] = {
-            "feed": "frame", "place_id": 0, "place_level": "facility", "country_code": None, "timezone": "UTC",
-            "service_or_resource": "", "measure": "occupied", "statistic": "snapshot", "unit": "", "kind": "stock",
+            "feed": "frame", "place_id": 0, "place_level": "facility", "country_code": None, "timezone":
+            "UTC",
+            "service_or_resource": "", "measure": "occupied", "statistic": "snapshot", "unit": "", "kind":
+            "stock",
             "is_forecast": True, "grain": "day", "dimensions": "{}", "total_over": "",
         }  # fmt: skip
         absent = [pl.lit(value).alias(name) for name, value in defaults.items() if name not in series.columns]
@@ -128,7 +132,8 @@ class Warehouse:
                 ), bounds as (
                     select w.feed, w.grain, max(f.period_start) as newest
                     from core.fct_usage f join wanted w using (series_id)
-                    where f.known_at <= %(cut)s group by 1, 2
+                    where f.known_at <= %(cut)s and (%(all_loads)s or f.load_id = any (%(loads)s))
+                    group by 1, 2
                 )
                 select f.series_id, f.period_start, f.period_end, f.known_at,
                        case when f.value_status = 'reported' then f.value end as value,
@@ -146,7 +151,7 @@ class Warehouse:
                     "loads": list(load_ids or []),
                     "history": json.dumps(self._history_days),
                 },
-            )  # fmt: skip
+            )
         )
 
     def _copy(self, query: str, parameters: dict[str, Any]) -> pl.DataFrame:
@@ -170,7 +175,7 @@ class Warehouse:
 
 
 def _typed(values: pl.DataFrame) -> pl.DataFrame:
-    """Return values with exact types, instants as UTC microseconds, in one order whatever order they came in."""
+    """Return values with exact types, instants as UTC microseconds, in one order however they came."""
     import polars as pl
 
     moment = pl.Datetime("us", "UTC")

@@ -26,7 +26,7 @@ class LeftOut:
 
 
 def usable_rows(grid: Grid, settings: Settings) -> np.ndarray:
-    """Return grid rows of demand series with two observed seasons that are still reported at the grid's cut."""
+    """Return grid rows of demand series with two observed seasons that are still being reported."""
     return np.array([row for row, why in enumerate(judge(grid, settings)) if why is None], dtype=np.int64)
 
 
@@ -78,7 +78,8 @@ def left_out(series: pl.DataFrame, grids: list[Grid], settings: Settings) -> lis
 def capacity_pairs(spine: Spine) -> dict[int, int]:
     """Return {demand row: capacity row}: same place, service or resource, dimensions and unit, a stock.
 
-    Staffed capacity goes before capacity; only series of the same feed and grain are paired, since others are known
+    Staffed capacity goes before capacity; only series of the same feed and grain are paired, since others
+    are known
     at other times.
     """
     found: dict[tuple[object, ...], int] = {}

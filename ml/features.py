@@ -1,4 +1,4 @@
-"""What the global model sees of a series at an origin: everything by time, scaled per series, nothing after it."""
+"""What the model sees of a series at an origin: all by time, scaled per series, nothing after it."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ class FeatureMaker:
         self._newest = np.maximum.accumulate(np.where(seen, columns, -1), axis=1)
         self.season_fill = self._fill(self.spine.season)
         self.day_fill = self._fill(24) if self.spine.grain == "hour" else None
-        self._departure = y - self.take(self.season_fill, *self._everywhere(self.spine.season))
-        departed = ~np.isnan(self._departure)
-        self._departure_sum = _cumulative(np.where(departed, self._departure, 0.0))
+        self.departure = y - self.take(self.season_fill, *self._everywhere(self.spine.season))
+        departed = ~np.isnan(self.departure)
+        self._departure_sum = _cumulative(np.where(departed, self.departure, 0.0))
         self._departure_count = _cumulative(departed)
         known = {measure: number for number, measure in enumerate(measures)}
         self._measure = np.array([known.get(measure, -1) for measure in self.spine.series["measure"]])
@@ -95,7 +95,7 @@ class FeatureMaker:
         def scaled(values: Floats) -> Floats:
             return (values - level) / scale
 
-        def newest(back: int) -> Floats:
+        def lag(back: int) -> Floats:
             return scaled(self._at(self.grid.y, series, origin - back))
 
         fetched = self._newest[series, origin]
@@ -108,10 +108,11 @@ class FeatureMaker:
         columns = [
             horizon, self._measure[series], *self._calendar(series, target),
             np.log1p(np.abs(level)), scale / (np.abs(level) + scale),
-            last, origin - fetched, newest(1), newest(2), newest(3),
+            last, origin - fetched, lag(1), lag(2), lag(3),
             *seasonal, _mean_of(seasonal), seasonal[0] - last,
             *means,
-            self._spread(series, origin, windows[1]) / scale, self._spread(series, origin, windows[-1]) / scale,
+            self._spread(series, origin, windows[1]) / scale, self._spread(series, origin, windows[-1]) /
+            scale,
             means[0] - means[2],
             self._departures(series, origin, 1) / scale,
             self._departures(series, origin, windows[1]) / scale,
@@ -126,10 +127,15 @@ class FeatureMaker:
         x = np.stack([np.asarray(column, dtype=np.float32) for column in columns], axis=1)
         return Rows(x, level, scale)
 
+    def newest(self, series: Ints, columns: Ints) -> Ints:
+        """Return the column of the newest observed value at or before each column, -1 where there is none."""
+        return self._newest[series, columns]
+
     def level_and_scale(self, series: Ints, origin: Ints) -> tuple[Floats, Floats]:
         """Return where a series runs and how far it swings, from its values up to the origin alone.
 
-        A quiet stretch (a winter virus in July) does not shrink the scale below a quarter of the whole past's.
+        A quiet stretch (a winter virus in July) does not shrink the scale below a quarter of the whole
+        past's.
         """
         season = self.spine.season
         level = self._mean(series, origin, season)
@@ -140,7 +146,7 @@ class FeatureMaker:
         return level, np.maximum(scale, np.maximum(0.02 * np.abs(level), 1e-6))
 
     def aligned(self, series: Ints, origin: Ints, horizon: Ints, season: int, back: int) -> Ints:
-        """Return the newest column at or before the origin at the target's position, `back` seasons earlier."""
+        """Return the newest column up to the origin at the target's position, `back` seasons earlier."""
         seasons = -(-horizon // season)
         found = self.spine.same_position(series, origin + horizon, (seasons + back) * season)
         # A change of the clocks can push the position one hour past the origin: then the season before.
@@ -155,7 +161,7 @@ class FeatureMaker:
         return self._at(filled, series, columns)
 
     def _fill(self, season: int) -> Floats:
-        """Return, for every period, the last observed value at its position of the season up to that period."""
+        """Return for every period the last observed value at its position of the season, itself included."""
         filled = self.grid.y.copy()
         width = filled.shape[1]
         # Blocks of half a season: what a block looks back to is filled already, clock changes included.
@@ -170,7 +176,8 @@ class FeatureMaker:
 
     def _everywhere(self, periods: int) -> tuple[Ints, Ints]:
         """Return rows and columns `periods` before every cell of the grid."""
-        rows, columns = np.indices(self.grid.y.shape)
+        found = np.indices(self.grid.y.shape)
+        rows, columns = np.asarray(found[0]), np.asarray(found[1])
         return rows, self.spine.same_position(rows, columns, periods)
 
     @staticmethod
@@ -200,7 +207,7 @@ class FeatureMaker:
         return total / np.where(count > 0, count, np.nan)
 
     def _calendar(self, series: Ints, target: Ints) -> list[Floats]:
-        """Return hour, weekday, week of the year, month, holiday and days to the nearest one; NaN: not of the grain."""
+        """Return hour, weekday, week, month, holiday and days to the nearest; NaN: not of this grain."""
         grain = self.spine.grain
         local = self.spine.local_index(series, target)
         dates = period_date(grain, local, self._phase[series])
@@ -222,7 +229,7 @@ class FeatureMaker:
         ]
 
     def _holidays(self, series: Ints, dates: Ints) -> tuple[Floats, Floats]:
-        """Return whether each date is a public holiday of the series' country, and days since (+) or until (-)."""
+        """Return whether each date is a public holiday there, and days since (+) or until (-) one."""
         is_holiday, distance = np.full(len(dates), np.nan), np.full(len(dates), np.nan)
         if not len(dates):
             return is_holiday, distance
@@ -246,7 +253,7 @@ class FeatureMaker:
 
 @lru_cache(maxsize=256)
 def public_holidays(country: str, first_year: int, last_year: int) -> np.ndarray:
-    """Return the sorted public holidays of a country (ISO 3166 code), with a year either side; empty if unknown."""
+    """Return the sorted public holidays of a country (ISO 3166 code), a year more on either side."""
     import holidays
 
     try:

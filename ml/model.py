@@ -1,17 +1,15 @@
-"""The global model of one grain: LightGBM per quantile over all series and horizons, calibrated, sorted, clipped at 0."""
+"""The global model of one grain: a LightGBM per quantile over all series and horizons, kept and asked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .eligibility import sample_rows, usable_rows
 from .features import FeatureMaker
-from .settings import Settings
-from .spine import Grid
 
 if TYPE_CHECKING:
     from lightgbm import Booster
@@ -19,9 +17,7 @@ if TYPE_CHECKING:
 Floats = np.ndarray
 Ints = np.ndarray
 
-FEWEST_ROWS = 300  # fewer rows than this train nothing worth serving
 BANDS = 4  # horizon bands of the calibration
-FEWEST_CALIBRATION = 150
 
 
 @dataclass
@@ -31,8 +27,10 @@ class QuantileModel:
     Args:
         grain, quantiles, measures, horizon: what it forecasts.
         boosters: one per quantile.
-        offsets: {feed: [band, quantile]} added to what the boosters say, in units of the scale; "" serves other feeds.
+        offsets: {feed: [band, quantile]} added to what the boosters say, in units of the scale; "" for
+        others.
         rows: training rows.
+        risk_weights: {feed: weights of overload.probability}.
     """
 
     grain: str
@@ -43,9 +41,10 @@ class QuantileModel:
     offsets: dict[str, Floats]
     rows: int
     feature_names: list[str] = field(default_factory=list)
+    risk_weights: dict[str, tuple[float, float, float]] = field(default_factory=dict)
 
     def predict(self, maker: FeatureMaker, series: Ints, origin: Ints, horizon: Ints) -> Floats:
-        """Return [row, quantile] forecasts in the grid's unit, never below 0, never limited by any capacity."""
+        """Return [row, quantile] forecasts in the grid's unit: never below 0, never held at capacity."""
         if not len(series):
             return np.zeros((0, len(self.quantiles)))
         rows = maker.rows(series, origin, horizon)
@@ -72,132 +71,42 @@ def band(horizon: Ints, longest: int) -> Ints:
     return np.minimum((horizon - 1) * BANDS // max(longest, 1), BANDS - 1)
 
 
-def fit(
-    grids: list[Grid],
-    settings: Settings,
-    rows: int,
-    progress: Callable[[str], None] = lambda line: None,
-) -> QuantileModel | None:
-    """Fit one grain on what the grids know; None when they hold too little.
+def save(models: dict[str, QuantileModel], directory: Path) -> None:
+    """Write models as one folder per grain: LightGBM's own text files and grain.json."""
+    for grain, model in models.items():
+        folder = directory / grain
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, booster in enumerate(model.boosters):
+            (folder / f"quantile_{number:02d}.txt").write_text(booster.model_to_string())
+        told: dict[str, Any] = {
+            "quantiles": list(model.quantiles),
+            "measures": model.measures,
+            "horizon": model.horizon,
+            "offsets": {feed: offsets.tolist() for feed, offsets in model.offsets.items()},
+            "rows": model.rows,
+            "feature_names": model.feature_names,
+            "risk_weights": {feed: list(weights) for feed, weights in model.risk_weights.items()},
+        }
+        (folder / "grain.json").write_text(json.dumps(told, indent=1, sort_keys=True))
 
-    The last `calibration` periods of each feed are kept out of training; the quantiles are then shifted so that
-    the share of their truth below each equals its level (conformalised quantile regression, Romano et al. 2019,
-    asymmetric, per feed and horizon band). Deterministic: same grids and settings, same numbers.
-    """
+
+def load(directory: Path) -> dict[str, QuantileModel]:
+    """Read what `save` wrote."""
     import lightgbm as lgb
 
-    grain = settings.grains[grids[0].spine.grain]
-    measures = sorted({measure for grid in grids for measure in grid.spine.series["measure"]})
-    makers, chosen = [], []
-    for grid in grids:
-        usable = sample_rows(grid.spine, usable_rows(grid, settings), settings)
-        if len(usable):
-            makers.append(FeatureMaker(grid, grain, measures))
-            chosen.append(usable)
-    if not makers:
-        return None
-    draws = np.random.default_rng(settings.seed)
-    weight = np.sqrt(
-        [grid_rows.size * maker.grid.y.shape[1] for maker, grid_rows in zip(makers, chosen, strict=True)]
-    )
-    share = weight / weight.sum()
-    training, calibrating = [], []
-    for maker, usable, part in zip(makers, chosen, share, strict=True):
-        newest = int(maker.grid.last[usable].max())
-        limit = newest - grain.calibration
-        wanted = int(rows * part) + 1
-        training.append(_draw(maker, usable, grain.horizon, 0, limit, wanted, draws))
-        calibrating.append(_draw(maker, usable, grain.horizon, limit + 1, newest, wanted // 2 + 200, draws))
-    x = np.concatenate([part.x for part in training])
-    z = np.concatenate([part.z for part in training])
-    if len(z) < FEWEST_ROWS:
-        return None
-    data = lgb.Dataset(
-        x, z, feature_name=makers[0].names, categorical_feature=["measure"],
-        params={"max_bin": settings.bins, "verbosity": -1, "num_threads": settings.threads, "force_row_wise": True},
-        free_raw_data=True,
-    )  # fmt: skip
-    boosters = []
-    for quantile in settings.quantiles:
-        boosters.append(
-            lgb.train(_parameters(settings, quantile, len(z)), data, num_boost_round=settings.rounds)
+    found = {}
+    for path in sorted(directory.glob("*/grain.json")):
+        told = json.loads(path.read_text())
+        files = sorted(path.parent.glob("quantile_*.txt"))
+        found[path.parent.name] = QuantileModel(
+            grain=path.parent.name,
+            quantiles=tuple(told["quantiles"]),
+            measures=told["measures"],
+            horizon=told["horizon"],
+            boosters=[lgb.Booster(model_str=file.read_text()) for file in files],
+            offsets={feed: np.array(offsets) for feed, offsets in told["offsets"].items()},
+            rows=told["rows"],
+            feature_names=told["feature_names"],
+            risk_weights={feed: tuple(weights) for feed, weights in told["risk_weights"].items()},
         )
-    progress(f"{grids[0].spine.grain}: {len(z)} rows, {len(boosters)} quantiles")
-    model = QuantileModel(
-        grain=grids[0].spine.grain,
-        quantiles=settings.quantiles,
-        measures=measures,
-        horizon=grain.horizon,
-        boosters=boosters,
-        offsets={"": np.zeros((BANDS, len(settings.quantiles)))},
-        rows=len(z),
-        feature_names=makers[0].names,
-    )
-    for maker, part_rows in zip(makers, calibrating, strict=True):
-        model.offsets[maker.spine.feed] = _offsets(model, part_rows)
-    return model
-
-
-@dataclass
-class _Drawn:
-    x: Floats
-    z: Floats
-    horizon: Ints
-
-
-def _draw(
-    maker: FeatureMaker,
-    usable: Ints,
-    horizon: int,
-    first: int,
-    last: int,
-    wanted: int,
-    draws: np.random.Generator,
-) -> _Drawn:
-    """Draw (series, origin, horizon) triples whose target column lies within [first, last] and is observed.
-
-    Origins are observed periods, as in use, that have a season behind them.
-    """
-    y = maker.grid.y
-    begin = min(maker.spine.season, max(y.shape[1] // 3, 1))
-    rows, origins = np.nonzero(~np.isnan(y[usable, : last + 1]))
-    rows = usable[rows]
-    kept = (origins >= max(begin, first - horizon)) & (origins < last)
-    rows, origins = rows[kept], origins[kept]
-    if not len(rows):
-        return _Drawn(np.zeros((0, len(maker.names)), np.float32), np.zeros(0), np.zeros(0, np.int64))
-    picked = draws.integers(0, len(rows), size=wanted * 2)
-    steps = draws.integers(1, horizon + 1, size=wanted * 2)
-    target = origins[picked] + steps
-    inside = (target >= first) & (target <= last)
-    truth = np.where(inside, y[rows[picked], np.where(inside, target, 0)], np.nan)
-    good = np.flatnonzero(~np.isnan(truth))[:wanted]
-    made = maker.rows(rows[picked][good], origins[picked][good], steps[good])
-    return _Drawn(made.x, (truth[good] - made.level) / made.scale, steps[good])
-
-
-def _offsets(model: QuantileModel, drawn: _Drawn) -> Floats:
-    """Return [band, quantile] shifts from the residuals of the calibration rows; 0 where they are too few."""
-    offsets = np.zeros((BANDS, len(model.quantiles)))
-    if len(drawn.z) < FEWEST_CALIBRATION:
-        return offsets
-    said = np.stack([booster.predict(drawn.x) for booster in model.boosters], axis=1)
-    bands = band(drawn.horizon, model.horizon)
-    for number in range(BANDS):
-        mine = bands == number
-        if mine.sum() < FEWEST_CALIBRATION:
-            mine = np.ones(len(bands), dtype=bool)
-        for at, quantile in enumerate(model.quantiles):
-            offsets[number, at] = np.quantile(drawn.z[mine] - said[mine, at], quantile)
-    return offsets
-
-
-def _parameters(settings: Settings, quantile: float, rows: int) -> dict[str, Any]:
-    """Return LightGBM's parameters: seeds and threads fixed, so that the same data give the same trees."""
-    return {
-        "objective": "quantile", "alpha": quantile, "num_leaves": settings.leaves, "metric": "None",
-        "learning_rate": settings.learning_rate, "min_data_in_leaf": max(10, min(100, rows // 200)),
-        "feature_fraction": 0.8, "bagging_fraction": 0.8, "bagging_freq": 1, "max_bin": settings.bins,
-        "seed": settings.seed, "deterministic": True, "force_row_wise": True, "num_threads": settings.threads,
-        "verbosity": -1,
-    }  # fmt: skip
+    return found

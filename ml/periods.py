@@ -17,9 +17,11 @@ EPOCH = date(1970, 1, 1)
 
 
 def index_periods(values: pl.DataFrame, grain: str) -> pl.DataFrame:
-    """Add `period` (whole number of the grain) and `phase` (days into the week count at which its weeks begin).
+    """Add `period` (whole number of the grain) and `phase` (days into the week count at which its weeks
+    begin).
 
-    hour: hours since the epoch in UTC, so that each hour of a 25-hour day is its own; day, week and month count
+    hour: hours since the epoch in UTC, so that each hour of a 25-hour day is its own; day, week and month
+    count
     local dates. Needs columns period_start (UTC) and timezone.
     """
     import polars as pl

@@ -11,6 +11,7 @@ from .features import FeatureMaker
 Floats = np.ndarray
 
 DRAWS = 1_000
+FEWEST_PAIRS = 30
 
 
 def exceedance_score(
@@ -18,7 +19,8 @@ def exceedance_score(
 ) -> Floats:
     """Return the normal score of P(demand <= capacity) per cell.
 
-    The forecast distribution is read off its quantiles by linear interpolation of normal scores, continued with the
+    The forecast distribution is read off its quantiles by linear interpolation of normal scores, continued
+    with the
     outer slopes beyond the first and the last. Beds are whole: "more than c" begins half a bed above c.
 
     Args:
@@ -43,7 +45,8 @@ def exceedance_score(
 def within_horizon(score: Floats, correlation: float, seed: int) -> Floats:
     """Return [pair, horizon] P(demand > capacity at any period up to the horizon).
 
-    Errors of one forecast run together from period to period: the marginals are joined by a Gaussian copula of
+    Errors of one forecast run together from period to period: the marginals are joined by a Gaussian
+    copula of
     first-order autocorrelation, evaluated on fixed draws, so that equal inputs give equal numbers.
 
     Args:
@@ -69,23 +72,19 @@ def _paths(horizons: int, correlation: float, seed: int) -> Floats:
     return paths
 
 
-def error_correlation(maker: FeatureMaker, rows: np.ndarray, before: int | None = None) -> float:
-    """Return how departures from the season hang on those of the period before, pooled over rows, up to a column."""
-    departures = maker._departure[rows, : before + 1 if before is not None else None]
-    centred = (
-        departures - np.nanmean(np.where(np.isnan(departures), np.nan, departures))
-        if departures.size
-        else departures
-    )
-    a, b = centred[:, :-1], centred[:, 1:]
-    both = ~np.isnan(a) & ~np.isnan(b)
-    if both.sum() < 30:
+def error_correlation(maker: FeatureMaker, rows: np.ndarray) -> float:
+    """Return how far departures from the season follow those of the period before (0..0.98), pooled."""
+    departures = maker.departure[rows]
+    ahead, behind = departures[:, 1:], departures[:, :-1]
+    both = ~np.isnan(ahead) & ~np.isnan(behind)
+    if both.sum() < FEWEST_PAIRS:
         return 0.0
     # Each series counts alike, whatever its size.
-    weight = 1.0 / np.maximum(np.nanvar(np.where(both, a, np.nan), axis=1), 1e-9)[:, None] * np.ones_like(a)
-    x, y, w = a[both], b[both], weight[both]
-    bottom = np.sqrt((w * x * x).sum() * (w * y * y).sum())
-    return float(np.clip((w * x * y).sum() / bottom, 0.0, 0.98)) if bottom > 0 else 0.0
+    power = np.where(both, ahead**2, 0.0).sum(axis=1) / np.maximum(both.sum(axis=1), 1)
+    weight = np.broadcast_to(1 / np.maximum(power, 1e-9)[:, None], both.shape)[both]
+    x, y = ahead[both], behind[both]
+    bottom = np.sqrt((weight * x * x).sum() * (weight * y * y).sum())
+    return float(np.clip((weight * x * y).sum() / bottom, 0.0, 0.98)) if bottom > 0 else 0.0
 
 
 def last_known(values: Floats) -> Floats:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import metrics
-from .backtest import MODELS, OURS, PERSISTENCE, Backtest, Cells
+from .backtest import MODELS, OURS, PAST_SHARE, PERSISTENCE, SEASONAL_NAIVE, Backtest, Cells, RiskCells
 
 Floats = np.ndarray
 LEVELS = (0.5, 0.8, 0.95)
@@ -15,7 +15,7 @@ LEVELS = (0.5, 0.8, 0.95)
 
 @dataclass(frozen=True)
 class Score:
-    """One figure. `grain` is `hour`, `day`… or `hour:feed` for one feed of it; value None: cannot be computed."""
+    """One figure. `grain` is `hour` or, for one feed of it, `hour:feed`; value None: not computable."""
 
     model: str
     grain: str
@@ -57,24 +57,26 @@ def _accuracy(name: str, cells: list[Cells], quantiles: tuple[float, ...]) -> li
         losses[model] = _scaled_loss(cells, model, quantiles)
         figures = {
             "weighted_quantile_loss": metrics.weighted_quantile_loss(truth, forecast, quantiles),
-            "weighted_interval_score": float(metrics.weighted_interval_score(truth, forecast, quantiles).mean()),
+            "weighted_interval_score": float(metrics.weighted_interval_score(truth, forecast,
+            quantiles).mean()),
             "mase": metrics.mean_absolute_scaled_error(truth, point, naive_error),
             "mae": float(np.abs(truth - point).mean()),
             "bias": float((point - truth).mean()),
-            **{f"coverage_{int(level * 100)}": metrics.coverage(truth, forecast, quantiles, level) for level in LEVELS},
+            **{f"coverage_{level:.0%}".rstrip("%"): metrics.coverage(truth, forecast, quantiles, level)
+                for level in LEVELS},
         }  # fmt: skip
         found += [
             Score(model, name, metric, _number(value), len(truth), origins // feeds)
             for metric, value in figures.items()
         ]
     for model in MODELS:
-        relative = losses[model] / losses["seasonal_naive"] if losses["seasonal_naive"] > 0 else float("nan")
+        relative = losses[model] / losses[SEASONAL_NAIVE] if losses[SEASONAL_NAIVE] > 0 else float("nan")
         found.append(Score(model, name, "relative_loss", _number(relative), len(truth), origins // feeds))
     return found
 
 
 def _scaled_loss(cells: list[Cells], model: str, quantiles: tuple[float, ...]) -> float:
-    """Return the mean quantile loss with each cell divided by its series' naive error, so that size does not rule."""
+    """Return the mean quantile loss, each cell divided by its series' naive error: size does not rule."""
     loss = np.concatenate(
         [metrics.weighted_interval_score(one.truth, one.quantiles[model], quantiles) for one in cells]
     )
@@ -82,7 +84,7 @@ def _scaled_loss(cells: list[Cells], model: str, quantiles: tuple[float, ...]) -
     return float((loss[scale > 0] / scale[scale > 0]).mean()) if (scale > 0).any() else float("nan")
 
 
-def _risk(name: str, risks: list) -> list[Score]:  # type: ignore[type-arg]
+def _risk(name: str, risks: list[RiskCells]) -> list[Score]:
     event = np.concatenate([one.event for one in risks])
     over_now = np.concatenate([one.over_now for one in risks])
     said = {
@@ -97,12 +99,8 @@ def _risk(name: str, risks: list) -> list[Score]:  # type: ignore[type-arg]
     new = over_now == 0
     figures = {
         "brier_skill_vs_persistence": metrics.brier_skill(ours, said[PERSISTENCE], event),
-        "brier_skill_vs_persistence_calibrated": metrics.brier_skill(
-            ours, said["persistence_calibrated"], event
-        ),
-        "brier_skill_not_over_now": metrics.brier_skill(
-            ours[new], said["persistence_calibrated"][new], event[new]
-        ),
+        "brier_skill_vs_past_share": metrics.brier_skill(ours, said[PAST_SHARE], event),
+        "brier_skill_not_over_now": metrics.brier_skill(ours[new], said[PAST_SHARE][new], event[new]),
         "event_rate": float(event.mean()),
         "mean_probability": float(ours.mean()),
     }

@@ -1,10 +1,11 @@
-"""What a run of the models is told: quantiles, horizons, history, rows, rounds; two named sets, demo and whole."""
+"""What a run of the models is told: quantiles, horizons, history, rows; two named sets, demo and whole."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 MODEL_NAME = "caregrid-forecast"
 DEMO_QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
@@ -84,12 +85,14 @@ class Settings:
         """Rebuild settings from `as_json`, for a run that is reproduced."""
         found = json.loads(text)
         grains = {
-            grain: GrainSettings(
-                **{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
-            )
+            grain: GrainSettings(**{key: _frozen(value) for key, value in fields.items()})
             for grain, fields in found["grains"].items()
         }
         return cls(**{**found, "quantiles": tuple(found["quantiles"]), "grains": grains})
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 WHOLE = Settings(
@@ -128,7 +131,9 @@ DEMO = replace(
             WHOLE.grains["hour"], horizon=24, history=24 * 7 * 8, calibration=24 * 7, origins=6,
             risk_horizons=(6, 12, 24),
         ),
-        "day": replace(WHOLE.grains["day"], horizon=14, history=365 * 2, origins=5, risk_horizons=(1, 3, 7, 14)),
+        "day": replace(
+            WHOLE.grains["day"], horizon=14, history=365 * 2, origins=5, risk_horizons=(1, 3, 7, 14)
+        ),
         "week": replace(WHOLE.grains["week"], origins=6, step=4),
         "month": replace(WHOLE.grains["month"], origins=5),
     },

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 Floats = np.ndarray
 Ints = np.ndarray
 
-# A series whose share of observed values with a known number of reporting units reaches this is modelled per unit.
+# A series whose share of observed values with a known number of reporting units reaches this is modelled
+# per unit.
 PANEL_SHARE = 0.9
 
 
@@ -48,7 +49,8 @@ class Spine:
         series: one row per grid row (SERIES_COLUMNS plus `phase`, the weekday a week begins on).
         first: period index of column 0; width: number of columns, room for the horizon not included.
         row, column, known, value, unit_count: one entry per version, in order of known_at (microseconds).
-        zone: [series] row of `offsets`; offsets: [zone, period] hours of local time ahead of UTC, with room on
+        zone: [series] row of `offsets`; offsets: [zone, period] hours of local time ahead of UTC, with
+        room on
             either side (`offset_pad` columns) so that lags and horizons need no care.
         is_panel: [series] whether values are modelled per reporting unit.
         vintages_assumed: whether known_at was assumed for a history that was published in bulk.
@@ -108,7 +110,7 @@ class Spine:
         return earlier + here - self.offsets[zone, np.clip(earlier + pad, 0, limit)]
 
     def local_index(self, rows: Ints, columns: Ints) -> Ints:
-        """Return period indices in local time (hours since 1970-01-01T00:00 local; others are local already)."""
+        """Return period indices in local time (hours since 1970-01-01T00:00 on the local clock)."""
         if self.grain != "hour":
             return columns + self.first
         limit = self.offsets.shape[1] - 1
@@ -120,8 +122,10 @@ class Spine:
         """Return the spine as it would have become known, where a long history was published at once.
 
         A known_at that covers more periods of the feed than a season tells nothing about when each of them
-        became known. Their first versions are then taken to have been known as soon after their end as the newest of
-        them was. Back-tests say that they assumed it; values whose known_at is the publisher's stay as they are.
+        became known. Their first versions are then taken to have been known as soon after their end as the
+        newest of
+        them was. Back-tests say that they assumed it; values whose known_at is the publisher's stay as
+        they are.
         """
         if not len(self.known):
             return self
@@ -183,7 +187,8 @@ def _build(feed: str, grain: str, season: int, series: pl.DataFrame, found: pl.D
 
     rows = pl.DataFrame({"series_id": series["series_id"], "row": np.arange(len(series))})
     found = found.join(rows, on="series_id").sort("known_at", "period_start", "load_id", "series_id")
-    # Several instants of one hour: the newest instant speaks for the hour, whenever an older one is corrected.
+    # Several instants of one hour: the newest instant speaks for the hour, whenever an older one is
+    # corrected.
     found = found.filter(pl.col("period_start") >= pl.col("period_start").cum_max().over("row", "period"))
     first, newest = int(found["period"].min()), int(found["period"].max())  # type: ignore[arg-type]
     phases = found.group_by("series_id").agg(phase=pl.col("phase").last())

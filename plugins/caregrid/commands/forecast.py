@@ -1,0 +1,150 @@
+"""`caregrid forecast`: train, score, back-test and reproduce from the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from caregrid import clock
+from caregrid.errors import CareGridError
+
+
+def register(subparsers: Any) -> None:
+    """Add the group."""
+    group = subparsers.add_parser("forecast", help="train, score, back-test and reproduce the models")
+    actions = group.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    train = actions.add_parser("train", help="back-test, fit, judge and register a model, if one is due")
+    train.add_argument("--settings", choices=("demo", "whole"), default="whole", help="default: whole")
+    train.add_argument(
+        "--force", action="store_true", help="train although no age, drift or growth asks for it"
+    )
+    train.set_defaults(run=_train)
+
+    score = actions.add_parser("score", help="forecast every usable series with the champion")
+    score.set_defaults(run=_score)
+
+    backtest = actions.add_parser(
+        "backtest", help="score the models over rolling origins and register nothing"
+    )
+    backtest.add_argument("--settings", choices=("demo", "whole"), default="whole", help="default: whole")
+    backtest.set_defaults(run=_backtest)
+
+    reproduce = actions.add_parser("reproduce", help="repeat a run and compare every number")
+    reproduce.add_argument("run_id", metavar="RUN", help="run_id of model_output.run")
+    reproduce.set_defaults(run=_reproduce)
+
+    for action in (train, score, backtest):
+        action.add_argument(
+            "--as-of",
+            type=_moment,
+            default=None,
+            metavar="TIME",
+            help="ISO 8601 with an offset; default: now",
+        )
+
+
+def _moment(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no ISO 8601 time: {error}") from None
+    if found.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} has no offset; write it as 2025-01-31T12:00:00+00:00")
+    return found.astimezone(UTC)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _quiet() -> None:
+    """Silence the libraries before they are imported."""
+    from caregrid.platform import environment
+
+    environment.apply_quiet()
+
+
+def _train(options: argparse.Namespace) -> int:
+    _quiet()
+    from ml import pipeline, promotion
+
+    result = pipeline.train(
+        options.settings, options.as_of or clock.now(), force=options.force, progress=_say
+    )
+    if result.run_id is not None:
+        print(f"run {result.run_id}: {result.series} series read, {result.left_out} left out")
+        _print_scores(result.scores)
+    print(result.message)
+    refused = result.verdict is not None and result.verdict.answer != promotion.PROMOTED
+    return 1 if refused and result.version is None else 0
+
+
+def _score(options: argparse.Namespace) -> int:
+    _quiet()
+    from ml import pipeline
+
+    try:
+        result = pipeline.score(options.as_of or clock.now(), progress=_say)
+    except LookupError as error:
+        raise CareGridError(str(error), fix="train one with `caregrid forecast train`") from None
+    how = "appended" if result.appended else "there already, nothing appended"
+    print(
+        f"run {result.run_id} with model version {result.version}: {result.series} series forecast, "
+        f"{result.risks} risks, {result.left_out} series left out; {how}"
+    )
+    return 0
+
+
+def _backtest(options: argparse.Namespace) -> int:
+    _quiet()
+    from ml import pipeline
+
+    made, scores = pipeline.backtest_only(options.settings, options.as_of or clock.now(), progress=_say)
+    print(f"run {made}")
+    _print_scores(scores)
+    return 0
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    _quiet()
+    from ml.reproduce import reproduce
+
+    try:
+        result = reproduce(options.run_id, progress=_say)
+    except LookupError as error:
+        raise CareGridError(str(error), fix="list them: select run_id from core.dim_forecast_run") from None
+    for note in result.notes:
+        print(f"note: {note}")
+    if result.identical:
+        print(f"identical: all {result.compared} numbers of {result.run_id} came out the same")
+        return 0
+    print(f"not identical: {len(result.differences)} differences, {result.compared} numbers compared")
+    for difference in result.differences[:20]:
+        print(f"  {difference}")
+    return 1
+
+
+def _print_scores(scores: list[Any]) -> None:
+    """Print one line per grain and model with the figures people ask for first."""
+    shown = ("relative_loss", "weighted_quantile_loss", "mase", "coverage_50", "coverage_80", "coverage_95",
+             "brier_skill_vs_persistence")  # fmt: skip
+    table: dict[tuple[str, str], dict[str, Any]] = {}
+    for score in scores:
+        row = table.setdefault((score.grain, score.model), {})
+        row[score.metric] = score.value
+        if score.metric == "mase":
+            row["cells"], row["origins"] = score.cells, score.origins
+    print(
+        f"{'grain':28} {'model':16} {'cells':>7} {'origins':>7} "
+        + " ".join(f"{name[-14:]:>14}" for name in shown)
+    )
+    for (grain, model), row in sorted(table.items()):
+        if "mase" not in row:
+            continue
+        figures = " ".join(
+            f"{row[name]:14.3f}" if row.get(name) is not None else f"{'-':>14}" for name in shown
+        )
+        print(f"{grain:28} {model:16} {row['cells']:7d} {row['origins']:7d} {figures}")

@@ -1,0 +1,233 @@
+"""The whole loop on a real PostgreSQL and a real MLflow store: train, judge, score, repeat, reproduce."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import psycopg
+import pytest
+
+from ml import pipeline, registry, reproduce
+
+AS_OF = datetime(2024, 7, 1, tzinfo=UTC)
+CORE = """
+create schema if not exists core;
+create table core.dim_measure (measure text primary key, kind text, forecast boolean);
+create table core.dim_place (place_id bigint primary key, place_level text, country_code text);
+create table core.dim_series (series_id bigint primary key, feed text, place_id bigint, service_or_resource
+text,
+    measure text, statistic text, unit text, grain text, dimensions jsonb, total_over text[], timezone text);
+create table core.fct_usage (series_id bigint, period_start timestamptz, period_end timestamptz,
+    known_at timestamptz, value double precision, value_status text, reporting_units integer, load_id bigint,
+    is_current boolean);
+grant usage on schema core to caregrid_model;
+grant select on all tables in schema core to caregrid_model;
+insert into core.dim_measure values ('occupied', 'stock', true), ('staffed_capacity', 'stock', false),
+    ('arrivals', 'flow', true);
+"""
+
+
+def _fill(connection: psycopg.Connection[Any]) -> None:
+    """Write 14 wards with a weekly wave over 200 days, two known a day late, and one series that is too short."""
+    draws = np.random.default_rng(7)
+    first = datetime(2023, 12, 1, tzinfo=UTC)
+    with connection.cursor() as cursor:
+        cursor.execute(CORE)
+        for ward in range(14):
+            cursor.execute("insert into core.dim_place values (%s, 'facility', 'CA')", (ward,))
+            for series_id, measure in ((ward * 2 + 1, "occupied"), (ward * 2 + 2, "staffed_capacity")):
+                cursor.execute(
+                    "insert into core.dim_series values (%s, 'wards', %s, 'bed', %s, 'snapshot', 'beds',
+                    'day', '{}',"
+                    " '{}', 'America/Toronto')",
+                    (series_id, ward, measure),
+                )
+        cursor.execute(
+            "insert into core.dim_series values (99, 'wards', 0, 'emergency_department', 'arrivals', 'count',"
+            " 'persons', 'day', '{}', '{}', 'America/Toronto')"
+        )
+        with cursor.copy("copy core.fct_usage from stdin") as stream:
+            for ward in range(14):
+                level = 20.0 + 5 * ward
+                drift = np.cumsum(draws.normal(0, 0.6, 200))
+                for day in range(200):
+                    start = first + timedelta(days=day, hours=5)
+                    end = start + timedelta(days=1)
+                    value = level + drift[day] + 4 * np.sin(day * 2 * np.pi / 7) + draws.normal(0, 1)
+                    known = end + timedelta(days=ward % 2)
+                    row = (start, end, known, round(float(value)), "reported", None, 1 + day // 100, True)
+                    stream.write_row((ward * 2 + 1, *row))
+                    capacity = (start, end, known, round(level + 3), "reported", None, 1 + day // 100, True)
+                    stream.write_row((ward * 2 + 2, *capacity))
+            for day in range(5):
+                start = first + timedelta(days=day, hours=5)
+                stream.write_row((99, start, start + timedelta(days=1), AS_OF - timedelta(days=9), 3,
+                "reported",
+                                  None, 1, True))  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def filled(warehouse_module: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A warehouse whose core holds wards, and an MLflow store of its own."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    with warehouse_module.connect("owner") as connection:
+        _fill(connection)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+        patch.setenv("MLFLOW_DEFAULT_ARTIFACT_ROOT", (folder / "artifacts").as_uri())
+        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        patch.setenv("DO_NOT_TRACK", "true")
+        yield warehouse_module
+
+
+@pytest.fixture(scope="module")
+def trained(filled: Any) -> pipeline.TrainResult:
+    """The first training run."""
+    return pipeline.train("demo", AS_OF)
+
+
+@pytest.fixture(scope="module")
+def scored(trained: pipeline.TrainResult) -> pipeline.ScoreResult:
+    """The first scoring run."""
+    return pipeline.score(AS_OF)
+
+
+def _one(warehouse: Any, query: str, *parameters: Any) -> Any:
+    with warehouse.connect("model") as connection:
+        return connection.execute(query, parameters).fetchone()
+
+
+@pytest.mark.integration
+def test_first_model_is_promoted_and_says_why(filled: Any, trained: pipeline.TrainResult) -> None:
+    champion = registry.by_alias(registry.CHAMPION)
+    assert trained.verdict is not None
+    assert trained.verdict.answer == "promoted", trained.verdict.reason
+    assert champion is not None
+    assert champion.version == trained.version
+    assert champion.serves == ("day",)
+    for tag in (
+        "verdict",
+        "reason",
+        "code_version",
+        "lock_sha256",
+        "load_ids",
+        "known_at_cut",
+        "data_sha256",
+    ):
+        assert champion.tags[tag]
+    assert champion.tags["load_ids"] == "1-2"
+    origins = _one(filled, "select min(origins), min(cells) from model_output.backtest where metric = 'mase'")
+    assert origins[0] >= 5
+    assert origins[1] > 200
+
+
+@pytest.mark.integration
+def test_forecasts_are_appended_once(filled: Any, scored: pipeline.ScoreResult) -> None:
+    before = _one(filled, "select count(*), count(distinct series_id) from model_output.forecast")
+    again = pipeline.score(AS_OF + timedelta(hours=3))
+    assert scored.appended
+    assert not again.appended
+    assert again.run_id == scored.run_id
+    assert _one(filled, "select count(*), count(distinct series_id) from model_output.forecast") == before
+    assert before == (14 * 14 * 7, 14)
+
+
+@pytest.mark.integration
+def test_forecast_begins_after_the_last_known_day_in_local_time(
+    filled: Any, scored: pipeline.ScoreResult
+) -> None:
+    first = _one(
+        filled,
+        "select min(period_start), min(period_end), bool_and(value >= 0) from model_output.forecast where
+        horizon = 1",
+    )
+    # 200 days from 2023-12-01; Toronto keeps summer time in June, so local midnight is 04:00 UTC.
+    assert first == (datetime(2024, 6, 18, 4, tzinfo=UTC), datetime(2024, 6, 19, 4, tzinfo=UTC), True)
+
+
+@pytest.mark.integration
+def test_short_series_is_left_out_with_its_reason(filled: Any, scored: pipeline.ScoreResult) -> None:
+    found = _one(
+        filled, "select reason, detail from model_output.series_left_out where run_id = %s and series_id =
+        99",
+        scored.run_id,
+    )  # fmt: skip
+    assert found == ("fewer_than_two_seasons", "5 observed of 14 days needed")
+
+
+@pytest.mark.integration
+def test_risk_stands_for_every_pair_and_grows_with_the_horizon(
+    filled: Any, scored: pipeline.ScoreResult
+) -> None:
+    assert _one(filled, "select count(distinct (place_id, capacity_series_id)) from model_output.risk") == (
+        14,
+    )
+    falling = _one(
+        filled,
+        """select count(*) from model_output.risk a join model_output.risk b using (run_id, series_id)
+           where a.horizon < b.horizon and a.probability > b.probability + 1e-12""",
+    )
+    assert falling == (0,)
+
+
+@pytest.mark.integration
+def test_score_and_train_runs_are_reproduced_to_the_last_digit(
+    filled: Any, scored: pipeline.ScoreResult
+) -> None:
+    said = reproduce.reproduce(scored.run_id)
+    assert said.differences == []
+    assert said.compared == 14 * 14 * 7 + 14 * 4
+    run = _one(filled, "select run_id from model_output.run where kind = 'train'")[0]
+    again = reproduce.reproduce(run)
+    assert again.differences == []
+    assert again.compared > 20
+
+
+@pytest.mark.integration
+def test_later_loads_do_not_change_a_reproduction(filled: Any, scored: pipeline.ScoreResult) -> None:
+    with filled.connect("owner") as connection:
+        connection.execute(
+            """insert into core.fct_usage select series_id, period_start, period_end, known_at, value + 50,
+               value_status, reporting_units, 77, true from core.fct_usage where load_id = 2 and series_id
+               < 99"""
+        )
+    try:
+        assert reproduce.reproduce(scored.run_id).identical
+    finally:
+        with filled.connect("owner") as connection:
+            connection.execute("delete from core.fct_usage where load_id = 77")
+
+
+@pytest.mark.integration
+def test_training_stops_while_the_champion_is_young_and_nothing_grew(
+    filled: Any, scored: pipeline.ScoreResult
+) -> None:
+    young = pipeline.train("demo", AS_OF + timedelta(days=1))
+    assert young.run_id is None
+    assert "stands" in young.message
+    with filled.connect("model") as connection:
+        from ml import due
+
+        champion = registry.by_alias(registry.CHAMPION)
+        assert champion is not None
+        assert "days old" in str(due.why(connection, champion, AS_OF + timedelta(days=9)))
+
+
+@pytest.mark.integration
+def test_the_registered_model_forecasts_a_plain_frame(trained: pipeline.TrainResult) -> None:
+    import mlflow.pyfunc
+    import pandas as pd
+
+    registry.client()
+    model = mlflow.pyfunc.load_model(f"models:/{registry.MODEL_NAME}@champion")
+    days = pd.date_range("2024-01-01", periods=60, freq="D")
+    frame = pd.DataFrame({"unique_id": "ward", "ds": days, "y": [50.0 + day % 7 for day in range(60)]})
+    said = model.predict(frame)
+    assert list(said.columns) == ["unique_id", "ds", "horizon", "quantile", "value"]
+    assert len(said) == 14 * 7
+    assert said["ds"].min() == pd.Timestamp("2024-03-01")
+    with pytest.raises(ValueError, match="two observed seasons"):
+        model.predict(frame.head(9))
