@@ -130,6 +130,28 @@ def downstream_records(seed: int, hours: Hours) -> list[Record]:
     return records
 
 
+def blood_records(seed: int, hours: Hours) -> list[Record]:
+    """Return units of blood in the regional banks by group and day."""
+    rng = stream(seed, "blood bank")
+    records = []
+    for day, first in _days(hours):
+        for code, name in (("N", "北区血库"), ("E", "东区血库"), ("S", "南区血库")):
+            for group, usual in (("blood_o", 260), ("blood_a", 190), ("blood_b", 160), ("blood_ab", 45)):
+                units = int(rng.poisson(usual * (1 - 0.2 * float(hours.epidemic[first]))))
+                records.append(
+                    {
+                        "region": code,
+                        "bank": name,
+                        "item": group,
+                        "day": day.isoformat(),
+                        "units": units,
+                        "hours_left": round(24.0 * units / (usual * 0.17), 1),
+                        "sent_at": _after(day, 0, 21, int(rng.integers(0, 50))),
+                    }
+                )
+    return records
+
+
 def clinic_records(seed: int, clinics: list[Facility], hours: Hours) -> list[Record]:
     """Return visits, patients and minutes per clinic and day; closed days are absent."""
     rng = stream(seed, "clinics")

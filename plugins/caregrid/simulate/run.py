@@ -111,6 +111,7 @@ def simulate(
         "at",
         lambda name, rows: (f"supplies/supplies_{name}.parquet", wire.parquet(pl.DataFrame(list(rows)))),
     )
+    _write_blood(run, daily.blood_records(seed, hours))
     expected = daily.expected_records(hospitals, hours, flow)
     if expected:
         run.write(f"expected/expected_{end}.csv", wire.delimited(expected), len(expected))
@@ -204,39 +205,42 @@ def _write_emergency(run: _Run, seed: int, records: list[Record], late_hospital:
 
 
 def _write_beds(run: _Run, seed: int, records: list[Record]) -> None:
-    """Write NDJSON: negative beds on one day, a file cut short on the next and sent again whole."""
+    """Write NDJSON with negative beds on one day."""
     for name, rows in run.chunk(records, "at"):
         path = f"beds/beds_{name}.ndjson.gz"
         if name == (run.end - timedelta(days=3)).isoformat():
             rows, fault = dirt.make_negative(seed, path, rows, ("general", "occupied"))
             run.plant(fault)
-        content = wire.gzipped(wire.ndjson(rows))
-        if name == (run.end - timedelta(days=2)).isoformat():
-            run.write(f"beds/beds_{name}_again.ndjson.gz", content, len(rows))
+        run.write(path, wire.gzipped(wire.ndjson(rows)), len(rows))
+
+
+def _write_blood(run: _Run, records: list[Record]) -> None:
+    """Write TSV of an unreliable sender: one file cut short and sent again, one in another encoding."""
+    for name, rows in run.chunk(records, "day"):
+        path = f"blood/blood_{name}.tsv.gz"
+        content = wire.gzipped(wire.delimited(rows, delimiter="\t"))
+        if name == (run.end - timedelta(days=3)).isoformat():
+            run.write(f"blood/blood_{name}_again.tsv.gz", content, len(rows))
             content, fault = dirt.truncate(path, content)
-            run.plant(fault)
-            run.write(path, content, 0)
+        elif name == (run.end - timedelta(days=2)).isoformat():
+            content = wire.gzipped(wire.delimited(rows, delimiter="\t", encoding="gb18030"))
+            fault = Fault(path, "wrong_encoding", 1, "one rejected file: bytes that UTF-8 cannot hold")
         else:
             run.write(path, content, len(rows))
+            continue
+        run.plant(fault)
+        run.write(path, content, 0)
 
 
 def _write_clinics(run: _Run, records: list[Record]) -> None:
-    """Write TSV that falls silent before the end; its last file is in another encoding than the feed says."""
+    """Write TSV, one file a month, that falls silent before the end."""
     silent_from = run.end - timedelta(days=_SILENT_DAYS)
-    heard = [row for row in records if _day(row) < silent_from]
-    last = max((_day(row) for row in heard), default=None)
     months: dict[str, list[Record]] = {}
-    for row in heard:
-        months.setdefault(
-            _day(row).isoformat() if _day(row) == last else _day(row).strftime("%Y-%m"), []
-        ).append(row)
+    for row in records:
+        if _day(row) < silent_from:
+            months.setdefault(_day(row).strftime("%Y-%m"), []).append(row)
     for name, rows in months.items():
-        path = f"clinics/clinics_{name}.tsv"
-        wrong = name == str(last)
-        encoding = "gb18030" if wrong else "utf-8"
-        run.write(path, wire.delimited(rows, delimiter="\t", encoding=encoding), 0 if wrong else len(rows))
-        if wrong:
-            run.plant(Fault(path, "wrong_encoding", 1, "one rejected file: bytes that UTF-8 cannot hold"))
+        run.write(f"clinics/clinics_{name}.tsv", wire.delimited(rows, delimiter="\t"), len(rows))
     run.plant(Fault("clinics/", "silent", _SILENT_DAYS, "the stale alert of sim_clinics fires"))
 
 
