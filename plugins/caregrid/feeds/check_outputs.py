@@ -57,7 +57,8 @@ def _check_output(checker: Checker, path: Path, contract: Contract) -> None:
         if not contract.has_identifiers:
             checker.report((*path, "identifiers"), "identifiers belong to the contract facility", "drop them")
         for index in range(len(output["identifiers"])):
-            checker.cell((*path, "identifiers", index, "value"))
+            for key in ("value", "valid_from", "valid_to"):
+                checker.cell((*path, "identifiers", index, key))
     _check_fields(checker, (*path, "fields"), contract, output)
     if contract.values == "measures":
         _check_measures(checker, path, contract)
@@ -94,6 +95,9 @@ def _check_fields(checker: Checker, path: Path, contract: Contract, output: dict
             for key in spec:
                 checker.cell((*path, "extra", key))
             continue
+        if name.startswith("extra.") and contract.name in ("facility", "resource"):
+            checker.cell((*path, name))
+            continue
         if name not in contract.fields or (contract.values == "measures" and name in ("value", "value_status")):
             known = [*contract.fields, *(["extra"] if contract.name in ("facility", "resource") else [])]
             checker.report((*path, name), f"{contract.name} has no field {name!r}", nearest(name, known))
@@ -122,7 +126,7 @@ def _check_field_type(checker: Checker, path: Path, contract: Contract, name: st
     if field.type in ("date", "time") and "constant" not in spec and "format" not in spec:
         checker.report(path, f"{name} is a {field.type} and its format is missing", 'add format: "%Y-%m-%d" or the like')
     for key, types in {"slots": ("slots",), "split": ("list",), "project": ("number",), "number": ("number", "integer"),
-                       "unit_factor": ("number", "integer"), "status_column": ("number",)}.items():
+                       "columns": ("list",), "unit_factor": ("number", "integer"), "status_column": ("number",)}.items():
         if key in spec and field.type not in types:
             checker.report((*path, key), f"{key} does not make a {field.type}", "drop it")
 
@@ -232,6 +236,8 @@ def _check_period(checker: Checker, path: Path, needs_grain: bool) -> None:
     if (inherited.get("role") == "instant") != (grain == "instant") and "role" in inherited and grain is not None:
         checker.report(path, "role instant and grain instant belong together", "set both to instant, or neither")
     checker.duration((*path, "length"))
+    if "shift" in period:
+        checker.duration((*path, "shift"))
     if "agrees_with" in period:
         checker.formats((*path, "agrees_with", "format"))
 

@@ -12,9 +12,9 @@ from caregrid.feeds.document import Path as DocumentPath
 from caregrid.feeds.problems import Problem, dotted
 from caregrid.feeds.times import parse_duration
 
-ORIGINS = ("column", "constant", "expr", "join", "file_name", "project", "slots")
+ORIGINS = ("column", "columns", "constant", "expr", "join", "file_name", "project", "slots")
 NAMED_FORMATS = {"iso_week", "epi_week", "dhis2", "dhis2_week", "quarter", "roc_date", "roc_month", "iso8601",
-                 "unix_seconds", "fiscal_year"}
+                 "unix_seconds", "YYYY", "YYYYQn"}
 _DIRECTIVES = set("YmdHMSfybBpIjzT%")
 
 

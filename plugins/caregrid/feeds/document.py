@@ -63,14 +63,21 @@ def _construct(node: Node, path: Path, lines: dict[Path, int]) -> Any:
     lines.setdefault(path, node.start_mark.line + 1)
     if isinstance(node, MappingNode):
         mapping: dict[str, Any] = {}
+        merged: list[Node] = []
         for key_node, value_node in node.value:
             if not isinstance(key_node, ScalarNode):
                 raise BrokenYaml("a key must be plain text", key_node.start_mark.line + 1)
             key = str(key_node.value)
+            if key == "<<" and key_node.style is None:
+                merged.append(value_node)
+                continue
             if key in mapping:
                 raise BrokenYaml(f"key {key!r} stands twice", key_node.start_mark.line + 1)
             lines[(*path, key)] = key_node.start_mark.line + 1
             mapping[key] = _construct(value_node, (*path, key), lines)
+        for part_node in (part for other in merged for part in (other.value if isinstance(other, SequenceNode) else [other])):
+            for key, value in _construct(part_node, path, lines).items():
+                mapping.setdefault(key, value)
         return mapping
     if isinstance(node, SequenceNode):
         return [_construct(item, (*path, index), lines) for index, item in enumerate(node.value)]

@@ -12,10 +12,12 @@ _CRON_PART = re.compile(r"(\*|\d+(?:-\d+)?)(?:/(\d+))?")
 
 
 def parse_duration(text: str) -> timedelta:
-    """Return the length of `P4D`, `PT1H30M`, `P2W`; months count 31 days and years 366 (a cadence, not a date).
+    """Return the length of `P4D`, `PT1H30M`, `P2W`, `-P1D`; months count 31 days and years 366 (a cadence, not a date).
 
     Raises ValueError.
     """
+    if text.startswith("-"):
+        return -parse_duration(text[1:])
     match = _DURATION.fullmatch(text)
     if match and text not in ("P", "PT") and not text.endswith("T"):
         return timedelta(**{unit: int(number) for unit, number in match.groupdict().items() if number})

@@ -16,7 +16,7 @@ Reader-level rejects stand in batch.rejects, once per record, and in no Mapped.
 
 from __future__ import annotations
 
-from caregrid.mapping.inspect import inspect_file
+from caregrid.mapping.facts import inspect_file
 from caregrid.mapping.mapper import map_batch
 from caregrid.mapping.readers import members, read
 from caregrid.mapping.types import ROW_COLUMNS, FileContext, Mapped, RecordBatch, Reject, UnreadableFile

@@ -84,7 +84,7 @@ ROW_COLUMNS: dict[str, dict[str, Any]] = {
 }
 
 
-class UnreadableFile(Exception):
+class UnreadableFile(Exception):  # noqa: N818 - a file, not a programming error
     """A landed file that cannot be read as its feed says: one rejected file, outside the row equation.
 
     Args:
@@ -160,10 +160,10 @@ class RecordBatch:
 class Mapped:
     """What became of one batch under one output.
 
-    rows: columns and types of ROW_COLUMNS[contract], in file order (line, then value).
+    rows: columns and types of ROW_COLUMNS[contract]; value by value, each in file order.
     rejects: one per output row that breaks the contract.
     filtered: frame (line Int32, value_name String): one row per output row filtered. A record that `where`
-        leaves out is one row with value_name ''; a future value that is not there yet is one row under its name.
+        leaves out is one row with value_name ''; a future value that is not there yet one under its name.
     produced: output rows attempted, counted before the checks:
         produced == rows.height + len(rejects) + filtered.height.
     """
@@ -178,18 +178,24 @@ class Mapped:
 class FileContext:
     """What is known about one landed file before its records are mapped; made by `inspect_file`.
 
+    source: name of the feed's source it came from.
     file_name: the name it was published under (not its content address).
     published_at: UTC; published_at_is_assumed: the feed's author set it, or the file's age stands in.
     columns: the header as read.
     constant_columns: those of `constants_checked` that hold one value all over; they are not loaded.
-    empty_columns: mapped columns without any value in the whole file; reported, not an error.
     state: private to the mapper (compiled outputs, resolution of repeated hours). One context per pass.
     """
 
+    source: str
     file_name: str
     published_at: datetime
     published_at_is_assumed: bool
     columns: list[str]
     constant_columns: list[str] = field(default_factory=list)
-    empty_columns: list[str] = field(default_factory=list)
     state: dict[Any, Any] = field(default_factory=dict)
+
+    @property
+    def empty_columns(self) -> list[str]:
+        """Return the mapped columns without any value so far; after the last batch, in the whole file. No error."""
+        filled: dict[str, bool] = self.state.get("filled", {})
+        return sorted(name for name, has_value in filled.items() if not has_value)

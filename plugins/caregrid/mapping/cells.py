@@ -1,0 +1,296 @@
+"""Turns one mapping of the YAML into a column: text, number, flag, date, with the status of what is not there."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from caregrid.feeds.times import parse_duration
+from caregrid.mapping.numerals import NumberStyle, parse_numbers
+from caregrid.mapping.periods import TimeProblem, read_moment
+from caregrid.mapping.stamps import read_stamp
+from caregrid.mapping.table import Problem, Table, by_unique
+from caregrid.mapping.types import UTC_TIME
+
+_TRUE, _FALSE = {"true", "1"}, {"false", "0"}
+
+
+@dataclass
+class Cell:
+    """A column and what is wrong with it. status: reported | missing | suppressed | not_applicable, or None unread."""
+
+    series: pl.Series
+    problems: list[Problem] = field(default_factory=list)
+    status: pl.Series | None = None
+
+
+def normal(spec: Any, plain: str = "column") -> dict[str, Any]:
+    """Return a mapping in its long form: text is a column (or a constant), a list is a column and its older names."""
+    if isinstance(spec, dict):
+        return spec
+    return {plain: spec}
+
+
+def tokens(table: Table, spec: dict[str, Any]) -> dict[str, list[str]]:
+    """Return the words that mean missing, suppressed and not_applicable here; '' is always missing."""
+    source = table.source
+    found = {key: [str(token) for token in spec.get(key, getattr(source, key))]
+             for key in ("missing", "suppressed", "not_applicable")}
+    found["missing"] = list(dict.fromkeys(["", *found["missing"]]))
+    return found
+
+
+def statuses(text: pl.Series, words: dict[str, list[str]], numbers: pl.Series | None = None) -> pl.Series:
+    """Return the status of each cell by its words; a word that is a number also stands for its other spellings."""
+    result = pl.select(pl.when(text.is_in(words["missing"])).then(pl.lit("missing")).otherwise(pl.lit("reported"))).to_series()
+    for status in ("missing", "suppressed", "not_applicable"):
+        mask = text.is_in(words[status]) if status != "missing" else None
+        values = [value for value in parse_numbers(pl.Series(words[status], dtype=pl.String), NumberStyle()).to_list() if value is not None]
+        if numbers is not None and values:
+            equal = numbers.is_in(values).fill_null(False)
+            mask = equal if mask is None else mask | equal
+        if mask is not None and mask.any():
+            result = result.set(mask, status)
+    return result
+
+
+def text_cell(table: Table, spec: Any, name: str, *, plain: str = "column", identifier: bool = False) -> Cell:
+    """Return text, null where missing. identifier: full-width digits and letters become ordinary ones (NFKC)."""
+    spec = normal(spec, plain)
+    if "constant" in spec:
+        constant = spec["constant"]
+        return Cell(table.repeat(None if constant is None else _word(constant), pl.String))
+    raw = origin_text(table, spec)
+    problems: list[Problem] = []
+    if "extract" in spec:
+        raw = raw.str.extract(spec["extract"], 1).fill_null("")
+    if identifier and raw.str.contains("[^\\x00-\\x7f]").any():
+        raw = raw.str.normalize("NFKC").str.strip_chars()
+    if "case" in spec:
+        raw = raw.str.to_uppercase() if spec["case"] == "upper" else raw.str.to_lowercase()
+    status = statuses(raw, tokens(table, spec))
+    missing = status != "reported"
+    text = raw.set(missing, None)
+    if "map" in spec:
+        text, unknown = _mapped(raw, missing, spec)
+        if unknown.any():
+            problems.append(Problem(unknown, "unknown_code", name, "{value} is no code that the feed maps", raw))
+    return Cell(text, problems, status)
+
+
+def _mapped(raw: pl.Series, missing: pl.Series, spec: dict[str, Any]) -> tuple[pl.Series, pl.Series]:
+    """Return the mapped text and where the code is unknown. A code in the map comes before a word for missing."""
+    keys = list(spec["map"])
+    words = [None if value is None else _word(value) for value in spec["map"].values()]
+    known = raw.is_in(keys)
+    mapped = raw.replace_strict(pl.Series(keys, dtype=pl.String), pl.Series(words, dtype=pl.String), default=None, return_dtype=pl.String)
+    other = ~known & ~missing
+    otherwise = spec.get("otherwise", "reject")
+    if otherwise == "keep":
+        mapped = mapped.zip_with(~other, raw)
+    return mapped, other if otherwise == "reject" else pl.repeat(False, len(raw), dtype=pl.Boolean, eager=True)
+
+
+def _word(value: Any) -> str:
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)
+
+
+def origin_text(table: Table, spec: dict[str, Any]) -> pl.Series:
+    """Return the text a mapping starts from, '' where there is nothing."""
+    if "column" in spec:
+        name = table.resolve(spec["column"])
+        return table.text(name) if name is not None else table.repeat("")
+    if "expr" in spec:
+        return table.evaluate(spec["expr"]).cast(pl.String).fill_null("").str.strip_chars()
+    if "join" in spec:
+        names = [table.resolve(part) for part in spec["join"]]
+        parts = pl.DataFrame([(table.text(part) if part else table.repeat("")).alias(str(index)) for index, part in enumerate(names)])
+        filled = parts.select(pl.all().replace("", None))
+        return filled.select(pl.concat_str(pl.all(), separator=spec.get("separator", " "), ignore_nulls=True)).to_series().fill_null("")
+    if "file_name" in spec:
+        found = re.search(spec["file_name"], table.context.file_name)
+        return table.repeat(found[1] if found else "")
+    raise ValueError(f"{spec} has no origin")
+
+
+def style_of(table: Table, spec: dict[str, Any]) -> NumberStyle:
+    """Return how the numbers of a mapping are written: the source's format, overridden by `number:`."""
+    form, own = table.source.format, spec.get("number", {})
+    return NumberStyle(
+        decimal=own.get("decimal", form.decimal), thousands=own.get("thousands", form.thousands),
+        percent=own.get("percent", False), currency=own.get("currency"),
+    )
+
+
+def number_cell(table: Table, spec: Any, name: str) -> Cell:
+    """Return Float64 with a status for each cell; what is neither a number nor a word the feed declares is a problem."""
+    spec = normal(spec)
+    if "constant" in spec:
+        return Cell(table.repeat(float(spec["constant"]), pl.Float64), [], table.repeat("reported"))
+    if "project" in spec:
+        from caregrid.mapping.project import projected
+
+        return projected(table, spec["project"], name)
+    if "expr" in spec and spec.get("as") != "text":
+        cell = _expression(table, spec, name)
+    else:
+        cell = _read_numbers(table, spec, name)
+    factor = spec.get("factor", spec.get("unit_factor"))
+    if factor is not None:
+        cell.series = cell.series * float(factor)
+    if "status_column" in spec:
+        _apply_flags(table, spec, cell, name)
+    return cell
+
+
+def _read_numbers(table: Table, spec: dict[str, Any], name: str) -> Cell:
+    column = table.resolve(spec["column"]) if "column" in spec else None
+    typed = table.typed(column) if column else None
+    if typed is not None and typed.dtype.is_numeric() and "map" not in spec:
+        numbers = typed.cast(pl.Float64)
+        numbers = numbers.set(~numbers.is_finite().fill_null(False), None)
+        text = table.text(column) if column else table.repeat("")
+        status = statuses(text, tokens(table, spec), numbers).set(numbers.is_null(), "missing")
+        return Cell(numbers.set(status != "reported", None), [], status)
+    raw = origin_text(table, spec)
+    words = tokens(table, spec)
+    text, problems = raw, []
+    if "map" in spec:
+        text, unknown = _mapped(raw, statuses(raw, words) != "reported", spec)
+        text = text.fill_null("")
+        if unknown.any():
+            problems.append(Problem(unknown, "unknown_code", name, "{value} is no code that the feed maps", raw))
+    numbers = parse_numbers(text, style_of(table, spec))
+    status = statuses(text, words, numbers)
+    reported = status == "reported"
+    bad = reported & numbers.is_null()
+    if bad.any():
+        problems.append(Problem(bad, "not_a_number", name, "{value} is no number as the feed writes them", raw))
+    return Cell(numbers.set(~reported, None), problems, status)
+
+
+def _expression(table: Table, spec: dict[str, Any], name: str) -> Cell:
+    from caregrid.mapping.table import expression_columns
+
+    parts = {column: _read_numbers(table, {**_words_only(spec), "column": column}, f"{name} ({column})")
+             for column in expression_columns(spec["expr"])}
+    numbers = table.evaluate(spec["expr"], {column: cell.series for column, cell in parts.items()}).cast(pl.Float64)
+    infinite = ~numbers.is_finite().fill_null(True)
+    numbers = numbers.set(infinite, None)
+    status = pl.select(pl.when(numbers.is_null()).then(pl.lit("missing")).otherwise(pl.lit("reported"))).to_series()
+    if infinite.any():
+        status = status.set(infinite, "not_applicable")
+    for word in ("not_applicable", "suppressed"):
+        for cell in parts.values():
+            if cell.status is not None:
+                status = status.set((cell.status == word) & numbers.is_null(), word)
+    return Cell(numbers, [problem for cell in parts.values() for problem in cell.problems], status)
+
+
+def _words_only(spec: dict[str, Any]) -> dict[str, Any]:
+    return {key: spec[key] for key in ("missing", "suppressed", "not_applicable", "number") if key in spec}
+
+
+def _apply_flags(table: Table, spec: dict[str, Any], cell: Cell, name: str) -> None:
+    """Let a flag column overrule the status; a flag the feed does not know is a problem, an empty one says nothing."""
+    column = table.resolve(spec["status_column"])
+    if column is None or cell.status is None:
+        return
+    flags = table.text(column)
+    known = {str(key): value for key, value in spec["status_map"].items()}
+    unknown = (flags != "") & ~flags.is_in(list(known))
+    if unknown.any():
+        cell.problems.append(Problem(unknown, "unknown_flag", name, f"the flag {{value}} in {column!r} is not in status_map", flags))
+    for flag, status in known.items():
+        if status in ("missing", "suppressed", "not_applicable"):
+            mask = flags == flag
+            cell.status = cell.status.set(mask, status)
+            cell.series = cell.series.set(mask, None)
+            cell.problems = [Problem(problem.mask & ~mask, problem.code, problem.field, problem.message, problem.shown)
+                             if problem.code == "not_a_number" else problem for problem in cell.problems]
+
+
+def flag_cell(table: Table, spec: Any, name: str) -> Cell:
+    """Return Boolean: true, false, 1, 0 after the map; missing is false."""
+    if isinstance(spec, bool):
+        return Cell(table.repeat(spec, pl.Boolean))
+    cell = text_cell(table, spec, name)
+    low = cell.series.fill_null("false").str.to_lowercase()
+    bad = ~low.is_in([*_TRUE, *_FALSE])
+    problems = list(cell.problems)
+    if bad.any():
+        problems.append(Problem(bad, "not_a_flag", name, "{value} is neither true nor false", cell.series))
+    return Cell(low.is_in(list(_TRUE)), problems)
+
+
+def integer_cell(table: Table, spec: Any, name: str) -> Cell:
+    """Return Int32; a fraction is a problem."""
+    cell = number_cell(table, spec, name)
+    whole = cell.series == cell.series.round(0)
+    bad = ~whole.fill_null(True)
+    if bad.any():
+        cell.problems.append(Problem(bad, "not_whole", name, "{value} is no whole number", cell.series))
+    return Cell(cell.series.set(bad, None).cast(pl.Int32, strict=False), cell.problems, cell.status)
+
+
+def _formats(spec: dict[str, Any]) -> list[str]:
+    formats = spec.get("format", ["iso8601"])
+    return [formats] if isinstance(formats, str) else list(formats)
+
+
+def date_cell(table: Table, spec: Any, name: str) -> Cell:
+    """Return Date, local as written."""
+    spec = normal(spec)
+    cell = text_cell(table, spec, name)
+    formats = _formats(spec)
+
+    def compute(text: str | None) -> tuple[date | None, str | None]:
+        if text is None:
+            return None, None
+        try:
+            return read_stamp(text, formats).moment.date(), None
+        except ValueError as error:
+            return None, str(error)
+
+    memo = table.context.state.setdefault(("date", tuple(formats)), {})
+    found = by_unique([cell.series], compute, {"day": pl.Date, "error": pl.String}, memo)
+    bad = found["error"].is_not_null()
+    if bad.any():
+        cell.problems.append(Problem(bad, "unparseable_date", name, "{value} is no date the feed declares", cell.series))
+    return Cell(found["day"], cell.problems)
+
+
+def moment_cell(table: Table, spec: dict[str, Any], name: str) -> Cell:
+    """Return a moment in UTC, null where missing; `plus` is added."""
+    column = table.resolve(spec["column"]) if "column" in spec else None
+    formats = ["iso8601"] if column and table.typed(column) is not None else _formats(spec)
+    cell = text_cell(table, {key: value for key, value in spec.items() if key in ("column", "constant", "file_name", "map", "expr")}, name)
+    plus = parse_duration(spec["plus"]) if "plus" in spec else None
+    ambiguous = spec.get("ambiguous", "earliest")
+
+    def compute(text: str | None) -> tuple[int | None, str | None, str | None]:
+        if text is None:
+            return None, None, None
+        try:
+            moment = read_moment(text, formats, table.zone, ambiguous)
+        except TimeProblem as error:
+            return None, error.code, str(error)
+        return microseconds(moment + plus if plus else moment), None, None
+
+    memo = table.context.state.setdefault(("moment", table.feed.timezone, tuple(formats), spec.get("plus"), ambiguous), {})
+    found = by_unique([cell.series], compute, {"moment": UTC_TIME, "code": pl.String, "error": pl.String}, memo)
+    for code in found["code"].drop_nulls().unique().to_list():
+        mask = (found["code"] == code).fill_null(False)
+        cell.problems.append(Problem(mask, code, name, "{value}", found["error"]))
+    return Cell(found["moment"], cell.problems)
+
+
+def microseconds(moment: Any) -> int:
+    """Return whole microseconds since 1970 of an aware moment."""
+    from datetime import UTC, datetime, timedelta
+
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

@@ -1,0 +1,52 @@
+"""Maps one batch of records under one output of a feed."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from caregrid.contracts import contracts
+from caregrid.feeds.model import Feed, Output
+from caregrid.mapping.measures import measure_candidates
+from caregrid.mapping.records import record_candidates
+from caregrid.mapping.result import settle
+from caregrid.mapping.table import Table
+from caregrid.mapping.types import FileContext, Mapped, RecordBatch
+
+
+def map_batch(feed: Feed, output: Output, batch: RecordBatch, context: FileContext) -> Mapped:
+    """Return what became of a batch's records under one output.
+
+    The result does not depend on where the batches are cut, on the machine's time zone, or on the clock. Batches of a
+    file must come in order and once per context, because repeated local hours may be told apart by their order.
+
+    Args:
+        feed: as loaded.
+        output: one of feed.outputs_of(source).
+        batch: from `read`.
+        context: from `inspect_file` for the same file; knows the source.
+
+    Returns:
+        Mapped; see there for the equation that holds.
+    """
+    source = feed.sources[context.source]
+    table = batch_table(feed, output, batch, context, source.name)
+    left_out = pl.Series("line", [], pl.Int32)
+    if "where" in output.spec:
+        kept = table.evaluate(output.spec["where"]).fill_null(False).cast(pl.Boolean)
+        if not kept.all():
+            left_out = table.lines.filter(~kept)
+            table = table.filter(kept)
+    contract = contracts()[output.contract]
+    make = measure_candidates if contract.values == "measures" else record_candidates
+    return settle(table, output, contract, make(table, output, contract), left_out)
+
+
+def batch_table(feed: Feed, output: Output, batch: RecordBatch, context: FileContext, source: str) -> Table:
+    """Return the batch as a table; columns are stripped once for all outputs of one batch."""
+    held = context.state.get("table")
+    if held is None or held.frame is not batch.frame:
+        held = Table(feed, feed.sources[source], batch, context)
+        context.state["table"] = held
+    table = Table(feed, held.source, batch, context)
+    table._texts = held._texts
+    return table

@@ -1,0 +1,41 @@
+"""The place a row is about: level, system, code, name and country."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from caregrid.feeds import codes
+from caregrid.feeds.model import Output
+from caregrid.mapping.cells import text_cell
+from caregrid.mapping.table import Problem, Table, any_of
+
+
+def place_cells(table: Table, output: Output) -> tuple[list[pl.Series], list[Problem]]:
+    """Return the columns id_system, place_level, code, place_name, country_code, and what is wrong with them."""
+    if "place" in table.cache:
+        columns, problems = table.cache["place"]
+        return columns, problems
+    spec = output.spec["place"]
+    level = text_cell(table, spec["level"], "place.level", plain="constant")
+    system = text_cell(table, spec["system"], "place.system", plain="constant")
+    code = text_cell(table, spec["code"], "place.code", identifier=True)
+    name = text_cell(table, spec["name"], "place.name") if "name" in spec else None
+    country = text_cell(table, spec["country_code"], "place.country_code") if "country_code" in spec else None
+    problems: list[Problem] = []
+    for field, cell in (("level", level), ("system", system), ("code", code)):
+        problems += cell.problems
+        silent = cell.series.is_null() & ~any_of((problem.mask for problem in cell.problems), table.height)
+        if silent.any():
+            problems.append(Problem(silent, "no_key", f"place.{field}", f"the {field} of the place is missing"))
+    unknown = ~level.series.is_in(list(codes.PLACE_LEVELS)).fill_null(True)
+    if unknown.any():
+        problems.append(Problem(unknown, "unknown_code", "place.level", "{value} is no level of places", level.series))
+    columns = [
+        system.series.rename("id_system"), level.series.rename("place_level"), code.series.rename("code"),
+        (name.series if name else table.repeat(None, pl.String)).rename("place_name"),
+        (country.series.fill_null(table.feed.country) if country else table.repeat(table.feed.country)).rename("country_code"),
+    ]
+    for cell in (name, country):
+        problems += cell.problems if cell else []
+    table.cache["place"] = (columns, problems)
+    return columns, problems

@@ -1,0 +1,163 @@
+"""Reads JSON, newline-delimited JSON and Parquet into the same batches as CSV."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import polars as pl
+
+from caregrid.feeds.model import Format
+from caregrid.mapping.readers.content import text_blocks
+from caregrid.mapping.types import RecordBatch, Reject, UnreadableFile
+
+
+def read_json(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[RecordBatch]:
+    """Yield the elements of the array at `records`, flattened; `line` is their ordinal.
+
+    Nested keys read `a.b`, elements of arrays `a.0.b`; plain values beside the array at the top of the document read
+    `$.key`. Numbers keep the digits they were written with. Raises UnreadableFile: not_this_format, no_records.
+    """
+    text = "".join(text_blocks(stream, form.encoding))
+    try:
+        document = _loads(text)
+    except ValueError as error:
+        raise _no_json(error, text) from error
+    found: Any = document
+    for part in form.records.split(".") if form.records else []:
+        if isinstance(found, dict) and part in found:
+            found = found[part]
+        elif isinstance(found, list) and part.isdigit() and int(part) < len(found):
+            found = found[int(part)]
+        else:
+            raise UnreadableFile("no_records", f"there is no {form.records!r} in the document; it begins {text.strip()[:60]!r}")
+    if not isinstance(found, list):
+        raise UnreadableFile("no_records", f"{form.records or 'the document'!r} is no array; it begins {text.strip()[:60]!r}")
+    around = {f"$.{key}": _text(value) for key, value in document.items()
+              if not isinstance(value, (dict, list))} if isinstance(document, dict) else {}
+    columns = list(dict.fromkeys([*around, *(key for record in found for key in flatten(record))]))
+    for start in range(0, max(len(found), 1), batch_rows):
+        records = [{**around, **flatten(record)} for record in found[start : start + batch_rows]]
+        lines = pl.Series("line", range(start + 1, start + 1 + len(records)), pl.Int32)
+        yield RecordBatch(lines, _frame(records, columns))
+
+
+def read_ndjson(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[RecordBatch]:
+    """Yield one record per line, flattened as in read_json; a line that is no JSON object is a reject."""
+    lines: list[int] = []
+    records: list[dict[str, str | None]] = []
+    rejects: list[Reject] = []
+    yielded = False
+    for number, text in enumerate(_text_lines(text_blocks(stream, form.encoding)), 1):
+        if not text.strip():
+            continue
+        try:
+            record = _loads(text)
+            if not isinstance(record, dict):
+                raise ValueError("it is no object")
+        except ValueError as error:
+            reason = {"code": "malformed_json", "field": "", "message": f"the line is no JSON object: {error}"}
+            rejects.append(Reject(number, "", "", [reason], {"(text)": text}))
+        else:
+            lines.append(number)
+            records.append(flatten(record))
+        if len(records) + len(rejects) >= batch_rows:
+            yielded = True
+            yield _ndjson_batch(lines, records, rejects)
+            lines, records, rejects = [], [], []
+    if rejects and not records and not yielded:
+        raise UnreadableFile("not_this_format", "no line of the file is a JSON object")
+    if records or rejects or not yielded:
+        yield _ndjson_batch(lines, records, rejects)
+
+
+def read_parquet(path: Path, batch_rows: int) -> Iterator[RecordBatch]:
+    """Yield typed batches; structs become `a.b`; `line` is the row's ordinal. Raises UnreadableFile."""
+    import pyarrow.parquet as pq
+    from pyarrow.lib import ArrowInvalid
+
+    try:
+        file = pq.ParquetFile(path)
+    except (ArrowInvalid, OSError) as error:
+        raise UnreadableFile("not_this_format", f"the file is no Parquet: {error}") from error
+    start = 1
+    for arrow in file.iter_batches(batch_size=batch_rows):
+        frame = _plain_columns(pl.DataFrame(pl.from_arrow(arrow)))
+        yield RecordBatch(pl.Series("line", range(start, start + frame.height), pl.Int32), frame)
+        start += frame.height
+    if start == 1:
+        empty = pl.DataFrame(pl.from_arrow(file.schema_arrow.empty_table()))
+        yield RecordBatch(pl.Series("line", [], pl.Int32), _plain_columns(empty))
+
+
+def flatten(value: Any, prefix: str = "") -> dict[str, str | None]:
+    """Return a nested JSON value as one level of dotted keys to text; empty arrays and objects vanish."""
+    if isinstance(value, dict):
+        items = [(str(key), item) for key, item in value.items()]
+    elif isinstance(value, list):
+        items = [(str(index), item) for index, item in enumerate(value)]
+    else:
+        return {prefix or "value": _text(value)}
+    flat: dict[str, str | None] = {}
+    for key, item in items:
+        name = f"{prefix}.{key}" if prefix else key
+        if isinstance(item, (dict, list)):
+            flat.update(flatten(item, name))
+        else:
+            flat[name] = _text(item)
+    return flat
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return None if value is None else str(value)
+
+
+def _loads(text: str) -> Any:
+    return json.loads(text, parse_float=str, parse_int=str, parse_constant=str)
+
+
+def _no_json(error: ValueError, text: str) -> UnreadableFile:
+    first = text.strip()
+    if first[:1] not in "{[" and "\n" not in first:
+        return UnreadableFile("error_text", f"a line of text came instead of data: {first[:100]!r}")
+    return UnreadableFile("not_this_format", f"the file is no JSON: {error}")
+
+
+def _frame(records: list[dict[str, str | None]], columns: list[str]) -> pl.DataFrame:
+    return pl.DataFrame({name: [record.get(name) for record in records] for name in columns},
+                        schema=dict.fromkeys(columns, pl.String))
+
+
+def _ndjson_batch(lines: list[int], records: list[dict[str, str | None]], rejects: list[Reject]) -> RecordBatch:
+    columns = list(dict.fromkeys(key for record in records for key in record))
+    return RecordBatch(pl.Series("line", lines, pl.Int32), _frame(records, columns), rejects)
+
+
+def _text_lines(blocks: Iterator[str]) -> Iterator[str]:
+    rest = ""
+    for block in blocks:
+        parts = (rest + block).split("\n")
+        rest = parts.pop()
+        yield from parts
+    if rest:
+        yield rest
+
+
+def _plain_columns(frame: pl.DataFrame) -> pl.DataFrame:
+    while True:
+        structs = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Struct)]
+        if not structs:
+            break
+        frame = frame.with_columns(
+            pl.col(name).name.map_fields(lambda field, outer=name: f"{outer}.{field}") for name in structs
+        ).unnest(structs)
+    lists = [name for name, kind in frame.schema.items() if isinstance(kind, (pl.List, pl.Array))]
+    return frame.with_columns(
+        *(pl.col(pl.Categorical, pl.Enum).cast(pl.String),),
+        *(pl.Series(name, [None if item is None else json.dumps(item, default=str, ensure_ascii=False)
+                           for item in frame[name].to_list()], pl.String) for name in lists),
+    )
