@@ -13,7 +13,7 @@ from caregrid.simulate.world import COUNTRY, Facility
 _RATIOS = {
     "sim_hand_hygiene": (0.84, 0.85, 400, "higher"),
     "sim_readmission_30_days": (0.112, 0.105, 300, "lower"),
-    "sim_antibiotic_within_hour": (0.71, 0.80, 60, "higher"),
+    "sim_antibiotic_within_hour": (0.71, 0.80, 40, "higher"),
 }
 _ACTIONS = {
     "sim_hand_hygiene": "Hand rub at every bed 每床配备手消毒液",
@@ -100,7 +100,7 @@ def quality_rows(seed: int, hospitals: list[Facility], months: list[str]) -> lis
                 trend = 0.004 * number * (1 if better == "higher" else -1)
                 share = min(0.99, max(0.01, level + 0.04 * levels[position] + trend))
                 numerator = int(rng.binomial(denominator, share))
-                small = denominator < 12
+                small = denominator < 15
                 rows.append(
                     _quality(
                         place,
