@@ -40,7 +40,8 @@ def addresses(feed: Feed, source: Source, day: date | None = None) -> list[Addre
     """Return the addresses of a source's files, in order of name; those on this machine where there are any.
 
     Args:
-        day: of a source with a date in its address, the file of this day only; else all that lie in the mirror,
+        day: of a source with a date in its address, the file of this day only; else all that lie in the
+        mirror,
             or today's where it is fetched.
 
     Raises:

@@ -43,7 +43,7 @@ def limit_bytes() -> int:
 
 @contextmanager
 def get(url: str, etag: str | None, last_modified: datetime | None) -> Iterator[Answer]:
-    """GET a url on condition that it differs from what `etag` and `last_modified` (of the last fetch) describe.
+    """GET a url unless it still is what `etag` and `last_modified` of the last fetch describe.
 
     Raises:
         FetchFailedError: no connection, no trust in the certificate, a timeout, an error status, or too long.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from fnmatch import fnmatch
 from typing import Any
+from urllib.parse import unquote
 
 import psycopg
 
@@ -44,15 +46,26 @@ class _Content:
     last_modified: datetime | None
 
 
-def land(connection: psycopg.Connection[Any], feed: Feed, source: Source, day: date | None = None) -> Harvest:
+def land(
+    connection: psycopg.Connection[Any],
+    feed: Feed,
+    source: Source,
+    day: date | None = None,
+    files: str | None = None,
+) -> Harvest:
     """Fetch every address of a source and land what is new; each file is committed on its own.
 
     Args:
         connection: of the loader, without an open transaction.
         day: the day whose file to fetch, for a source with a date in its address.
+        files: a glob over the paths below the feeds' directory; files outside it are left where they are.
     """
     harvest = Harvest()
     found = addresses(feed, source, day)
+    if found and files is not None:
+        found = [address for address in found if fnmatch(unquote(address.uri.removeprefix("base:")), files)]
+        if not found:
+            return harvest
     if not found:
         place = source.path or source.url or ""
         message = f"there is no file at {place}" + (f" for {day}" if day else "")
@@ -65,7 +78,9 @@ def land(connection: psycopg.Connection[Any], feed: Feed, source: Source, day: d
         except (https.FetchFailedError, CareGridError, OSError) as error:
             connection.rollback()
             outcome = error.outcome if isinstance(error, https.FetchFailedError) else "failed"
-            message = error.message if isinstance(error, https.FetchFailedError | CareGridError) else str(error)
+            message = (
+                error.message if isinstance(error, https.FetchFailedError | CareGridError) else str(error)
+            )
             manifest.add_fetch(connection, feed.name, source.name, address.uri, outcome, message)
             harvest.failures.append((address.uri, message))
         connection.commit()

@@ -13,12 +13,15 @@ import psycopg
 from caregrid.errors import CareGridError
 from caregrid.landing import store
 
-_COLUMNS = "file_id, feed, source, uri, member, sha256, byte_size, etag, last_modified, published_at, published_at_is_assumed"
+_COLUMNS = (
+    "file_id, feed, source, uri, member, sha256, byte_size, etag, last_modified, published_at, "
+    "published_at_is_assumed"
+)
 
 
 @dataclass(frozen=True)
 class LandedFile:
-    """One row of landing.file. sha256 and byte_size are those of the file as received, also for a member of it."""
+    """One row of landing.file. A member bears sha256 and byte_size of the file it came in."""
 
     file_id: int
     feed: str
@@ -81,11 +84,13 @@ def same_content(
 
 
 def newest(connection: psycopg.Connection[Any], feed: str, source: str, uri: str) -> list[LandedFile]:
-    """Return what the newest successful fetch from an address brought or confirmed: one file, or its members."""
+    """Return what the newest good fetch from an address brought or confirmed: a file, or its members."""
     return _select(
         connection,
-        "(feed, source, uri) = (%(feed)s, %(source)s, %(uri)s) and sha256 = (select f.sha256 from landing.fetch as t "
-        "join landing.file as f using (file_id) where (t.feed, t.source, t.uri) = (%(feed)s, %(source)s, %(uri)s) "
+        "(feed, source, uri) = (%(feed)s, %(source)s, %(uri)s) and sha256 = (select f.sha256 from "
+        "landing.fetch as t "
+        "join landing.file as f using (file_id) where (t.feed, t.source, t.uri) = (%(feed)s, %(source)s, "
+        "%(uri)s) "
         "order by t.fetch_id desc limit 1)",
         {"feed": feed, "source": source, "uri": uri},
     )
@@ -99,10 +104,13 @@ def landed(connection: psycopg.Connection[Any], feed: str, source: str | None = 
 def add_file(connection: psycopg.Connection[Any], file: dict[str, Any]) -> int:
     """Insert a landed file, unless it stands there; return its number."""
     row = connection.execute(
-        "insert into landing.file (feed, source, uri, member, sha256, byte_size, etag, last_modified, published_at, "
-        "published_at_is_assumed) values (%(feed)s, %(source)s, %(uri)s, %(member)s, %(sha256)s, %(byte_size)s, "
+        "insert into landing.file (feed, source, uri, member, sha256, byte_size, etag, last_modified, "
+        "published_at, "
+        "published_at_is_assumed) values (%(feed)s, %(source)s, %(uri)s, %(member)s, %(sha256)s, "
+        "%(byte_size)s, "
         "%(etag)s, %(last_modified)s, %(published_at)s, %(published_at_is_assumed)s) "
-        "on conflict (feed, source, uri, member, sha256) do update set etag = excluded.etag returning file_id",
+        "on conflict (feed, source, uri, member, sha256) do update set etag = excluded.etag returning "
+        "file_id",
         file,
     ).fetchone()
     assert row is not None
@@ -125,7 +133,8 @@ def add_fetch(
 ) -> None:
     """Note an attempt to fetch. outcome: new | unchanged | missing | failed."""
     connection.execute(
-        "insert into landing.fetch (feed, source, uri, outcome, message, file_id) values (%s, %s, %s, %s, %s, %s)",
+        "insert into landing.fetch (feed, source, uri, outcome, message, file_id) values (%s, %s, %s, %s, "
+        "%s, %s)",
         [feed, source, uri, outcome, message, file_id],
     )
 

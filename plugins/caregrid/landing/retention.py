@@ -1,4 +1,4 @@
-"""Sweeps what crashes left behind; never a file that the manifest, and so canonical or rejected rows, refer to."""
+"""Sweeps what crashes left behind, and never a file that the manifest, and so any row, refers to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DEAD_AFTER = timedelta(days=1)
 
 
 def sweep() -> dict[str, int]:
-    """Remove half-fetched files, spill directories of dead loads, and landed bytes that no manifest row names.
+    """Remove half-fetched files, spilled rows of dead loads, and landed bytes that no manifest row names.
 
     Returns:
         How many of each were removed: incoming, spills, unnamed.
@@ -25,9 +25,7 @@ def sweep() -> dict[str, int]:
     incoming = [path for path in paths.var("landing", "incoming").glob("*") if _older(path, dead)]
     spills = [path for path in paths.var("tmp").glob("load-*") if _older(path, dead)]
     unnamed = [
-        path
-        for path in paths.var("landing").glob("??/??/*")
-        if path.name not in named and _older(path, dead)
+        path for path in paths.var("landing").glob("??/??/*") if path.name not in named and _older(path, dead)
     ]
     for path in (*incoming, *unnamed):
         path.unlink(missing_ok=True)

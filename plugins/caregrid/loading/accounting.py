@@ -90,7 +90,8 @@ def conservation(load_id: int, connection: psycopg.Connection[Any] | None = None
 def load_counts(connection: psycopg.Connection[Any], load_id: int) -> LoadCounts:
     """Return how much a load received, loaded and rejected."""
     row = connection.execute(
-        "select (select row_count from raw.fate where load_id = %(load)s and output = '' and fate = 'received'), "
+        "select (select row_count from raw.fate where load_id = %(load)s and output = '' and fate = "
+        "'received'), "
         "(select count(distinct line) from rejected.record where load_id = %(load)s), "
         "(select sum(rows) from ledger.rows_by_contract where load_id = %(load)s), "
         "(select count(*) from rejected.record where load_id = %(load)s and output <> '')",
@@ -101,13 +102,15 @@ def load_counts(connection: psycopg.Connection[Any], load_id: int) -> LoadCounts
 
 
 def newest_loads(feed: str | None, count: int) -> list[dict[str, Any]]:
-    """Return the newest loads (of one feed), newest first: load_id, feed, status, received, rejected, loaded_at,
-    uri, member. `rejected` counts records with at least one reject.
+    """Return the newest loads (of one feed), newest first.
+
+    Keys: load_id, feed, status, received, rejected (records with a reject), loaded_at, uri, member.
     """
     with connect("loader") as connection, connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(
             "select l.load_id, l.feed, l.status, l.loaded_at, f.uri, f.member, "
-            "coalesce((select sum(row_count) from raw.fate as t where t.load_id = l.load_id and t.output = '' "
+            "coalesce((select sum(row_count) from raw.fate as t where t.load_id = l.load_id and t.output "
+            "= '' "
             "and t.fate = 'received'), 0)::bigint as received, "
             "(select count(distinct line) from rejected.record as r where r.load_id = l.load_id) as rejected "
             "from raw.load as l join landing.file as f using (file_id) "

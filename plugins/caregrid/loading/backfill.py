@@ -1,4 +1,4 @@
-"""Takes past days again: what was published on each, fetched where the publisher keeps it, else from landing."""
+"""Takes past days again: fetched where the publisher keeps them, else from landing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def backfill(
         One ingest summary per day; `how` and `notes` say where a day came from.
 
     Raises:
-        CareGridError: the days are in the wrong order; or some file was missing or unreadable, after all days.
+        CareGridError: the days are in the wrong order; or some file was missing or unreadable, after all
+        days.
     """
     last = last or first
     if last < first:

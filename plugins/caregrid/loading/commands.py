@@ -91,7 +91,9 @@ def _replay(options: argparse.Namespace) -> int:
 
     load_id = int(options.target) if options.target.isdigit() else None
     done = replay(options.target if load_id is None else feed_of(load_id), load_id)
-    print(f"{done['feed']}: {done['files']} landed files, {done['already_current']} under this mapping already")
+    print(
+        f"{done['feed']}: {done['files']} landed files, {done['already_current']} under this mapping already"
+    )
     for new, old in done["replaced"].items():
         print(f"  load {new} {_NEXT}" + (f"; then it supersedes load {old}" if old else ""))
     for failure in done["unreadable"]:
@@ -111,11 +113,16 @@ def _loads(options: argparse.Namespace) -> int:
 
     loads = newest_loads(options.feed, options.count)
     if not loads:
-        raise CareGridError("nothing has been loaded yet", fix="load a feed with `caregrid feeds ingest FEED`")
-    print(f"{'load':>6}  {'feed':<32} {'status':<10} {'received':>11} {'rejected':>9}  {'loaded at':<20} file")
+        raise CareGridError(
+            "nothing has been loaded yet", fix="load a feed with `caregrid feeds ingest FEED`"
+        )
+    print(
+        f"{'load':>6}  {'feed':<32} {'status':<10} {'received':>11} {'rejected':>9}  {'loaded at':<20} file"
+    )
     for row in loads:
         print(
             f"{row['load_id']:>6}  {row['feed']:<32} {row['status']:<10} {row['received']:>11,} "
-            f"{row['rejected']:>9,}  {row['loaded_at']:%Y-%m-%d %H:%M:%S}  {row['uri']} {row['member']}".rstrip()
+            f"{row['rejected']:>9,}  {row['loaded_at']:%Y-%m-%d %H:%M:%S}  "
+            f"{row['uri']} {row['member']}".rstrip()
         )
     return 0

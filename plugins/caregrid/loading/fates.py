@@ -1,4 +1,4 @@
-"""Writes raw.fate: which lines of the file were received, filtered and duplicate, and how many output rows."""
+"""Writes raw.fate: which lines were received, filtered and duplicate, and how many output rows."""
 
 from __future__ import annotations
 
@@ -100,6 +100,7 @@ def write_fates(
         fates.append((name, "filtered", union(left_out), sum(map(len, left_out))))
     with connection.cursor() as cursor:
         cursor.executemany(
-            "insert into raw.fate (load_id, output, fate, lines, row_count) values (%s, %s, %s, %s::int4multirange, %s)",
+            "insert into raw.fate (load_id, output, fate, lines, row_count) values (%s, %s, %s, "
+            "%s::int4multirange, %s)",
             [(load_id, output, fate, multirange(lines), count) for output, fate, lines, count in fates],
         )

@@ -19,17 +19,20 @@ POINTS = (
     "stage:after_commit",
     "accept:before_commit",
 )
+_PARENT = os.getppid()
 
 
 def point(name: str) -> None:
-    """Kill this process without warning where CAREGRID_FAULT is `name`; its parent where it is `parent@name`."""
+    """Kill this process where CAREGRID_FAULT is `name`, its parent where it is `parent@name`."""
     fault = os.environ.get("CAREGRID_FAULT")
     if not fault:
         return
     if fault == name:
         os.kill(os.getpid(), signal.SIGKILL)
-    if fault == f"parent@{name}":
-        parent = os.getppid()
+    # Once only, and by the number it began with: a point may be passed again by the orphan, whose parent
+    # is another.
+    if fault == f"parent@{name}" and os.getppid() == _PARENT != 1:
+        parent = _PARENT
         os.kill(parent, signal.SIGKILL)
         # The orphan lives on for a while, as a task does whose supervisor died.
         deadline = time.monotonic() + 10

@@ -1,4 +1,4 @@
-"""One run of a feed: lands what its sources offer, stages what is not loaded yet, and says what came of it."""
+"""One run of a feed: lands what its sources offer, stages what is not loaded, says what came of it."""
 
 from __future__ import annotations
 
@@ -55,16 +55,24 @@ class IngestFailedError(CareGridError):
 
 
 def ingest(
-    feed_name: str | Path, day: date | None = None, run_id: str | None = None, *, reload: bool = False
+    feed_name: str | Path,
+    day: date | None = None,
+    run_id: str | None = None,
+    *,
+    reload: bool = False,
+    files: str | None = None,
 ) -> dict[str, Any]:
     """Land and stage one feed; safe to run twice.
 
     Args:
         feed_name: a name in dags/feeds, or the path of a YAML file.
-        day: the publication date to take. A source with a date in its address gives that day's file; any other
-            cannot give a past day, so what was landed of that day is staged from landing, and the summary says so.
+        day: the publication date to take. A source with a date in its address gives that day's file; any
+        other
+            cannot give a past day, so what was landed of that day is staged from landing, and the summary
+            says so.
         run_id: of the Airflow run, kept with the loads.
         reload: load the day's files again although they are loaded (a backfill asks for it).
+        files: a glob over the paths below the feeds' directory; only these files are taken.
 
     Returns:
         The fields of Summary, ready for XCom.
@@ -80,7 +88,7 @@ def ingest(
             if day is not None and day < today(feed) and not is_dated(source):
                 harvest = _from_landing(connection, feed, source.name, day, summary)
             else:
-                harvest = land(connection, feed, source, day if is_dated(source) else None)
+                harvest = land(connection, feed, source, day if is_dated(source) else None, files)
                 if day is not None and not harvest.landed:
                     # The publisher no longer has the day; landing may.
                     kept = _from_landing(connection, feed, source.name, day, summary)
@@ -124,7 +132,7 @@ def _stage_one(
     reload: bool,
     summary: Summary,
 ) -> None:
-    """Stage a file unless it is loaded; an unreadable one fails the run each time, so that a retry hides nothing."""
+    """Stage a file unless it is loaded; an unreadable one fails every run, so that a retry hides nothing."""
     file = landed.file
     version = feed.mapping_version(file.source)
     problem: UnreadableFile | None = landed.problem

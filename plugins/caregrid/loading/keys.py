@@ -1,4 +1,4 @@
-"""Which columns of a contract say what a row is about (its key), and which say what was found (its values)."""
+"""Which columns of a contract say what a row is about (key), and which what was found (values)."""
 
 from __future__ import annotations
 

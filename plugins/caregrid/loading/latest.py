@@ -36,14 +36,16 @@ select series_id, period_start, period_end, known_at, load_id, line, value, valu
 from newest
 on conflict (series_id) do update set
     period_start = excluded.period_start, period_end = excluded.period_end, known_at = excluded.known_at,
-    load_id = excluded.load_id, line = excluded.line, value = excluded.value, value_status = excluded.value_status,
+    load_id = excluded.load_id, line = excluded.line, value = excluded.value, value_status =
+    excluded.value_status,
     observed_at = excluded.observed_at, reporting_units = excluded.reporting_units,
     is_provisional = excluded.is_provisional, known_at_is_assumed = excluded.known_at_is_assumed
 """
 
 _DESCRIBE = """
 with touched as (
-    select distinct place_id from canonical.facility where load_id = any(%(accepted)s || %(superseded)s::bigint[])
+    select distinct place_id from canonical.facility where load_id = any(%(accepted)s ||
+    %(superseded)s::bigint[])
 ), newest as (
     select distinct on (f.place_id) f.place_id, f.name, f.country_code
     from canonical.facility as f
@@ -52,7 +54,8 @@ with touched as (
     order by f.place_id, f.published_at desc, f.known_at desc, f.load_id desc, f.line desc
 )
 update canonical.place as p
-set is_inferred = false, name = coalesce(n.name, p.name), country_code = coalesce(n.country_code, p.country_code)
+set is_inferred = false, name = coalesce(n.name, p.name), country_code = coalesce(n.country_code,
+p.country_code)
 from newest as n
 where p.place_id = n.place_id
   and (p.is_inferred or p.name is distinct from coalesce(n.name, p.name)

@@ -59,7 +59,7 @@ def show(load_id: int, line: int, feed_name: str | Path | None = None) -> dict[s
             raise CareGridError(
                 f"no record begins on line {line}",
                 where=f"load {load_id}, {file.file_name}",
-                fix="lines are counted from 1, the header included; records of JSON and Parquet by their order",
+                fix="count lines from 1, the header too; records of JSON and Parquet by their order",
             )
         with connection.cursor(row_factory=dict_row) as cursor:
             given = [load_id, line]
@@ -71,10 +71,12 @@ def show(load_id: int, line: int, feed_name: str | Path | None = None) -> dict[s
                 for contract in _CONTRACTS
             }
             rejects = cursor.execute(
-                "select output, value_name, reasons from rejected.record where load_id = %s and line = %s", given
+                "select output, value_name, reasons from rejected.record where load_id = %s and line = %s",
+                given,
             ).fetchall()
             fates = cursor.execute(
-                "select output, fate from raw.fate where load_id = %s and lines @> %s::int and fate <> 'received'",
+                "select output, fate from raw.fate where load_id = %s and lines @> %s::int and fate <> "
+                "'received'",
                 given,
             ).fetchall()
     return {

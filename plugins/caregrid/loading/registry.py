@@ -1,4 +1,4 @@
-"""Issues the numbers of places and series: each key once and for ever, also when workers ask at the same time."""
+"""Issues the numbers of places and series: each key once and for ever, whoever else asks just now."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ _SEPARATOR = "\x1f"
 
 
 class LocalIds:
-    """Numbers the distinct keys of one file from 0, in order of appearance, so that rows carry 4 bytes for them.
+    """Numbers the distinct keys of one file from 0 as they appear, so that rows carry 4 bytes for them.
 
     Args:
         key: the columns that make a key.
-        also: columns kept beside it (the smallest value that is not null, so that file order does not matter).
+        also: columns kept beside it (the smallest value that is not null, so that file order does not
+        matter).
     """
 
     def __init__(self, key: list[str], also: list[str]) -> None:
@@ -74,7 +75,8 @@ def issue_places(connection: psycopg.Connection[Any], places: pl.DataFrame) -> p
     new = distinct.join(found, on=PLACE_KEY, how="anti")
     if not new.height:
         return found
-    # In the order of the keys, so that two workers with the same new places wait for each other, not in a circle.
+    # In the order of the keys, so that two workers with the same new places wait for each other, not in a
+    # circle.
     connection.execute(
         "insert into canonical.place (id_system, place_level, code, name, country_code, timezone) "
         "select * from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[]) "
@@ -123,11 +125,15 @@ def issue_series(connection: psycopg.Connection[Any], feed: str, series: pl.Data
     )
     if new.height:
         connection.execute(
-            "insert into canonical.series (series_key, feed, place_id, service_or_resource, measure, statistic, unit, "
+            "insert into canonical.series (series_key, feed, place_id, service_or_resource, measure, "
+            "statistic, unit, "
             "grain, week_ends_on, dimensions, total_over, subset_of, timezone) "
-            "select k, %s, p, s, m, t, u, g, w, d, string_to_array(o, ','), b, z from unnest(%s::text[], %s::bigint[], "
-            "%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::smallint[], %s::jsonb[], %s::text[], "
-            "%s::text[], %s::text[]) as n (k, p, s, m, t, u, g, w, d, o, b, z) on conflict (series_key) do nothing",
+            "select k, %s, p, s, m, t, u, g, w, d, string_to_array(o, ','), b, z from unnest(%s::text[], "
+            "%s::bigint[], "
+            "%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::smallint[], %s::jsonb[], "
+            "%s::text[], "
+            "%s::text[], %s::text[]) as n (k, p, s, m, t, u, g, w, d, o, b, z) on conflict (series_key) "
+            "do nothing",
             [
                 feed,
                 *(

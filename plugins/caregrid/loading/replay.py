@@ -27,9 +27,7 @@ class Replay:
     unreadable: list[str] = field(default_factory=list)
 
 
-def replay(
-    feed_name: str | Path, load_id: int | None = None, run_id: str | None = None
-) -> dict[str, Any]:
+def replay(feed_name: str | Path, load_id: int | None = None, run_id: str | None = None) -> dict[str, Any]:
     """Stage every landed file of a feed whose load, or rejection, is of another mapping than the present one.
 
     Args:
@@ -77,7 +75,8 @@ def feed_of(load_id: int) -> str:
 def _is_current(connection: psycopg.Connection[Any], feed: Feed, file_id: int, source: str) -> bool:
     """Return whether what stands of a file (its load, else its rejection) is of the present mapping."""
     row = connection.execute(
-        "select split_part(mapping_version, '#', 1) from raw.load where file_id = %(file)s and status <> 'superseded' "
+        "select split_part(mapping_version, '#', 1) from raw.load where file_id = %(file)s and status <> "
+        "'superseded' "
         "union all (select mapping_version from rejected.file where file_id = %(file)s "
         "order by rejected_file_id desc limit 1)",
         {"file": file_id},

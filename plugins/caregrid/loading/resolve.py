@@ -20,8 +20,10 @@ _SPARED_BY_SUM = {"value", "observed_at", "reporting_units"}
 class Resolution:
     """What becomes of rows that share a key.
 
-    duplicates: frame ROW, OUTPUT, line: rows equal to one that is kept, or merged into it by the feed's own rule.
-    conflicts: frame ROW, OUTPUT, line, value_name, others (list of the lines in conflict, sorted, this one too).
+    duplicates: frame ROW, OUTPUT, line: rows equal to one that is kept, or merged into it by the feed's
+    own rule.
+    conflicts: frame ROW, OUTPUT, line, value_name, others (list of the lines in conflict, sorted, this one
+    too).
     changed: whole rows that stand in for those of the same ROW (sums).
     """
 
@@ -43,13 +45,14 @@ def resolve(
     policies: Mapping[int, str],
     record_hashes: pl.DataFrame | None = None,
 ) -> Resolution:
-    """Settle the suspects of one contract; the result does not depend on the order of the rows, save for `last`.
+    """Settle the suspects of one contract; but for `last`, the order of the rows does not matter.
 
     Args:
         layout: key and value columns of the contract.
         suspects: whole rows (see Spill) that may share a key; single ones among them stay untouched.
         policies: on_conflict by number of output.
-        record_hashes: line and record_hash (UInt64) of the source records, needed where a policy is `sum`: rows
+        record_hashes: line and record_hash (UInt64) of the source records, needed where a policy is `sum`:
+        rows
             equal after mapping are parts of the sum unless the records themselves are equal.
     """
     key, values = list(layout.key), list(layout.values)
@@ -101,7 +104,7 @@ def _conflicts(rows: pl.DataFrame) -> pl.DataFrame:
 def _sum(
     rows: pl.DataFrame, values: list[str], record_hashes: pl.DataFrame | None
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Return (summed rows under the ROW of the first part, rows merged into them, rows that cannot be summed)."""
+    """Return (sums under the ROW of their first part, rows merged into them, rows that cannot be summed)."""
     if record_hashes is None:
         raise ValueError("summing needs the hashes of the source records")
     whole = rows.columns

@@ -70,10 +70,10 @@ class Spill:
     def frames(self) -> Iterator[pl.DataFrame]:
         """Give the frames back in the order they came."""
         for kept in self._kept:
-            yield kept if isinstance(kept, pl.DataFrame) else pl.read_ipc(kept, memory_map=False)
+            yield kept if isinstance(kept, pl.DataFrame) else pl.read_ipc(kept)
 
     def suspects(self) -> pl.DataFrame | None:
-        """Return whole rows whose key hash occurs more than once, or None; equal keys are certain only in here.
+        """Return whole rows whose key hash occurs more than once, or None; equal keys are nowhere else.
 
         Two different keys may share a hash; one key never has two.
         """

@@ -38,7 +38,8 @@ def stage(
 ) -> int:
     """Map a landed file and write its rows, rejects and fates as one staged load; return its load_id.
 
-    A file that is loaded under this mapping already is not loaded again: its load is returned. Several workers may
+    A file that is loaded under this mapping already is not loaded again: its load is returned. Several
+    workers may
     ask at once. A kill at any moment leaves nothing behind but a spill directory that `maintain` sweeps.
 
     Args:
@@ -46,7 +47,8 @@ def stage(
         context: what `inspect_file` found while landing, where the same process landed the file just now.
 
     Raises:
-        UnreadableFile: the file is not what its feed says; it is written to rejected.file, and nothing is loaded.
+        UnreadableFile: the file is not what its feed says; it is written to rejected.file, and nothing is
+        loaded.
         CareGridError: there is no such file, or its bytes are gone.
     """
     with connect("loader") as connection:
@@ -82,7 +84,8 @@ def reject_file(
 ) -> None:
     """Record that a landed file cannot be read under this mapping, and commit."""
     connection.execute(
-        "insert into rejected.file (file_id, feed, mapping_version, code, reason) values (%s, %s, %s, %s, %s) "
+        "insert into rejected.file (file_id, feed, mapping_version, code, reason) values (%s, %s, %s, %s, "
+        "%s) "
         "on conflict (file_id, mapping_version) do nothing",
         [file.file_id, file.feed, version, problem.code, problem.reason],
     )
@@ -92,7 +95,8 @@ def reject_file(
 def _present(connection: psycopg.Connection[Any], file: LandedFile, version: str) -> int | None:
     """Return the load of a file under a mapping that is still in force, if any."""
     row = connection.execute(
-        "select load_id from raw.load where file_id = %s and feed = %s and split_part(mapping_version, '#', 1) = %s "
+        "select load_id from raw.load where file_id = %s and feed = %s and split_part(mapping_version, "
+        "'#', 1) = %s "
         "and status <> 'superseded' order by load_id desc limit 1",
         [file.file_id, file.feed, version],
     ).fetchone()
@@ -104,11 +108,13 @@ def _open(
 ) -> int:
     """Insert the load, as the successor of the file's load in force; return its number."""
     (times,) = connection.execute(
-        "select count(*) from raw.load where file_id = %s and feed = %s and split_part(mapping_version, '#', 1) = %s",
+        "select count(*) from raw.load where file_id = %s and feed = %s and split_part(mapping_version, "
+        "'#', 1) = %s",
         [file.file_id, file.feed, version],
     ).fetchone() or (0,)
     row = connection.execute(
-        "insert into raw.load (file_id, feed, source, owner, visibility, mapping_version, mapping, status, replaces, "
+        "insert into raw.load (file_id, feed, source, owner, visibility, mapping_version, mapping, "
+        "status, replaces, "
         "run_id) values (%s, %s, %s, %s, %s, %s, %s, 'staged', (select max(load_id) from raw.load "
         "where file_id = %s and feed = %s and status <> 'superseded'), %s) returning load_id",
         [
@@ -227,7 +233,7 @@ def _copy(
     load_id: int,
     kept: list[pl.Series],
 ) -> int:
-    """COPY the rows that stand into canonical.<contract>; add their lines to `kept` and return their number."""
+    """COPY the rows that stand into canonical.<contract>; add their lines to `kept`; return their number."""
     layout: Layout = spill.layout
     number = f"{layout.registry}_id"
     by_local = ids.sort(LOCAL)["id"]
@@ -264,8 +270,10 @@ def _identifiers(connection: psycopg.Connection[Any], spill: Spill, ids: pl.Data
         if not named.height:
             continue
         connection.execute(
-            "insert into canonical.facility_identifier (place_id, system, value, load_id) "
-            "select distinct p, i->>'system', i->>'value', %s::bigint from unnest(%s::bigint[], %s::text[]) as n (p, j) "
+            "insert into canonical.facility_identifier (place_id, system, value, valid_from, valid_to, "
+            "load_id) "
+            "select distinct p, i->>'system', i->>'value', (i->>'valid_from')::date, "
+            "(i->>'valid_to')::date, %s::bigint from unnest(%s::bigint[], %s::text[]) as n (p, j) "
             "cross join jsonb_array_elements(j::jsonb) as i where i->>'value' is not null order by 2, 3, 1 "
             "on conflict (system, value, place_id) do nothing",
             [load_id, by_local.gather(named[LOCAL]).to_list(), named["identifiers"].to_list()],
@@ -273,7 +281,7 @@ def _identifiers(connection: psycopg.Connection[Any], spill: Spill, ids: pl.Data
 
 
 def _bounds(connection: psycopg.Connection[Any], load_id: int, spills: list[Spill]) -> None:
-    """Write into the ledger from when to when the rows of a load were known, and what periods they are about."""
+    """Write into the ledger when the rows of a load were known, and what periods they are about."""
     known: list[Any] = []
     periods: list[Any] = []
     for spill in spills:
@@ -283,7 +291,8 @@ def _bounds(connection: psycopg.Connection[Any], load_id: int, spills: list[Spil
                 periods += [frame["period_start"].min(), frame["period_start"].max()]
     known, periods = ([moment for moment in moments if moment is not None] for moments in (known, periods))
     connection.execute(
-        "update raw.load set known_at_min = %s, known_at_max = %s, period_min = %s, period_max = %s where load_id = %s",
+        "update raw.load set known_at_min = %s, known_at_max = %s, period_min = %s, period_max = %s where "
+        "load_id = %s",
         [
             min(known, default=None),
             max(known, default=None),

@@ -37,7 +37,8 @@ BINARY = ["id", "small", "value", "status", "flag", "moment"]
 def table(warehouse_module: Any) -> Any:
     with warehouse_module.connect("owner", autocommit=True) as connection:
         connection.execute(
-            "create table raw.example (id bigint, small integer, value double precision, status text, flag boolean, "
+            "create table raw.example (id bigint, small integer, value double precision, status text, "
+            "flag boolean, "
             "moment timestamptz, day date, names text[])"
         )
         yield connection

@@ -34,7 +34,10 @@ def usage(rows: list[tuple[int, int, float | None]]) -> pl.DataFrame:
              "value_status": "missing" if value is None else "reported"}
             for number, (line, series, value) in enumerate(rows)
         ],
-        schema={ROW: pl.UInt32, OUTPUT: pl.UInt16, LOCAL: pl.UInt32, "line": pl.Int32, "value_name": pl.String, **kinds},
+        schema={
+            ROW: pl.UInt32, OUTPUT: pl.UInt16, LOCAL: pl.UInt32, "line": pl.Int32, "value_name": pl.String,
+            **kinds,
+        },
     )  # fmt: skip
 
 
@@ -49,7 +52,12 @@ def test_the_order_of_rows_changes_nothing(rows: list[tuple[int, float | None]],
     answers = []
     for arrangement in (given_rows, shuffled):
         found = resolve(USAGE, usage(arrangement), {0: "reject"})
-        answers.append((sorted(found.duplicates["line"].to_list()), sorted(found.conflicts.select("line", "others").rows())))
+        answers.append(
+            (
+                sorted(found.duplicates["line"].to_list()),
+                sorted(found.conflicts.select("line", "others").rows()),
+            )
+        )
     assert answers[0] == answers[1]
 
 
@@ -78,7 +86,8 @@ def test_last_keeps_the_last_line() -> None:
 def test_sum_adds_parts_and_drops_a_record_given_twice() -> None:
     rows = usage([(2, 0, 1.0), (3, 0, 1.0), (4, 0, 1.0), (5, 1, None), (6, 1, 2.0)])
     hashes = pl.DataFrame(
-        {"line": [2, 3, 4, 5, 6], "record_hash": [7, 7, 8, 9, 10]}, schema={"line": pl.Int32, "record_hash": pl.UInt64}
+        {"line": [2, 3, 4, 5, 6], "record_hash": [7, 7, 8, 9, 10]},
+        schema={"line": pl.Int32, "record_hash": pl.UInt64},
     )
     found = resolve(USAGE, rows, {0: "sum"}, hashes)
     assert found.changed is not None
@@ -96,7 +105,9 @@ def test_outputs_that_disagree_are_held_to_the_strictest_rule() -> None:
 
 @given(st.sets(st.integers(1, 60)), st.sets(st.integers(1, 60)))
 def test_multirange_and_set_arithmetic(lines: set[int], taken: set[int]) -> None:
-    left = without(union([pl.Series(sorted(lines), dtype=pl.Int32)]), union([pl.Series(sorted(taken), dtype=pl.Int32)]))
+    left = without(
+        union([pl.Series(sorted(lines), dtype=pl.Int32)]), union([pl.Series(sorted(taken), dtype=pl.Int32)])
+    )
     text = multirange(left)
     covered = {
         line
