@@ -20,6 +20,13 @@ DAY = Param(
     description="Take what was published on this day, and rebuild what it touches. Empty: what is there now.",
 )
 
+FILES = Param(
+    None,
+    type=["null", "string"],
+    title="Only these files · 仅取这些文件",
+    description="A glob over the paths below the feeds' directory. Empty: all of the feed's files.",
+)
+
 
 def ingest_dag(feed: Feed) -> DAG:
     """Return the DAG that ingests one feed."""
@@ -30,7 +37,7 @@ def ingest_dag(feed: Feed) -> DAG:
         description=f"{feed.title['en']}, from {feed.owner_name}",
         schedule=CronTriggerTimetable(feed.schedule, timezone=feed.timezone) if feed.schedule else None,
         start_date=START,
-        params={"day": DAY},
+        params={"day": DAY, "files": FILES},
         **settings(Owner.DATA_ENGINEERING, Tier.TODAY, "ingest", slow_after=timedelta(minutes=15)),
     )
     def ingest() -> None:
@@ -42,7 +49,8 @@ def ingest_dag(feed: Feed) -> DAG:
             context = get_current_context()
             run = context["dag_run"]
             day = date.fromisoformat(context["params"]["day"]) if context["params"]["day"] else None
-            return ingest_feed(feed.name, day, str(run.run_type), run.logical_date, run.run_id)
+            when = (str(run.run_type), run.logical_date)
+            return ingest_feed(feed.name, day, when, run.run_id, context["params"]["files"])
 
         @task(map_index_template="{{ failure }}", retries=0)
         def show_failure(failure: str) -> None:

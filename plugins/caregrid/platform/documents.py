@@ -36,9 +36,9 @@ td, th {{ padding: .2rem .8rem; text-align: left; border-bottom: 1px solid #dde3
 def write_all() -> list[Path]:
     """Write every page and return them."""
     from caregrid.gates.docs import build_docs
-    from caregrid.warehouse import write_docs
+    from caregrid.warehouse import generate_documentation
 
-    pages = [Path(write_docs()), Path(build_docs()), write_build_page()]
+    pages = [generate_documentation(), Path(build_docs()), write_build_page()]
     docs_site.write_index()
     return pages
 

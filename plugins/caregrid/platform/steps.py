@@ -20,9 +20,16 @@ log = logging.getLogger(__name__)
 
 
 def ingest_feed(
-    feed_name: str, day: date | None, run_type: str, logical_date: datetime | None, run_id: str
+    feed_name: str, day: date | None, when: tuple[str, datetime | None], run_id: str, files: str | None = None
 ) -> list[str]:
     """Land and stage one feed; return the files that could not be taken.
+
+    Args:
+        feed_name: a name in dags/feeds.
+        day: the publication day asked for, if any.
+        when: type and logical date of the Airflow run.
+        run_id: of the Airflow run, kept with the loads.
+        files: a glob; only these are taken.
 
     The day is the publication day: the Param, else the logical date of a backfill, or of a manual run set
     into the past. A scheduled run takes what is there.
@@ -36,6 +43,7 @@ def ingest_feed(
     from caregrid.loading import IngestFailedError, ingest
 
     feed = load_feed(feed_name)
+    run_type, logical_date = when
     if day is None and logical_date is not None and run_type in ("backfill", "manual"):
         local = logical_date.astimezone(ZoneInfo(feed.timezone))
         if run_type == "backfill" and _is_later_tick(feed.schedule, local):
@@ -43,7 +51,7 @@ def ingest_feed(
         if run_type == "backfill" or local.date() < today(feed):
             day = local.date()
     try:
-        summary = ingest(feed.name, day, run_id, reload=day is not None)
+        summary = ingest(feed.name, day, run_id, reload=day is not None, files=files)
     except IngestFailedError as failed:
         if not failed.summary["loads_staged"]:
             raise
@@ -119,6 +127,8 @@ def build_forecast() -> dict[str, Any]:
 
     result = _plain(build_forecast())
     log.info("%s", result)
+    if result["status"] == "nothing_to_do":
+        raise AirflowSkipException("what is served holds every forecast already")
     confirm_published(result)
     return result
 
