@@ -39,6 +39,7 @@ select
     load.status = 'accepted' as is_accepted,
     built.load_status is distinct from load.status
     and (load.status in ('accepted', 'superseded') or built.load_status = 'accepted') as is_pending,
+    built.load_status is distinct from load.status and load.status <> 'staged' as is_new,
     -- an order that does not depend on when the files came to us
     row_number() over (
         order by file.published_at, file.sha256, load.feed, load.source, file.member, file.uri, load.mapping_version

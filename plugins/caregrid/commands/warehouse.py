@@ -1,0 +1,65 @@
+"""`caregrid warehouse …`: build and publish, match facilities, write dbt's documentation."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+PARTS = ("models", "tests_passed", "tests_warned", "tests_failed", "loads")
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the group `warehouse` to the parser."""
+    group = subparsers.add_parser("warehouse", help="build core and marts, check them, publish them")
+    commands = group.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    build = commands.add_parser("build", help="build what loads not yet built touch, and publish it")
+    build.add_argument("--full-refresh", action="store_true", help="rebuild the facts whole")
+    build.add_argument("--force", action="store_true", help="build also when no load is due")
+    build.set_defaults(run=_build)
+    forecast = commands.add_parser("build-forecast", help="build and publish what depends on new forecasts")
+    forecast.set_defaults(run=_build_forecast)
+    match = commands.add_parser("match", help="match the facilities of all registries")
+    match.set_defaults(run=_match)
+    docs = commands.add_parser("docs", help="write dbt's documentation to var/docs/dbt")
+    docs.set_defaults(run=_docs)
+
+
+def _build(options: argparse.Namespace) -> int:
+    from caregrid.warehouse import build
+
+    return _told(build(full_refresh=options.full_refresh, force=options.force))
+
+
+def _build_forecast(options: argparse.Namespace) -> int:
+    from caregrid.warehouse import build_forecast
+
+    return _told(build_forecast())
+
+
+def _told(result: object) -> int:
+    from caregrid.warehouse import BuildResult
+
+    assert isinstance(result, BuildResult)
+    if result.status == "nothing_to_do":
+        print("nothing to do: every accepted load is built")
+        return 0
+    print(f"build {result.build_id}: {result.status}", *(f"{getattr(result, part)} {part}" for part in PARTS), sep=", ")
+    print(", ".join(f"{step} {seconds:.1f} s" for step, seconds in result.seconds.items()))
+    for name, what in result.published.items():
+        print(f"  {name}: {what}")
+    if result.reason:
+        print(result.reason)
+    return 0 if result.status == "published" else 1
+
+
+def _match(options: argparse.Namespace) -> None:
+    from caregrid.warehouse import match_facilities
+
+    print(", ".join(f"{number} {status}" for status, number in match_facilities().items()))
+
+
+def _docs(options: argparse.Namespace) -> None:
+    from caregrid.warehouse import generate_documentation
+
+    page: Path = generate_documentation()
+    print(page)

@@ -1,0 +1,121 @@
+"""Runs dbt once, as a process of its own, with its environment complete and everything it writes under var/."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from caregrid.clock import now
+from caregrid.database.connect import parameters
+from caregrid.errors import CareGridError
+from caregrid.paths import ROOT, var
+from caregrid.platform.environment import quiet
+
+PROJECT = ROOT / "dbt"
+
+
+@dataclass(frozen=True)
+class Node:
+    """What became of one model, seed, test or hook."""
+
+    unique_id: str
+    resource_type: str
+    status: str
+    seconds: float
+    failures: int | None
+    message: str | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one invocation of dbt did. `log` is the end of what it printed."""
+
+    succeeded: bool
+    nodes: list[Node]
+    manifest: dict[str, Any]
+    log: str
+
+    def count(self, resource_type: str, *statuses: str) -> int:
+        """Return how many nodes of a type ended in one of the statuses."""
+        return sum(node.resource_type == resource_type and node.status in statuses for node in self.nodes)
+
+    def problems(self) -> list[str]:
+        """Return what failed, one line each; skipped nodes are consequences and are not told."""
+        return [
+            f"{node.unique_id}: {(node.message or node.status).strip().splitlines()[0]}"
+            for node in self.nodes
+            if node.status in ("error", "fail", "runtime error")
+        ]
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of dbt's process; it holds the password: never print it."""
+    found = parameters("dbt")
+    settings = {
+        "CAREGRID_DBT_HOST": found.get("host", "127.0.0.1"),
+        "CAREGRID_DBT_PORT": found.get("port", "5432"),
+        "CAREGRID_DBT_USER": found.get("username", "caregrid_dbt"),
+        "CAREGRID_DBT_DATABASE": found.get("dbname", "warehouse"),
+        "CAREGRID_DBT_SSLMODE": found.get("sslmode", "prefer"),
+        # dbt hides the values of variables so named from its logs.
+        "DBT_ENV_SECRET_CAREGRID_PASSWORD": found.get("password", ""),
+    }
+    return dict(os.environ) | quiet() | settings
+
+
+def run(arguments: Sequence[str], *, target: Path | None = None) -> Outcome:
+    """Run `dbt ARGUMENTS` and read what it left.
+
+    Args:
+        arguments: the command and its options, without project and profile.
+        target: directory of compiled files and results; default var/dbt/target, which keeps the parsed project.
+
+    Raises:
+        CareGridError: dbt ended without results: it could not parse, or not connect.
+    """
+    directory = (target or var("dbt", "target")).resolve()
+    directory.mkdir(parents=True, exist_ok=True)
+    results_file = directory / "run_results.json"
+    results_file.unlink(missing_ok=True)
+    command = [
+        *(sys.executable, "-m", "dbt.cli.main"),
+        *arguments,
+        *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
+        *("--vars", json.dumps({"as_of": now().isoformat()})),
+    ]
+    done = subprocess.run(
+        command,
+        env=environment() | {"DBT_TARGET_PATH": str(directory)},
+        cwd=var().resolve(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    log = (done.stdout + done.stderr)[-4000:]
+    if done.returncode and not results_file.exists():
+        raise CareGridError(
+            f"dbt ended with code {done.returncode} before it ran a model:\n{log.strip()}",
+            where="dbt",
+            fix="the log is var/logs/dbt/dbt.log; the database must be up (`caregrid database start`)",
+        )
+    results = json.loads(results_file.read_text()) if results_file.exists() else {"results": []}
+    manifest = json.loads((directory / "manifest.json").read_text())
+    return Outcome(done.returncode == 0, [_node(result) for result in results["results"]], manifest, log)
+
+
+def _node(result: dict[str, Any]) -> Node:
+    return Node(
+        unique_id=result["unique_id"],
+        resource_type=result["unique_id"].split(".", 1)[0],
+        status=result["status"],
+        seconds=float(result["execution_time"]),
+        failures=result.get("failures"),
+        message=result.get("message"),
+    )

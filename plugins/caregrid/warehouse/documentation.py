@@ -1,0 +1,26 @@
+"""dbt's documentation of the served tables, as one static page in var/docs/dbt."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from caregrid.paths import var
+from caregrid.warehouse import dbt
+
+
+def generate_documentation() -> Path:
+    """Write var/docs/dbt/index.html, one page that fetches nothing, and return its path.
+
+    Raises:
+        CareGridError: dbt could not run.
+    """
+    # A target of its own: the schemas' names differ there, and the build must keep its parsed project.
+    target = var("dbt", "documentation")
+    dbt.run(["docs", "generate", "--static", "--target", "served"], target=target)
+    page = var("docs", "dbt", "index.html")
+    page.parent.mkdir(parents=True, exist_ok=True)
+    part = page.with_suffix(".part")
+    shutil.copyfile(target / "static_index.html", part)
+    part.replace(page)
+    return page

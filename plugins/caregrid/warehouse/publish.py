@@ -1,0 +1,252 @@
+"""Publishes what was built: the differences go into the served tables, all in the caller's one transaction.
+
+Served tables are changed, not replaced, so that a reader never waits and whatever depends on them stays: a small
+table gets the rows that differ, a large fact the rows of the touched keys. Only a table that is new, has another
+shape, or was rebuilt whole is moved in place of the old one, which costs nothing however large it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+# schema that is built → schema that readers see
+SCHEMAS = {"build_core": "core", "build_marts": "marts"}
+READERS = ("bi_reader", "caregrid_model", "caregrid_action")
+INTERMEDIATE = "build_intermediate"
+# A reader that holds a table must not stop the readers behind it for long.
+LOCK_TIMEOUT = "30s"
+
+Connection = psycopg.Connection[Any]
+
+
+@dataclass(frozen=True)
+class Delta:
+    """How a large fact is built: its rebuilt rows and touched keys (intermediate tables), and the key's columns."""
+
+    rows: str
+    keys: str
+    on: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One model to publish; `schema` is the one it is built in."""
+
+    schema: str
+    name: str
+    key: tuple[str, ...]
+    delta: Delta | None
+
+    @property
+    def built(self) -> sql.Identifier:
+        """Return the relation that was built."""
+        return sql.Identifier(self.schema, self.name)
+
+    @property
+    def served(self) -> sql.Identifier:
+        """Return the relation that readers see."""
+        return sql.Identifier(SCHEMAS[self.schema], self.name)
+
+
+def tables(manifest: dict[str, Any], built: Iterable[str] | None = None) -> list[Table]:
+    """Return the models of core and marts in the manifest; only those among the unique ids `built`, where given."""
+    chosen = None if built is None else set(built)
+    found = []
+    for unique_id, node in manifest["nodes"].items():
+        if node["resource_type"] != "model" or node["schema"] not in SCHEMAS:
+            continue
+        if chosen is not None and unique_id not in chosen:
+            continue
+        meta = node["config"]["meta"]
+        delta = meta.get("delta")
+        found.append(
+            Table(
+                schema=node["schema"],
+                name=node["name"],
+                key=tuple(meta["key"]),
+                delta=Delta(delta["rows"], delta["keys"], tuple(delta["by"])) if delta else None,
+            )
+        )
+    return sorted(found, key=lambda table: (table.schema, table.name))
+
+
+def publish(connection: Connection, chosen: Iterable[Table]) -> dict[str, str]:
+    """Bring the served tables to what was built; return what was done, by served name. The caller commits."""
+    connection.execute(sql.SQL("set local lock_timeout = {}").format(sql.Literal(LOCK_TIMEOUT)))
+    done = {}
+    for table in chosen:
+        comments = _comments(connection, table.schema, table.name)
+        done[f"{SCHEMAS[table.schema]}.{table.name}"] = _publish(connection, table)
+        _comment(connection, table, comments)
+    for schema in SCHEMAS.values():
+        readers = sql.SQL(", ").join(map(sql.Identifier, READERS))
+        connection.execute(sql.SQL("grant usage on schema {} to {}").format(sql.Identifier(schema), readers))
+        connection.execute(
+            sql.SQL("grant select on all tables in schema {} to {}").format(sql.Identifier(schema), readers)
+        )
+    return done
+
+
+def withdraw(connection: Connection, known: Iterable[Table]) -> list[str]:
+    """Drop served tables whose model is gone; return their names."""
+    names = {(SCHEMAS[table.schema], table.name) for table in known}
+    gone = [
+        (schema, name)
+        for schema, name in connection.execute(
+            "select schemaname, tablename from pg_tables where schemaname = any(%s)", [list(SCHEMAS.values())]
+        )
+        if (schema, name) not in names
+    ]
+    for schema, name in gone:
+        built = next(built for built, served in SCHEMAS.items() if served == schema)
+        connection.execute(sql.SQL("drop view if exists {}").format(sql.Identifier(built, name)))
+        connection.execute(sql.SQL("drop table {}").format(sql.Identifier(schema, name)))
+    return [f"{schema}.{name}" for schema, name in gone]
+
+
+def align(connection: Connection) -> None:
+    """Make every built relation a view of the served one, so that a partial build never reads what was not published."""
+    for built_schema, served_schema in SCHEMAS.items():
+        names = connection.execute("select tablename from pg_tables where schemaname = %s", [served_schema]).fetchall()
+        for (name,) in names:
+            built, served = sql.Identifier(built_schema, name), sql.Identifier(served_schema, name)
+            kind = _kind(connection, built_schema, name)
+            if kind is not None:
+                word = "view" if kind == "v" else "table"
+                connection.execute(sql.SQL(f"drop {word} {{}} cascade").format(built))
+            connection.execute(sql.SQL("create view {} as select * from {}").format(built, served))
+
+
+def _publish(connection: Connection, table: Table) -> str:
+    served_schema = SCHEMAS[table.schema]
+    same_shape = _shape(connection, served_schema, table.name) == _shape(connection, table.schema, table.name)
+    if table.delta is None:
+        if same_shape:
+            return _publish_difference(connection, table)
+        return _move(connection, table, table.schema, table.name)
+    if same_shape and _reads(connection, (table.schema, table.name), (served_schema, table.name)):
+        return _publish_delta(connection, table, table.delta)
+    return _move(connection, table, INTERMEDIATE, table.delta.rows)
+
+
+def _publish_difference(connection: Connection, table: Table) -> str:
+    """Delete served rows that are gone or differ, insert those missing. Rows are compared byte for byte."""
+    key = sql.SQL(" and ").join(
+        sql.SQL("built.{0} = served.{0}").format(sql.Identifier(column)) for column in table.key
+    )
+    names = {"built": table.built, "served": table.served, "key": key, "columns": _columns(connection, table)}
+    deleted = connection.execute(
+        sql.SQL(
+            "delete from {served} as served "
+            "where not exists (select from {built} as built where {key} and built *= served)"
+        ).format(**names)
+    ).rowcount
+    inserted = connection.execute(
+        sql.SQL(
+            "insert into {served} ({columns}) select {columns} from {built} as built "
+            "where not exists (select from {served} as served where {key})"
+        ).format(**names)
+    ).rowcount
+    return f"{deleted} rows out, {inserted} rows in"
+
+
+def _publish_delta(connection: Connection, table: Table, delta: Delta) -> str:
+    """Replace the served rows of the touched keys by the rebuilt rows."""
+    on = sql.SQL(" and ").join(
+        sql.SQL("touched.{0} = served.{0}").format(sql.Identifier(column)) for column in delta.on
+    )
+    columns = _columns(connection, table)
+    deleted = connection.execute(
+        sql.SQL("delete from {} as served using {} as touched where {}").format(
+            table.served, sql.Identifier(INTERMEDIATE, delta.keys), on
+        )
+    ).rowcount
+    inserted = connection.execute(
+        sql.SQL("insert into {} ({}) select {} from {}").format(
+            table.served, columns, columns, sql.Identifier(INTERMEDIATE, delta.rows)
+        )
+    ).rowcount
+    return f"{deleted} rows of touched keys out, {inserted} rows in"
+
+
+def _move(connection: Connection, table: Table, schema: str, name: str) -> str:
+    """Put the built table in the place of the served one; its indexes go with it."""
+    served_schema = SCHEMAS[table.schema]
+    if _kind(connection, served_schema, table.name) is not None:
+        connection.execute(sql.SQL("drop table {}").format(table.served))
+    connection.execute(
+        sql.SQL("alter table {} set schema {}").format(sql.Identifier(schema, name), sql.Identifier(served_schema))
+    )
+    if name != table.name:
+        connection.execute(
+            sql.SQL("alter table {} rename to {}").format(
+                sql.Identifier(served_schema, name), sql.Identifier(table.name)
+            )
+        )
+    connection.execute(sql.SQL("analyze {}").format(table.served))
+    return "moved whole"
+
+
+def _columns(connection: Connection, table: Table) -> sql.Composed:
+    shape = _shape(connection, table.schema, table.name) or []
+    return sql.SQL(", ").join(sql.Identifier(name) for name, _ in shape)
+
+
+def _shape(connection: Connection, schema: str, name: str) -> list[tuple[str, str]] | None:
+    """Return the columns' names and types in order; None where there is no such relation."""
+    rows = connection.execute(
+        "select attname, format_type(atttypid, atttypmod) from pg_attribute "
+        "where attrelid = to_regclass(format('%%I.%%I', %s::text, %s::text)) and attnum > 0 and not attisdropped "
+        "order by attnum",
+        [schema, name],
+    ).fetchall()
+    return [(str(column), str(kind)) for column, kind in rows] or None
+
+
+def _kind(connection: Connection, schema: str, name: str) -> str | None:
+    row = connection.execute(
+        "select relkind::text from pg_class where oid = to_regclass(format('%%I.%%I', %s::text, %s::text))",
+        [schema, name],
+    ).fetchone()
+    return str(row[0]) if row else None
+
+
+def _reads(connection: Connection, view: tuple[str, str], table: tuple[str, str]) -> bool:
+    """Return whether a view is defined over a table."""
+    row = connection.execute(
+        "select exists (select from pg_rewrite join pg_depend on pg_depend.objid = pg_rewrite.oid "
+        "where pg_rewrite.ev_class = to_regclass(format('%%I.%%I', %s::text, %s::text)) "
+        "and pg_depend.refobjid = to_regclass(format('%%I.%%I', %s::text, %s::text)))",
+        [*view, *table],
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def _comments(connection: Connection, schema: str, name: str) -> dict[int, str]:
+    """Return the comments of a relation by column number; 0 is the relation itself."""
+    rows = connection.execute(
+        "select objsubid, description from pg_description "
+        "where objoid = to_regclass(format('%%I.%%I', %s::text, %s::text)) and classoid = 'pg_class'::regclass",
+        [schema, name],
+    ).fetchall()
+    return {int(number): str(text) for number, text in rows}
+
+
+def _comment(connection: Connection, table: Table, wanted: dict[int, str]) -> None:
+    """Give the served table the comments of the built one; those that it has already are not written again."""
+    present = _comments(connection, SCHEMAS[table.schema], table.name)
+    shape = _shape(connection, SCHEMAS[table.schema], table.name) or []
+    for number in range(len(shape) + 1):
+        text = wanted.get(number)
+        if present.get(number) == text:
+            continue
+        if number == 0:
+            what = sql.SQL("table {}").format(table.served)
+        else:
+            what = sql.SQL("column {}.{}").format(table.served, sql.Identifier(shape[number - 1][0]))
+        connection.execute(sql.SQL("comment on {} is {}").format(what, sql.Literal(text)))
