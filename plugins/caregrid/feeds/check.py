@@ -107,7 +107,8 @@ def check_moment(checker: Checker, path: DocumentPath, origins: tuple[str, ...])
     origin = checker.one_of(path, moment, origins, path[-1] if isinstance(path[-1], str) else "it")
     if "format" in moment:
         checker.formats((*path, "format"))
-    if origin in ("column", "file_name") and "format" not in moment:
+    typed = origin == "column" and checker.has_typed_source()
+    if origin in ("column", "file_name") and "format" not in moment and not typed:
         checker.report(path, "the format of the time is missing", 'add format: "%Y-%m-%d" or the like')
     if origin == "file_name":
         checker.regex((*path, "file_name"), groups=1)

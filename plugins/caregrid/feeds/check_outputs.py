@@ -12,6 +12,7 @@ from caregrid.feeds.document import Path
 from caregrid.feeds.problems import nearest
 from caregrid.feeds.times import parse_duration
 
+_PERIOD_ORIGINS = ("column", "constant", "file_name", "join", "published_at")
 _SERIES_KEYS = ("service_or_resource", "measure", "statistic", "unit", "subset_of", "total_over", "reporting_units")
 
 
@@ -80,7 +81,7 @@ def _check_output(checker: Checker, path: Path, contract: Contract) -> None:
 def _check_place(checker: Checker, path: Path) -> None:
     place = checker.at(path)
     level = place["level"]
-    levels = [level] if isinstance(level, str) else list((level.get("map") or {}).values())
+    levels = [level] if isinstance(level, str) else mapped_codes(level)
     for code in levels:
         if code is not None and code not in codes.PLACE_LEVELS:
             checker.report((*path, "level"), f"{code!r} is no level of places", nearest(str(code), codes.PLACE_LEVELS))
@@ -119,8 +120,7 @@ def _check_field_type(checker: Checker, path: Path, contract: Contract, name: st
             checker.report(path, f"{name} is a {field.type} and its format is missing", f'write {name}: {{column: …, format: "%Y-%m-%d"}}')
         return
     if field.one_of:
-        given = [spec["constant"]] if "constant" in spec else list(spec.get("map", {}).values())
-        for code in given:
+        for code in mapped_codes(spec):
             if code is not None and str(code) not in field.one_of:
                 checker.report(path, f"{code!r} is no {name}", nearest(str(code), field.one_of))
     if field.type in ("date", "time") and "constant" not in spec and "format" not in spec:
@@ -148,6 +148,14 @@ def _check_measures(checker: Checker, path: Path, contract: Contract) -> None:
         if name in names:
             checker.report(here, f"two values are called {name!r}", "add name: to one of them")
         names.add(name)
+
+
+def mapped_codes(spec: dict[str, Any]) -> list[Any]:
+    """Return the codes a mapping can make, as far as its YAML says."""
+    if "constant" in spec:
+        return [spec["constant"]]
+    otherwise = spec.get("otherwise", "reject")
+    return [*spec.get("map", {}).values(), *([] if otherwise in ("reject", "keep", "missing") else [otherwise])]
 
 
 def value_name(value: dict[str, Any], index: int) -> str:
@@ -197,8 +205,7 @@ def _check_codes(checker: Checker, path: Path, key: str, merged: dict[str, Any],
     if spec is None:
         checker.report(path, f"{key} is missing", f"set {key}: on the value or on the output")
         return
-    given = [spec] if isinstance(spec, str) else [spec["constant"]] if "constant" in spec else list(spec.get("map", {}).values())
-    for code in given:
+    for code in [spec] if isinstance(spec, str) else mapped_codes(spec):
         if code is not None and code not in known:
             checker.report((*path, key), f"{code!r} is no code of {key}", nearest(str(code), known) + f" (dbt/seeds/{key}.csv)")
 
@@ -221,9 +228,12 @@ def _check_total_over(checker: Checker, path: Path, merged: dict[str, Any], axes
 
 def _check_period(checker: Checker, path: Path, needs_grain: bool) -> None:
     period = checker.at(path)
-    inherited = {**(checker.at((*path[:2], "period")) or {}), **period}
-    checker.one_of(path, inherited, ("column", "constant", "file_name", "join"), "the period")
-    if "format" not in inherited and "constant" not in inherited:
+    base = dict(checker.at((*path[:2], "period")) or {})
+    if set(period) & set(_PERIOD_ORIGINS):
+        base = {key: value for key, value in base.items() if key not in _PERIOD_ORIGINS}
+    inherited = {**base, **period}
+    checker.one_of(path, inherited, _PERIOD_ORIGINS, "the period")
+    if "format" not in inherited and not {"constant", "published_at"} & set(inherited) and not checker.has_typed_source():
         checker.report(path, "the format of the period is missing", 'add format: "%Y-%m-%d" or the like')
     checker.formats((*path, "format"))
     if "file_name" in period:

@@ -40,6 +40,10 @@ class Checker:
                 return None
         return value
 
+    def has_typed_source(self) -> bool:
+        """Say whether a source holds typed columns (Parquet), whose times need no format."""
+        return any(source["format"]["type"] == "parquet" for source in self.document.data["sources"].values())
+
     def one_of(self, path: DocumentPath, mapping: Mapping[str, Any], keys: Iterable[str], what: str) -> str | None:
         """Return the one key present of several, or report that none or more than one is."""
         present = [key for key in keys if key in mapping]

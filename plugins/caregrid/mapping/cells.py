@@ -92,6 +92,8 @@ def _mapped(raw: pl.Series, missing: pl.Series, spec: dict[str, Any]) -> tuple[p
     otherwise = spec.get("otherwise", "reject")
     if otherwise == "keep":
         mapped = mapped.zip_with(~other, raw)
+    elif otherwise not in ("reject", "missing"):
+        mapped = mapped.set(other, otherwise)
     return mapped, other if otherwise == "reject" else pl.repeat(False, len(raw), dtype=pl.Boolean, eager=True)
 
 

@@ -101,6 +101,12 @@ def _walk(spec: Any, path: str, optional: bool = False) -> Iterator[Need]:
                         yield from _plain(inner, f"{here}.extra.{extra}", True)
                 else:
                     yield from _plain(field, f"{here}.{name}", True)
+        elif key in ("value", "assumed") and ".published_at" in path + ".":
+            continue
+        elif key == "value" and (path.endswith(".known_at") or path.endswith(".observed_at")):
+            continue
+        elif key in ("valid_from", "valid_to") and isinstance(value, str) and ".identifiers" in path:
+            continue
         elif key in ("value", "valid_from", "valid_to", "reporting_units", "is_provisional") or path.endswith((".fields", ".extra")):
             if key == "extra":
                 yield from _walk(value, here, optional)

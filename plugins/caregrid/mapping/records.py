@@ -63,6 +63,8 @@ def _candidate(table: Table, output: Output, contract: Contract, entry: dict[str
         identifiers = _identifiers(table, output)
         problems += identifiers.problems
         columns.append(identifiers.series.rename("identifiers"))
+    if "country_code" in contract.fields:  # of the facility; the place has its own, which stands in
+        columns = _one_country(columns, specs)
     frame = pl.DataFrame(columns).with_columns(
         *literals,
         pl.lit(table.context.published_at).alias("published_at"),
@@ -72,9 +74,17 @@ def _candidate(table: Table, output: Output, contract: Contract, entry: dict[str
     return Candidate(name, frame, problems, filtered)
 
 
+def _one_country(columns: list[pl.Series], specs: dict[str, Any]) -> list[pl.Series]:
+    of_place, of_facility = (column for column in columns if column.name == "country_code")
+    chosen = of_facility.fill_null(of_place) if "country_code" in specs else of_place
+    return [*(column for column in columns if column.name != "country_code"), chosen]
+
+
 def _known_is_assumed(table: Table, output: Output) -> bool:
     spec = output.spec.get("known_at") or table.source.known_at
-    return "period_end_plus" in spec or bool(spec.get("assumed")) or ("published_at" in spec and table.context.published_at_is_assumed)
+    if "period_end_plus" in spec and "period" in output.spec:
+        return True
+    return bool(spec.get("assumed")) or (bool({"published_at", "period_end_plus"} & set(spec)) and table.context.published_at_is_assumed)
 
 
 def _period_source(spec: dict[str, Any]) -> str:
@@ -178,7 +188,7 @@ def _identifiers(table: Table, output: Output) -> Cell:
         columns.append(cell.series)
         problems += cell.problems
         for key in ("valid_from", "valid_to"):
-            day = date_cell(table, entry[key], f"identifiers[{index}].{key}") if key in entry else Cell(table.repeat(None, pl.Date))
+            day = date_cell(table, normal(entry[key], "constant"), f"identifiers[{index}].{key}") if key in entry else Cell(table.repeat(None, pl.Date))
             columns.append(day.series)
             problems += day.problems
 

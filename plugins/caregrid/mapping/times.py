@@ -152,9 +152,10 @@ def _in_order(
 def known_at_cell(table: Table, own: dict[str, Any] | None, period: list[pl.Series] | None) -> Cell:
     """Return when each row was known, in UTC: as the output says, else as its source does."""
     spec = own or dict(table.source.known_at)
+    if "period_end_plus" in spec and period is None:  # a contract without periods is known when it is published
+        spec = {"published_at": True}
     if "period_end_plus" in spec:
-        if period is None:
-            raise ValueError("period_end_plus needs a period")
+        assert period is not None
         lag = parse_duration(spec["period_end_plus"])
         return Cell((period[1] + lag).rename("known_at"))
     if "published_at" in spec:

@@ -1,0 +1,62 @@
+"""Checks of a feed that need polars: do its SQL expressions compile, and do they make sense with their columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from caregrid.feeds.document import Path as DocumentPath
+from caregrid.feeds.document import read_document
+from caregrid.feeds.problems import Problem, dotted
+from caregrid.mapping.table import compiled, expression_columns
+
+_CONDITIONS = ("where", "when")
+
+
+def expression_problems(file: Path) -> list[Problem]:
+    """Return every SQL expression of a feed's YAML that does not compile, with its line."""
+    document = read_document(file.read_text(encoding="utf-8"))
+    problems: list[Problem] = []
+
+    def visit(value: Any, path: DocumentPath) -> None:
+        if isinstance(value, dict):
+            for key, item in value.items():
+                if key in ("expr", *_CONDITIONS) and isinstance(item, str):
+                    numeric = key == "expr" and value.get("as") != "text" and _is_number(path)
+                    fault = _fault(item, condition=key in _CONDITIONS, numeric=numeric)
+                    if fault:
+                        at = (*path, key)
+                        problems.append(Problem(file, document.line_of(at), dotted(at), f"{item!r}: {fault}",
+                                                'write SQL over the column names; put names with spaces in double quotes, '
+                                                "text in single quotes"))
+                else:
+                    visit(item, (*path, key))
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                visit(item, (*path, index))
+
+    visit(document.data.get("outputs"), ("outputs",))
+    return sorted(problems)
+
+
+def _is_number(path: DocumentPath) -> bool:
+    """Say whether an expression at this path makes a number: a value of a measure, or a numeric field."""
+    numeric_fields = {"value", "numerator", "denominator", "benchmark", "latitude", "longitude", "quantile"}
+    return path[-2:-1] == ("values",) or path[-1] in numeric_fields or path[-1] == "reporting_units"
+
+
+def _fault(expression: str, *, condition: bool, numeric: bool) -> str:
+    try:
+        columns = expression_columns(expression)
+        kind = pl.Float64 if numeric else pl.String
+        frame = pl.DataFrame({name: pl.Series([None], dtype=kind) for name in columns or ("",)})
+        result = frame.select(compiled(expression).alias("result"))["result"]
+    except Exception as error:
+        return f"it does not compile: {str(error).splitlines()[0]}"
+    if condition and result.dtype not in (pl.Boolean, pl.Null):
+        return "it is no condition"
+    if numeric and not (result.dtype.is_numeric() or result.dtype == pl.Null):
+        return "it makes no number; its columns are numbers here (as: text takes them as text)"
+    return ""
