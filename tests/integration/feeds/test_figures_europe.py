@@ -11,12 +11,11 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from pyproj import Transformer
-
 from caregrid.feeds import load_feed
 from caregrid.landing.addresses import addresses
 from caregrid.mapping import inspect_file, map_batch, members, read
 from caregrid.paths import feeds_base
+from pyproj import Transformer
 
 MIRROR = feeds_base()
 pytestmark = [
