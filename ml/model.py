@@ -48,7 +48,7 @@ class QuantileModel:
         if not len(series):
             return np.zeros((0, len(self.quantiles)))
         rows = maker.rows(series, origin, horizon)
-        said = np.stack([booster.predict(rows.x) for booster in self.boosters], axis=1)
+        said = np.stack([booster.predict(rows.x, num_threads=1) for booster in self.boosters], axis=1)
         offsets = self.offsets.get(maker.spine.feed, self.offsets[""])
         said = said + offsets[band(horizon, self.horizon)]
         values = rows.level[:, None] + rows.scale[:, None] * said

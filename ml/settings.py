@@ -48,7 +48,7 @@ class Settings:
         rows: training rows per grain at most, drawn by seed.
         backtest_rows: the same for the fits of the back-test.
         rounds, leaves, learning_rate, bins: LightGBM's.
-        threads: fixed, because sums over threads must come out the same again.
+        workers: boosters trained at once, each on one thread; no number depends on it.
         series_per_feed: series per feed and grain that take part in training and back-test; None takes all.
         seed: of every draw.
         grains: settings per model grain (hour holds instants too).
@@ -62,7 +62,7 @@ class Settings:
     leaves: int
     learning_rate: float
     bins: int
-    threads: int
+    workers: int
     series_per_feed: int | None
     seed: int
     grains: dict[str, GrainSettings]
@@ -104,7 +104,7 @@ WHOLE = Settings(
     leaves=31,
     learning_rate=0.08,
     bins=127,
-    threads=2,
+    workers=2,
     series_per_feed=None,
     seed=20250131,
     grains={

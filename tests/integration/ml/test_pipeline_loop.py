@@ -29,9 +29,12 @@ insert into core.dim_measure values ('occupied', 'stock', true), ('staffed_capac
     ('arrivals', 'flow', true);
 """
 
+SERIES = """insert into core.dim_series
+    values (%s, 'wards', %s, %s, %s, %s, %s, 'day', '{}', '{}', 'America/Toronto')"""
+
 
 def _fill(connection: psycopg.Connection[Any]) -> None:
-    """Write 14 wards with a weekly wave over 200 days, two known a day late, and one series that is too short."""
+    """Write 14 wards with a weekly wave over 200 days, half known a day late, and one too short series."""
     draws = np.random.default_rng(7)
     first = datetime(2023, 12, 1, tzinfo=UTC)
     with connection.cursor() as cursor:
@@ -39,16 +42,8 @@ def _fill(connection: psycopg.Connection[Any]) -> None:
         for ward in range(14):
             cursor.execute("insert into core.dim_place values (%s, 'facility', 'CA')", (ward,))
             for series_id, measure in ((ward * 2 + 1, "occupied"), (ward * 2 + 2, "staffed_capacity")):
-                cursor.execute(
-                    "insert into core.dim_series values (%s, 'wards', %s, 'bed', %s, 'snapshot', 'beds',
-                    'day', '{}',"
-                    " '{}', 'America/Toronto')",
-                    (series_id, ward, measure),
-                )
-        cursor.execute(
-            "insert into core.dim_series values (99, 'wards', 0, 'emergency_department', 'arrivals', 'count',"
-            " 'persons', 'day', '{}', '{}', 'America/Toronto')"
-        )
+                cursor.execute(SERIES, (series_id, ward, "bed", measure, "snapshot", "beds"))
+        cursor.execute(SERIES, (99, 0, "emergency_department", "arrivals", "count", "persons"))
         with cursor.copy("copy core.fct_usage from stdin") as stream:
             for ward in range(14):
                 level = 20.0 + 5 * ward
@@ -141,8 +136,8 @@ def test_forecast_begins_after_the_last_known_day_in_local_time(
 ) -> None:
     first = _one(
         filled,
-        "select min(period_start), min(period_end), bool_and(value >= 0) from model_output.forecast where
-        horizon = 1",
+        """select min(period_start), min(period_end), bool_and(value >= 0)
+           from model_output.forecast where horizon = 1""",
     )
     # 200 days from 2023-12-01; Toronto keeps summer time in June, so local midnight is 04:00 UTC.
     assert first == (datetime(2024, 6, 18, 4, tzinfo=UTC), datetime(2024, 6, 19, 4, tzinfo=UTC), True)
@@ -151,10 +146,10 @@ def test_forecast_begins_after_the_last_known_day_in_local_time(
 @pytest.mark.integration
 def test_short_series_is_left_out_with_its_reason(filled: Any, scored: pipeline.ScoreResult) -> None:
     found = _one(
-        filled, "select reason, detail from model_output.series_left_out where run_id = %s and series_id =
-        99",
+        filled,
+        "select reason, detail from model_output.series_left_out where run_id = %s and series_id = 99",
         scored.run_id,
-    )  # fmt: skip
+    )
     assert found == ("fewer_than_two_seasons", "5 observed of 14 days needed")
 
 
