@@ -49,6 +49,7 @@ class Evaluation:
         fired: subjects that began to fire, by rule; resolved: those that ceased; firing: those that fire now.
         messages_sent: messages by channel; events_sent: changes of state in them.
         failures: what could not be sent; the next evaluation tries again.
+        broken: rules that could not be evaluated, and why; the others were.
     """
 
     as_of: datetime
@@ -58,6 +59,7 @@ class Evaluation:
     messages_sent: dict[str, int] = field(default_factory=dict)
     events_sent: dict[str, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+    broken: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
 
@@ -110,7 +112,7 @@ def _changes(
     for rule in rules:
         states = before.get(rule.rule, {})
         firing = {subject for subject, state in states.items() if state.is_firing}
-        for condition in SEERS[rule.kind](connection, rule, moments, states):
+        for condition in _seen(connection, rule, moments, states, result):
             was_firing = condition.subject in firing
             if condition.holds == was_firing or (condition.holds and not condition.may_start):
                 continue
@@ -123,6 +125,22 @@ def _changes(
             result.firing[rule.rule] = len(firing)
     events += _withdrawn({rule.rule for rule in rules}, before, moments, channels, evaluation, result)
     return events
+
+
+def _seen(
+    connection: psycopg.Connection[Any],
+    rule: Rule,
+    moments: Moments,
+    states: dict[str, State],
+    result: Evaluation,
+) -> list[Condition]:
+    """Return what a rule sees; one that cannot look says so in `result` and its states stay as they were."""
+    try:
+        with connection.transaction():
+            return SEERS[rule.kind](connection, rule, moments, states)
+    except Exception as error:  # one rule's trouble must not silence the others
+        result.broken[rule.rule] = f"{type(error).__name__}: {error}"
+        return []
 
 
 def _withdrawn(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -12,7 +13,9 @@ from caregrid.alerts.condition import Condition, State, ask
 from caregrid.alerts.moment import Moments
 from caregrid.alerts.names import Words
 from caregrid.alerts.rules import Rule
+from caregrid.errors import CareGridError
 
+log = logging.getLogger(__name__)
 States = Mapping[str, State]
 # A refusal older than this is history, not news.
 REMEMBERED = timedelta(days=30)
@@ -94,13 +97,19 @@ def expected_feeds(connection: psycopg.Connection[Any]) -> list[dict[str, Any]]:
     ).fetchall()
     if rows:
         return [dict(zip(columns, row, strict=True)) for row in rows if row[4] is not None]
-    from caregrid.feeds import load_feeds
+    from caregrid.feeds import feed_files, load_feed
 
     found = []
-    for name, feed in load_feeds().items():
+    for file in feed_files():
+        try:
+            feed = load_feed(file)
+        except CareGridError as error:
+            # `caregrid feeds check` tells its author; the other feeds are still watched.
+            log.warning("%s is not watched: %s", file.stem, error)
+            continue
         if feed.expected_every:
             every, tolerance = _interval(connection, feed.expected_every, feed.lateness_tolerance)
-            values = (name, feed.title["en"], feed.title["zh"], feed.timezone, every, tolerance)
+            values = (feed.name, feed.title["en"], feed.title["zh"], feed.timezone, every, tolerance)
             found.append(dict(zip(columns, values, strict=True)))
     return found
 

@@ -42,7 +42,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     result = evaluate(options.as_of)
     for name, value in asdict(result).items():
         print(f"{name}: {value}")
-    return 1 if result.failures else 0
+    return 1 if result.failures or result.broken else 0
 
 
 def _check(options: argparse.Namespace) -> int:

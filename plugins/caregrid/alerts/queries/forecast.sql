@@ -56,5 +56,5 @@ left join lateral (
 ) as capacity on true
 where series.dimensions @> %(dimensions)s
     and place.place_level = any(%(place_levels)s)
-    and (%(services)s = '{}' or series.service_or_resource = any(%(services)s))
-    and (%(feeds)s = '{}' or series.feed = any(%(feeds)s))
+    and (cardinality(%(services)s::text[]) = 0 or series.service_or_resource = any(%(services)s))
+    and (cardinality(%(feeds)s::text[]) = 0 or series.feed = any(%(feeds)s))

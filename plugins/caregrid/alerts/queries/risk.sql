@@ -37,4 +37,4 @@ from worst
 join canonical.series using (series_id)
 join canonical.place on place.place_id = worst.place_id
 left join canonical.latest using (series_id)
-where %(feeds)s = '{}' or series.feed = any(%(feeds)s)
+where cardinality(%(feeds)s::text[]) = 0 or series.feed = any(%(feeds)s)

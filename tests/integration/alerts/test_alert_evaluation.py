@@ -1,0 +1,287 @@
+"""What makes an alert begin and end, on a real database; and that nothing is told twice."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from caregrid.alerts import moment
+
+pytestmark = pytest.mark.integration
+
+NOW = datetime(2025, 3, 3, 12, tzinfo=UTC)  # of the fixture `stage`
+HOUR = timedelta(hours=1)
+STALE = """
+rules:
+  - {rule: silent, kind: stale_feed, severity: critical, name: {en: "Feed fell silent", zh: "数据源中断"}}
+"""
+GATE = """
+rules:
+  - {rule: refused, kind: failed_gate, counts: refusals, severity: critical, name: {en: Refused, zh: "拒绝"}}
+  - {rule: warned, kind: failed_gate, counts: warnings, severity: information, name: {en: Warned, zh: "警告"}}
+"""
+FULL = """
+rules:
+  - rule: full
+    kind: observed
+    name: {en: "Over capacity", zh: "超容量"}
+    severity: critical
+    measure: occupied
+    of: capacity
+    above: 1.2
+    resolve_at: 1.0
+    top: 2
+"""
+
+
+def test_silent_feed_alerts_once_and_resolves_once(stage: Any) -> None:
+    stage.write_rules(STALE)
+    stage.add_feed("beds", HOUR, 2 * HOUR)
+    stage.add_feed("on_time", HOUR, 2 * HOUR)
+    stage.add_feed("never_came", HOUR, 2 * HOUR)
+    now = NOW
+    stage.add_load("beds", now - 4 * HOUR)
+    stage.add_load("on_time", now - 3 * HOUR)
+    first = stage.evaluate()
+    assert first.fired == {"silent": 1}
+    assert stage.events() == [("silent", "feed:beds", "firing")]
+    (message,) = stage.outbox()
+    assert "数据源 beds" in message["body"]
+    assert "Feed beds" in message["body"]
+    assert "4 hours ago (allowed 3 hours)" in message["body"]
+    assert "/dags/ingest_beds" in message["body"]
+
+    again = stage.evaluate()
+    assert (again.fired, again.messages_sent, again.firing) == ({}, {}, {"silent": 1})
+    assert len(stage.outbox()) == 1
+
+    stage.add_load("beds", now)
+    assert stage.evaluate().resolved == {"silent": 1}
+    assert stage.evaluate().resolved == {}
+    assert stage.events()[-1] == ("silent", "feed:beds", "resolved")
+    assert [line["type"] for line in stage.outbox()] == ["failure", "success"]
+
+
+def test_silence_is_seen_by_the_clock_alone(stage: Any) -> None:
+    stage.write_rules(STALE)
+    stage.add_feed("beds", HOUR, 2 * HOUR)
+    now = NOW
+    stage.add_load("beds", now)
+    assert stage.evaluate(now + 3 * HOUR).fired == {}
+    assert stage.evaluate(now + 3 * HOUR + timedelta(seconds=1)).fired == {"silent": 1}
+
+
+def test_feed_has_a_now_of_its_own(stage: Any) -> None:
+    stage.write_rules(STALE)
+    now = NOW
+    for feed in ("beds", "sim_late", "sim_on_time"):
+        stage.add_feed(feed, HOUR, 2 * HOUR)
+    stage.add_load("beds", now - timedelta(days=400))
+    stage.add_load("sim_late", now - timedelta(days=5))
+    stage.add_load("sim_on_time", now)
+    moment.declare({"*": "latest", "sim_*": now.isoformat()})
+    assert stage.evaluate(None).fired == {"silent": 1}
+    assert stage.events() == [("silent", "feed:sim_late", "firing")]
+    (as_of,) = stage.sql("select as_of from action.alert_event")
+    assert as_of == (now,)
+
+
+def test_refused_load_alerts_and_is_over_when_a_later_file_passes(stage: Any) -> None:
+    stage.write_rules(GATE)
+    now = NOW
+    load_id = stage.add_load("beds", now - HOUR, "refused", "rows_at_least: nothing came")
+    assert stage.evaluate().fired == {"refused": 1}
+    (message,) = stage.outbox()
+    assert "nothing came" in message["body"]
+    assert "/data_docs/" in message["body"]
+    assert stage.evaluate().messages_sent == {}
+    stage.add_load("beds", now)
+    assert stage.evaluate().resolved == {"refused": 1}
+    assert stage.evaluate().fired == {}
+    assert stage.events() == [
+        ("refused", f"load:{load_id}", "firing"),
+        ("refused", f"load:{load_id}", "resolved"),
+    ]
+
+
+def test_refused_load_is_told_even_when_a_later_file_passed_already(stage: Any) -> None:
+    stage.write_rules(GATE)
+    now = NOW
+    stage.add_load("beds", now - HOUR, "refused", "bad")
+    stage.add_load("beds", now)
+    assert stage.evaluate().fired == {"refused": 1}
+
+
+def test_refused_load_is_over_when_it_is_superseded(stage: Any) -> None:
+    stage.write_rules(GATE)
+    load_id = stage.add_load("beds", NOW, "refused", "bad")
+    stage.evaluate()
+    stage.sql("update raw.load set status = 'superseded' where load_id = %s", load_id)
+    assert stage.evaluate().resolved == {"refused": 1}
+
+
+def test_unreadable_file_alerts(stage: Any) -> None:
+    stage.write_rules(GATE)
+    stage.add_load("beds", NOW)
+    stage.sql(
+        "insert into rejected.file (file_id, feed, mapping_version, code, reason)"
+        " select file_id, feed, 'v0', 'html', 'a web page' from landing.file"
+    )
+    assert stage.evaluate().fired == {}  # the same file was accepted under another mapping
+    stage.sql("update raw.load set status = 'staged', accepted_at = null")
+    assert stage.evaluate().fired == {"refused": 1}
+    assert "a web page" in stage.outbox()[-1]["body"]
+
+
+def test_warning_of_a_gate_alerts_until_the_next_load_is_clean(stage: Any) -> None:
+    stage.write_rules(GATE)
+    now = NOW
+    stage.add_gate_result(stage.add_load("beds", now - HOUR), "warning", False)
+    assert stage.evaluate().fired == {"warned": 1}
+    stage.add_gate_result(stage.add_load("beds", now), "warning", True)
+    assert stage.evaluate().resolved == {"warned": 1}
+
+
+def test_failed_publication_alerts_until_the_next_one(stage: Any) -> None:
+    stage.write_rules(GATE)
+    query = (
+        "insert into ledger.build (kind, status, finished_at, reason) values ('warehouse', %s, now(), 'x')"
+        " returning build_id"
+    )
+    ((build_id,),) = stage.sql(query, "failed")
+    stage.add_gate_result(None, "critical", False, build_id)
+    assert stage.evaluate().fired == {"refused": 1}
+    assert stage.events() == [("refused", "marts", "firing")]
+    stage.sql(query, "published")
+    assert stage.evaluate().resolved == {"refused": 1}
+
+
+def test_threshold_on_a_share_of_capacity_with_a_way_back(stage: Any) -> None:
+    stage.write_rules(FULL)
+    for place, occupied in (("Hôpital A", 13), ("林口長庚", 20), ("C", 14), ("D", 10)):
+        stage.put_value(place, "capacity", 10)
+        stage.put_value(place, "occupied", occupied)
+    first = stage.evaluate()
+    assert first.fired == {"full": 3}
+    assert first.messages_sent == {"outbox": 1}
+    assert first.events_sent == {"outbox": 3}
+    (message,) = stage.outbox()
+    body = message["body"]
+    assert "• 林口長庚: Occupied, Emergency stretcher 20 / capacity 10 = 200% (threshold over 120%)" in body
+    assert "as of 2025-03-03 07:00 America/Toronto; new" in body
+    assert "… and 1 more" in body
+    assert "另有 1 项" in body
+    assert "首次出现" in body
+    assert "Hôpital A" not in body  # the two worst are named
+    assert {fact["label"] for fact in message["events"]} == {"Hôpital A", "林口長庚", "C"}
+
+    stage.put_value("C", "occupied", 11)  # between resolve_at and above: still firing
+    assert stage.evaluate().resolved == {}
+    stage.put_value("C", "occupied", 10)
+    assert stage.evaluate().resolved == {"full": 1}
+    stage.put_value("C", "occupied", 11)
+    assert stage.evaluate().fired == {}
+    stage.put_value("C", "occupied", 15)
+    assert stage.evaluate().fired == {"full": 1}
+    assert "again (last resolved" in stage.outbox()[-1]["body"]
+    assert "再次出现" in stage.outbox()[-1]["body"]
+
+
+def test_old_value_neither_fires_nor_resolves(stage: Any) -> None:
+    stage.write_rules(FULL)
+    now = NOW
+    stage.put_value("A", "capacity", 10)
+    stage.put_value("A", "occupied", 20)
+    stage.put_value("B", "capacity", 10, now - timedelta(days=3))
+    stage.put_value("B", "occupied", 20, now - timedelta(days=3))
+    assert stage.evaluate().fired == {"full": 1}
+    stage.put_value("A", "occupied", 1, now - timedelta(days=3))
+    assert stage.evaluate().resolved == {}
+
+
+def test_withdrawn_rule_resolves_what_it_left_firing(stage: Any) -> None:
+    stage.write_rules(FULL)
+    stage.put_value("A", "capacity", 10)
+    stage.put_value("A", "occupied", 20)
+    stage.evaluate()
+    stage.write_rules(STALE)
+    assert stage.evaluate().resolved == {"full": 1}
+    assert stage.evaluate().resolved == {}
+    assert "withdrawn" in stage.outbox()[-1]["body"]
+
+
+RISK = """
+rules:
+  - {rule: overload, kind: risk, severity: critical, above: 0.6, resolve_at: 0.4, horizon_at_most: 24,
+     name: {en: "New risk of overload", zh: "新增超负荷风险"}}
+"""
+_RUN = (
+    "insert into model_output.run (run_id, kind, model_name, model_version, made_at, as_of, known_at_cut,"
+    " code_version, lock_sha256, load_ids) values (%s, 'score', 'm', '1', %s, %s, %s, 'c', 'l', '{}')"
+)
+_RISK = (
+    "insert into model_output.risk (run_id, series_id, place_id, horizon, period_end, capacity,"
+    " capacity_series_id, probability, is_over_now, made_at, known_at)"
+    " select %s, series_id, place_id, %s, %s, 10, series_id, %s, %s, %s, %s from canonical.series"
+    " where series_id = %s"
+)
+_FORECAST = (
+    "insert into model_output.forecast (run_id, series_id, period_start, period_end, horizon, quantile,"
+    " value, made_at, known_at) values (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+)
+
+
+def test_risk_fires_for_what_is_new_and_names_the_highest(stage: Any) -> None:
+    stage.write_rules(RISK)
+    now = NOW
+    stage.sql(_RUN, "old", now - HOUR, now, now)
+    stage.sql(_RUN, "new", now, now, now)
+    new, full, low = (stage.put_value(place, "occupied", 9) for place in ("New", "Full", "Low"))
+    for run, series, horizon, probability, is_over in (
+        ("old", low, 12, 0.99, False),
+        ("new", new, 12, 0.5, False),
+        ("new", new, 24, 0.8, False),
+        ("new", new, 36, 0.99, False),
+        ("new", full, 12, 1.0, True),
+        ("new", low, 12, 0.1, False),
+    ):
+        until = now + horizon * HOUR
+        stage.sql(_RISK, run, horizon, until, probability, is_over, now, now, series)
+    assert stage.evaluate().fired == {"overload": 1}
+    assert stage.events() == [("overload", f"series:{new}", "firing")]
+    body = stage.outbox()[0]["body"]
+    assert "exceeds capacity 10 by 2025-03-04 07:00 America/Toronto with probability 80%" in body
+    assert "概率 80%" in body
+
+
+def test_materialised_risk_goes_on_firing(stage: Any) -> None:
+    stage.write_rules(RISK)
+    now = NOW
+    series = stage.put_value("New", "occupied", 9)
+    for run, made_at, probability, is_over in (("one", now - HOUR, 0.9, False), ("two", now, 1.0, True)):
+        stage.sql(_RUN, run, made_at, now, now)
+        stage.sql(_RISK, run, 12, now + HOUR, probability, is_over, made_at, now, series)
+        result = stage.evaluate()
+        assert result.firing == {"overload": 1}
+    assert result.resolved == {}
+
+
+def test_forecast_beyond_capacity_fires(stage: Any) -> None:
+    stage.write_rules(
+        FULL.replace("kind: observed", "kind: forecast").replace(
+            "top: 2", "quantile: 0.9\n    horizon_at_most: 3"
+        )
+    )
+    now = NOW
+    stage.sql(_RUN, "run", now, now, now)
+    rising, already = (stage.put_value(place, "occupied", value) for place, value in (("Up", 9), ("Now", 20)))
+    for place in ("Up", "Now"):
+        stage.put_value(place, "capacity", 10)
+    for series in (rising, already):
+        for horizon, quantile, value in ((1, 0.9, 11), (2, 0.9, 14), (4, 0.9, 99), (2, 0.5, 99)):
+            start = now + horizon * HOUR
+            stage.sql(_FORECAST, "run", series, start, start, horizon, quantile, value, now, now)
+    assert stage.evaluate().fired == {"full": 1}
+    assert stage.events() == [("full", f"series:{rising}", "firing")]
+    assert "expected 14 / capacity 10 = 140%" in stage.outbox()[0]["body"]
