@@ -184,6 +184,8 @@ def evaluate_alerts() -> dict[str, Any]:
 
     result = _plain(evaluate())
     log.info("%s", result)
+    if result["broken"]:
+        raise CareGridError(f"rules that could not be evaluated: {result['broken']}")
     return result
 
 
