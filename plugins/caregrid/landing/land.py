@@ -190,7 +190,7 @@ def _describe(
 def _inspect(
     feed: Feed, source: Source, address: Address, content: _Content, member: str
 ) -> tuple[FileContext | None, UnreadableFile | None]:
-    name = manifest.name_in(address.uri)
+    name = manifest.name_in(address.uri, member)
     try:
         context = inspect_file(
             feed,

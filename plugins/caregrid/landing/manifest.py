@@ -37,13 +37,14 @@ class LandedFile:
 
     @property
     def file_name(self) -> str:
-        """Return the name it was published under."""
-        return name_in(self.uri)
+        """Return the name it was published under; that of a member follows the archive's."""
+        return name_in(self.uri, self.member)
 
 
-def name_in(uri: str) -> str:
-    """Return the file name at the end of an address."""
-    return unquote(Path(urlsplit(uri).path).name)
+def name_in(uri: str, member: str = "") -> str:
+    """Return the file name at the end of an address, and the member's after it: archive.zip/2025/beds.csv."""
+    name = unquote(Path(urlsplit(uri).path).name)
+    return f"{name}/{member}" if member else name
 
 
 def content(file: LandedFile) -> Path:

@@ -148,9 +148,7 @@ def _stage_one(
         else:
             _add(connection, load_id, summary)
     if problem is not None:
-        summary.failures.append(
-            f"{file.file_name}{' ' + file.member if file.member else ''}: {problem.reason}"
-        )
+        summary.failures.append(f"{file.file_name}: {problem.reason}")
     connection.commit()
 
 

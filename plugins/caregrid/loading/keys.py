@@ -34,6 +34,8 @@ class Layout:
 def _layout(contract: str) -> Layout:
     registry = "series" if "statistic" in ROW_COLUMNS[contract] else "place"
     replaced = {*PLACE_COLUMNS, *ORIGIN, *(SERIES_COLUMNS if registry == "series" else [])}
+    # A facility's country describes it, besides telling its place apart.
+    replaced -= {"country_code"} & set(contracts()[contract].fields)
     kept = [name for name in ROW_COLUMNS[contract] if name not in replaced]
     key = [LOCAL if name in ("place", "series") else name for name in contracts()[contract].key]
     return Layout(

@@ -80,7 +80,7 @@ def show(load_id: int, line: int, feed_name: str | Path | None = None) -> dict[s
                 given,
             ).fetchall()
     return {
-        "file": f"{file.uri}{'!' + file.member if file.member else ''}",
+        "file": f"{file.uri}/{file.member}" if file.member else file.uri,
         "status": found.status,
         "record": records[line],
         "rows": {contract: made for contract, made in rows.items() if made},

@@ -46,9 +46,7 @@ class Spill:
         """Keep mapped rows (columns of ROW_COLUMNS) of the output with this number."""
         if not rows.height:
             return
-        beside = [name for name in rows.columns if name not in (*PLACE, *SERIES_KEY, *ORIGIN)]
-        if self.layout.registry == "place":
-            beside = [name for name in rows.columns if name not in (*PLACE, *ORIGIN)]
+        beside = [name for name in (*self.layout.key, *self.layout.values) if name != LOCAL]
         frame = rows.select(
             pl.int_range(self.rows, self.rows + rows.height, dtype=pl.UInt32).alias(ROW),
             pl.lit(output, pl.UInt16).alias(OUTPUT),
@@ -105,8 +103,3 @@ class SpillRoom:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         shutil.rmtree(self._path, ignore_errors=True)
-
-
-def place_columns(table: pl.DataFrame) -> pl.DataFrame:
-    """Return the columns of a table of local ids that describe its places."""
-    return table.select(LOCAL, *PLACE)
