@@ -18,10 +18,14 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     listing.set_defaults(run=_list)
 
     check = actions.add_parser("check", help="every mistake in feeds' YAML: file, line, field and fix")
-    check.add_argument("files", nargs="*", metavar="FILE", help="YAML file or feed name; all feeds by default")
+    check.add_argument(
+        "files", nargs="*", metavar="FILE", help="YAML file or feed name; all feeds by default"
+    )
     check.set_defaults(run=_check)
 
-    attempt = actions.add_parser("try", help="the first mapped and rejected rows of each output, without loading")
+    attempt = actions.add_parser(
+        "try", help="the first mapped and rejected rows of each output, without loading"
+    )
     attempt.add_argument("feed", metavar="FILE|FEED", help="YAML file or feed name")
     attempt.add_argument("--rows", type=int, default=5, help="rows to show of each output (default 5)")
     attempt.add_argument("--source", help="only this source of the feed")
@@ -42,7 +46,9 @@ def _paths(names: list[str]) -> list[Path]:
 
     if not names:
         return feed_files()
-    paths = [Path(name) if Path(name).suffix in (".yml", ".yaml") else FEEDS_DIR / f"{name}.yml" for name in names]
+    paths = [
+        Path(name) if Path(name).suffix in (".yml", ".yaml") else FEEDS_DIR / f"{name}.yml" for name in names
+    ]
     for path in paths:
         if not path.is_file():
             raise CareGridError("there is no such file", where=str(path), fix="see: caregrid feeds list")
@@ -58,8 +64,14 @@ def _list(_options: argparse.Namespace) -> int:
     table = Table("feed", "name", "owner", "every", "contracts", "sources")
     for feed in load_feeds().values():
         contracts = ", ".join(dict.fromkeys(output.contract for output in feed.outputs))
-        table.add_row(feed.name, f"{feed.title['en']} {feed.title['zh']}", feed.owner_id, feed.expected_every or "once",
-                      contracts, ", ".join(feed.sources))
+        table.add_row(
+            feed.name,
+            f"{feed.title['en']} {feed.title['zh']}",
+            feed.owner_id,
+            feed.expected_every or "once",
+            contracts,
+            ", ".join(feed.sources),
+        )
     Console().print(table)
     return 0
 
@@ -93,5 +105,11 @@ def _try(options: argparse.Namespace) -> int:
         for problem in problems:
             print(problem)
         return 2
-    return preview(path, rows=options.rows, source_name=options.source, output_name=options.output,
-                   file=options.file, whole=options.all)
+    return preview(
+        path,
+        rows=options.rows,
+        source_name=options.source,
+        output_name=options.output,
+        file=options.file,
+        whole=options.all,
+    )

@@ -6,4 +6,15 @@ from caregrid.feeds.model import Feed, Format, Output, Source
 from caregrid.feeds.problems import Problem
 from caregrid.feeds.spec import check_file, feed_files, load_feed, load_feeds, parse_feed
 
-__all__ = ["Feed", "Format", "Output", "Problem", "Source", "check_file", "feed_files", "load_feed", "load_feeds", "parse_feed"]
+__all__ = [
+    "Feed",
+    "Format",
+    "Output",
+    "Problem",
+    "Source",
+    "check_file",
+    "feed_files",
+    "load_feed",
+    "load_feeds",
+    "parse_feed",
+]

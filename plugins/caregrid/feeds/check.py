@@ -26,7 +26,9 @@ def check_text(file: Path, text: str) -> list[Problem]:
     try:
         document = read_document(text)
     except BrokenYaml as error:
-        return [Problem(file, error.line, "", f"this is no YAML mapping: {error.message}", "correct the YAML")]
+        return [
+            Problem(file, error.line, "", f"this is no YAML mapping: {error.message}", "correct the YAML")
+        ]
     problems = schema_problems(file, document)
     if problems:
         return sorted(set(problems), key=lambda problem: (problem.line, problem.field))
@@ -41,12 +43,19 @@ def check_text(file: Path, text: str) -> list[Problem]:
 def _check_head(checker: Checker) -> None:
     data = checker.document.data
     if data["feed"] != checker.file.stem:
-        checker.report(("feed",), f"the feed is called {data['feed']!r}, its file {checker.file.name!r}",
-                       f"call the file {data['feed']}.yml")
+        checker.report(
+            ("feed",),
+            f"the feed is called {data['feed']!r}, its file {checker.file.name!r}",
+            f"call the file {data['feed']}.yml",
+        )
     try:
         ZoneInfo(data["timezone"])
     except (ValueError, OSError, KeyError):
-        checker.report(("timezone",), f"{data['timezone']!r} is no time zone", "use an IANA name, for example America/Toronto")
+        checker.report(
+            ("timezone",),
+            f"{data['timezone']!r} is no time zone",
+            "use an IANA name, for example America/Toronto",
+        )
     if data["schedule"] is not None:
         try:
             check_cron(data["schedule"])
@@ -55,27 +64,42 @@ def _check_head(checker: Checker) -> None:
     checker.duration(("expected_every",))
     checker.duration(("lateness_tolerance",))
     if data["expected_every"] is None and data["lateness_tolerance"] is not None:
-        checker.report(("lateness_tolerance",), "a one-off publication cannot be late", "set it to null, or give expected_every")
+        checker.report(
+            ("lateness_tolerance",),
+            "a one-off publication cannot be late",
+            "set it to null, or give expected_every",
+        )
     if data["expected_every"] is not None and data["lateness_tolerance"] is None:
-        checker.report(("lateness_tolerance",), "a feed that is expected has no tolerance", "give for example PT2H")
+        checker.report(
+            ("lateness_tolerance",), "a feed that is expected has no tolerance", "give for example PT2H"
+        )
 
 
 def _check_source(checker: Checker, path: DocumentPath) -> None:
     source = checker.at(path)
     form = source["format"]
     if not source.get("path") and not source.get("url"):
-        checker.report(path, "the source has neither path nor url", "give path: below the feeds' base directory, or url:")
+        checker.report(
+            path, "the source has neither path nor url", "give path: below the feeds' base directory, or url:"
+        )
     url = source.get("url")
     if url and not url.startswith("https://"):
         checker.report((*path, "url"), f"{url!r} is not https", "use https://; a local file is a path:")
     place = source.get("path")
     if place and (place.startswith("/") or ".." in Path(place).parts):
-        checker.report((*path, "path"), f"{place!r} leaves the feeds' base directory",
-                       "write it relative to CAREGRID_FEEDS_BASE, or as file:///…")
+        checker.report(
+            (*path, "path"),
+            f"{place!r} leaves the feeds' base directory",
+            "write it relative to CAREGRID_FEEDS_BASE, or as file:///…",
+        )
     try:
         codecs.lookup(form.get("encoding", "utf-8"))
     except LookupError:
-        checker.report((*path, "format", "encoding"), f"encoding {form['encoding']!r} is unknown", "use utf-8, utf-16, cp1252, latin-1, big5 …")
+        checker.report(
+            (*path, "format", "encoding"),
+            f"encoding {form['encoding']!r} is unknown",
+            "use utf-8, utf-16, cp1252, latin-1, big5 …",
+        )
     if form["type"] not in ("csv", "tsv"):
         for key in ("delimiter", "quote", "skip_rows", "header"):
             if key in form:
@@ -83,18 +107,33 @@ def _check_source(checker: Checker, path: DocumentPath) -> None:
     if "records" in form and form["type"] != "json":
         checker.report((*path, "format", "records"), "records belongs to json", "drop it")
     if form.get("header") is False:
-        checker.report((*path, "format", "header"), "without a header the columns have no names", "give header: [name, …]")
+        checker.report(
+            (*path, "format", "header"),
+            "without a header the columns have no names",
+            "give header: [name, …]",
+        )
     if form.get("thousands") is not None and form.get("thousands") == form.get("decimal", "."):
-        checker.report((*path, "format", "thousands"), "thousands and decimal are the same character", "correct one of them")
+        checker.report(
+            (*path, "format", "thousands"),
+            "thousands and decimal are the same character",
+            "correct one of them",
+        )
     seen: dict[str, str] = {}
     for key in ("missing", "suppressed", "not_applicable"):
         for token in source.get(key, []):
             if str(token) in seen:
-                checker.report((*path, key), f"{token!r} stands under {seen[str(token)]} and {key}", "keep it under one of them")
+                checker.report(
+                    (*path, key),
+                    f"{token!r} stands under {seen[str(token)]} and {key}",
+                    "keep it under one of them",
+                )
             seen[str(token)] = key
     if "published_at" not in source:
-        checker.report(path, "published_at is missing: nobody could tell when the file was published",
-                       "add published_at: {file_name: …, format: …}, {column: …}, {last_modified: true} or {value: …, assumed: true}")
+        checker.report(
+            path,
+            "published_at is missing: nobody could tell when the file was published",
+            "add published_at: {file_name: …, format: …}, {column: …}, {last_modified: true} or {value: …, assumed: true}",
+        )
     else:
         check_moment(checker, (*path, "published_at"), _PUBLISHED)
     if "known_at" in source:
@@ -113,13 +152,18 @@ def check_moment(checker: Checker, path: DocumentPath, origins: tuple[str, ...])
     if origin == "file_name":
         checker.regex((*path, "file_name"), groups=1)
     if origin == "value" and "assumed" not in moment and path[-1] == "published_at":
-        checker.report(path, "a fixed time of publication must say whether it is assumed", "add assumed: true")
+        checker.report(
+            path, "a fixed time of publication must say whether it is assumed", "add assumed: true"
+        )
     for key in ("period_end_plus", "plus"):
         checker.duration((*path, key))
     if origin == "period_end_plus":
         try:
             if parse_duration(moment["period_end_plus"]).total_seconds() <= 0:
-                checker.report((*path, "period_end_plus"), "a value would be known no later than its period's end",
-                               "give the publication lag, for example P4D")
+                checker.report(
+                    (*path, "period_end_plus"),
+                    "a value would be known no later than its period's end",
+                    "give the publication lag, for example P4D",
+                )
         except ValueError:
             pass

@@ -13,8 +13,19 @@ from caregrid.feeds.problems import Problem, dotted
 from caregrid.feeds.times import parse_duration
 
 ORIGINS = ("column", "columns", "constant", "expr", "join", "file_name", "project", "slots")
-NAMED_FORMATS = {"iso_week", "epi_week", "dhis2", "dhis2_week", "quarter", "roc_date", "roc_month", "iso8601",
-                 "unix_seconds", "YYYY", "YYYYQn"}
+NAMED_FORMATS = {
+    "iso_week",
+    "epi_week",
+    "dhis2",
+    "dhis2_week",
+    "quarter",
+    "roc_date",
+    "roc_month",
+    "iso8601",
+    "unix_seconds",
+    "YYYY",
+    "YYYYQn",
+}
 _DIRECTIVES = set("YmdHMSfybBpIjzT%")
 
 
@@ -44,7 +55,9 @@ class Checker:
         """Say whether a source holds typed columns (Parquet), whose times need no format."""
         return any(source["format"]["type"] == "parquet" for source in self.document.data["sources"].values())
 
-    def one_of(self, path: DocumentPath, mapping: Mapping[str, Any], keys: Iterable[str], what: str) -> str | None:
+    def one_of(
+        self, path: DocumentPath, mapping: Mapping[str, Any], keys: Iterable[str], what: str
+    ) -> str | None:
         """Return the one key present of several, or report that none or more than one is."""
         present = [key for key in keys if key in mapping]
         if len(present) == 1:
@@ -61,11 +74,18 @@ class Checker:
         try:
             compiled = re.compile(text)
         except re.error as error:
-            self.report(path, f"{text!r} is no regular expression: {error}", "correct it, for example 'er_(\\d{4}-\\d{2})'")
+            self.report(
+                path,
+                f"{text!r} is no regular expression: {error}",
+                "correct it, for example 'er_(\\d{4}-\\d{2})'",
+            )
             return
         if groups is not None and compiled.groups != groups:
-            self.report(path, f"{text!r} has {compiled.groups} groups, {groups} needed",
-                        "put brackets round the part that is the value")
+            self.report(
+                path,
+                f"{text!r} has {compiled.groups} groups, {groups} needed",
+                "put brackets round the part that is the value",
+            )
 
     def duration(self, path: DocumentPath) -> None:
         """Check an ISO 8601 duration."""
@@ -85,13 +105,19 @@ class Checker:
             if text in NAMED_FORMATS:
                 continue
             if "%" not in text:
-                self.report(here, f"{text!r} is no time format",
-                            f"write one like %Y-%m-%d, or one of {', '.join(sorted(NAMED_FORMATS))}")
+                self.report(
+                    here,
+                    f"{text!r} is no time format",
+                    f"write one like %Y-%m-%d, or one of {', '.join(sorted(NAMED_FORMATS))}",
+                )
                 continue
             for directive in re.findall(r"%(.|$)", text):
                 if directive not in _DIRECTIVES:
-                    self.report(here, f"%{directive} is no directive that is understood",
-                                "use %Y %y %m %d %j %H %I %p %M %S %f %b %B %z")
+                    self.report(
+                        here,
+                        f"%{directive} is no directive that is understood",
+                        "use %Y %y %m %d %j %H %I %p %M %S %f %b %B %z",
+                    )
 
     def cell(self, path: DocumentPath, allow_text: str = "column") -> None:
         """Check one mapping of a cell: text is a column (or a constant), a mapping has exactly one origin."""
@@ -102,10 +128,15 @@ class Checker:
         if "otherwise" in spec and "map" not in spec:
             self.report((*path, "otherwise"), "otherwise stands without a map", "add map:, or drop otherwise")
         if "status_map" in spec and "status_column" not in spec:
-            self.report((*path, "status_map"), "status_map stands without status_column", "add status_column:")
+            self.report(
+                (*path, "status_map"), "status_map stands without status_column", "add status_column:"
+            )
         if "status_column" in spec and "status_map" not in spec:
-            self.report((*path, "status_column"), "status_column stands without status_map",
-                        "add status_map: {flag: suppressed, …}")
+            self.report(
+                (*path, "status_column"),
+                "status_column stands without status_map",
+                "add status_map: {flag: suppressed, …}",
+            )
         if "extract" in spec:
             self.regex((*path, "extract"), groups=1)
         if origin == "file_name":
@@ -115,8 +146,12 @@ class Checker:
         if "plus" in spec:
             self.duration((*path, "plus"))
         if origin == "slots" and not ({"open", "closed"} & set(spec)):
-            self.report(path, "slots say neither what is open nor what is closed", "add open: [V] or closed: [N]")
+            self.report(
+                path, "slots say neither what is open nor what is closed", "add open: [V] or closed: [N]"
+            )
         if origin == "project":
             code = spec["project"].get("from", "")
             if not re.fullmatch(r"EPSG:\d+", str(code)):
-                self.report((*path, "project", "from"), f"{code!r} is no EPSG code", "write for example EPSG:27700")
+                self.report(
+                    (*path, "project", "from"), f"{code!r} is no EPSG code", "write for example EPSG:27700"
+                )

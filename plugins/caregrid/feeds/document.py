@@ -75,7 +75,9 @@ def _construct(node: Node, path: Path, lines: dict[Path, int]) -> Any:
                 raise BrokenYaml(f"key {key!r} stands twice", key_node.start_mark.line + 1)
             lines[(*path, key)] = key_node.start_mark.line + 1
             mapping[key] = _construct(value_node, (*path, key), lines)
-        for part_node in (part for other in merged for part in (other.value if isinstance(other, SequenceNode) else [other])):
+        for part_node in (
+            part for other in merged for part in (other.value if isinstance(other, SequenceNode) else [other])
+        ):
             for key, value in _construct(part_node, path, lines).items():
                 mapping.setdefault(key, value)
         return mapping

@@ -92,7 +92,9 @@ class Feed:
 
         outputs = [dict(output.spec) for output in self.outputs_of(source)]
         used = sorted({output.contract for output in self.outputs_of(source)})
-        described = {key: value for key, value in self.data["sources"][source].items() if key not in ("path", "url")}
+        described = {
+            key: value for key, value in self.data["sources"][source].items() if key not in ("path", "url")
+        }
         return {
             "timezone": self.timezone,
             "country": self.country,

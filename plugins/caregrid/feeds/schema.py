@@ -16,8 +16,15 @@ from caregrid.feeds.document import Path as DocumentPath
 from caregrid.feeds.problems import Problem, dotted, nearest
 
 SCHEMA_FILE = Path(__file__).with_name("schema.json")
-_WORDS = {"object": "a mapping", "array": "a list", "string": "text", "number": "a number",
-          "integer": "a whole number", "boolean": "true or false", "null": "null"}
+_WORDS = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "text",
+    "number": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "null": "null",
+}
 _PATTERNS = {
     "^[A-Z]{2}$": "use the two capital letters of ISO 3166-1, for example CA",
     "^[a-z][a-z0-9]*(_[a-z0-9]+)*$": "use lower_snake_case, for example qc_emergency_hourly",
@@ -32,8 +39,11 @@ def _validator() -> Draft202012Validator:
 
 def schema_problems(file: Path, document: Document) -> list[Problem]:
     """Return every violation of the schema, with its line."""
-    return [problem for error in _validator().iter_errors(document.data)
-            for problem in _problems(file, document, error)]
+    return [
+        problem
+        for error in _validator().iter_errors(document.data)
+        for problem in _problems(file, document, error)
+    ]
 
 
 def _problems(file: Path, document: Document, error: ValidationError) -> Iterator[Problem]:
@@ -54,8 +64,11 @@ def _problems(file: Path, document: Document, error: ValidationError) -> Iterato
                 yield problem(path, f"key {key!r} is missing", f"add {key}: …")
     elif error.validator == "type":
         wanted = [rule] if isinstance(rule, str) else rule
-        yield problem(path, f"{_shown(value)} is not what belongs here",
-                      "give " + " or ".join(_WORDS[word] for word in wanted))
+        yield problem(
+            path,
+            f"{_shown(value)} is not what belongs here",
+            "give " + " or ".join(_WORDS[word] for word in wanted),
+        )
     elif error.validator in ("enum", "const"):
         choices = rule if isinstance(rule, list) else [rule]
         yield problem(path, f"{_shown(value)} is not allowed", nearest(str(value), [str(c) for c in choices]))
@@ -63,7 +76,11 @@ def _problems(file: Path, document: Document, error: ValidationError) -> Iterato
         at = path if not isinstance(value, str) or path else path
         yield problem(at, f"{value!r} has the wrong form", _PATTERNS.get(rule, f"it must match {rule}"))
     elif error.validator in ("minItems", "minLength", "minProperties"):
-        yield problem(path, "it is empty" if not value else f"{_shown(value)} is too short", "fill it, or leave the key out")
+        yield problem(
+            path,
+            "it is empty" if not value else f"{_shown(value)} is too short",
+            "fill it, or leave the key out",
+        )
     else:
         yield problem(path, error.message, f"see docs/feeds.md; the schema says {error.validator}: {rule}")
 

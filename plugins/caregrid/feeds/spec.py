@@ -26,7 +26,9 @@ def load_feed(file: str | Path) -> Feed:
         path = FEEDS_DIR / f"{file}.yml"
     if not path.is_file():
         names = ", ".join(found.stem for found in feed_files()) or "none yet"
-        raise CareGridError(f"there is no feed {str(file)!r}", where=str(path), fix=f"feeds there are: {names}")
+        raise CareGridError(
+            f"there is no feed {str(file)!r}", where=str(path), fix=f"feeds there are: {names}"
+        )
     return _load(path, path.stat().st_mtime_ns)
 
 
@@ -59,7 +61,9 @@ def _load(path: Path, _modified: int) -> Feed:
 def _error(problems: list[Problem]) -> CareGridError:
     first, *others = problems
     more = "".join(f"\n{problem}" for problem in others)
-    return CareGridError(f"{first.field}: {first.message}", where=f"{first.file}:{first.line}", fix=f"{first.fix}{more}")
+    return CareGridError(
+        f"{first.field}: {first.message}", where=f"{first.file}:{first.line}", fix=f"{first.fix}{more}"
+    )
 
 
 def _build(file: Path, data: dict[str, Any]) -> Feed:

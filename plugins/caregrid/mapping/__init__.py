@@ -22,6 +22,14 @@ from caregrid.mapping.readers import members, read
 from caregrid.mapping.types import ROW_COLUMNS, FileContext, Mapped, RecordBatch, Reject, UnreadableFile
 
 __all__ = [
-    "ROW_COLUMNS", "FileContext", "Mapped", "RecordBatch", "Reject", "UnreadableFile",
-    "inspect_file", "map_batch", "members", "read",
+    "ROW_COLUMNS",
+    "FileContext",
+    "Mapped",
+    "RecordBatch",
+    "Reject",
+    "UnreadableFile",
+    "inspect_file",
+    "map_batch",
+    "members",
+    "read",
 ]

@@ -38,18 +38,26 @@ def normal(spec: Any, plain: str = "column") -> dict[str, Any]:
 def tokens(table: Table, spec: dict[str, Any]) -> dict[str, list[str]]:
     """Return the words that mean missing, suppressed and not_applicable here; '' is always missing."""
     source = table.source
-    found = {key: [str(token) for token in spec.get(key, getattr(source, key))]
-             for key in ("missing", "suppressed", "not_applicable")}
+    found = {
+        key: [str(token) for token in spec.get(key, getattr(source, key))]
+        for key in ("missing", "suppressed", "not_applicable")
+    }
     found["missing"] = list(dict.fromkeys(["", *found["missing"]]))
     return found
 
 
 def statuses(text: pl.Series, words: dict[str, list[str]], numbers: pl.Series | None = None) -> pl.Series:
     """Return the status of each cell by its words; a word that is a number also stands for its other spellings."""
-    result = pl.select(pl.when(text.is_in(words["missing"])).then(pl.lit("missing")).otherwise(pl.lit("reported"))).to_series()
+    result = pl.select(
+        pl.when(text.is_in(words["missing"])).then(pl.lit("missing")).otherwise(pl.lit("reported"))
+    ).to_series()
     for status in ("missing", "suppressed", "not_applicable"):
         mask = text.is_in(words[status]) if status != "missing" else None
-        values = [value for value in parse_numbers(pl.Series(words[status], dtype=pl.String), NumberStyle()).to_list() if value is not None]
+        values = [
+            value
+            for value in parse_numbers(pl.Series(words[status], dtype=pl.String), NumberStyle()).to_list()
+            if value is not None
+        ]
         if numbers is not None and values:
             equal = numbers.is_in(values).fill_null(False)
             mask = equal if mask is None else mask | equal
@@ -78,7 +86,9 @@ def text_cell(table: Table, spec: Any, name: str, *, plain: str = "column", iden
     if "map" in spec:
         text, unknown = _mapped(raw, missing, spec)
         if unknown.any():
-            problems.append(Problem(unknown, "unknown_code", name, "{value} is no code that the feed maps", raw))
+            problems.append(
+                Problem(unknown, "unknown_code", name, "{value} is no code that the feed maps", raw)
+            )
     return Cell(text, problems, status)
 
 
@@ -87,14 +97,21 @@ def _mapped(raw: pl.Series, missing: pl.Series, spec: dict[str, Any]) -> tuple[p
     keys = list(spec["map"])
     words = [None if value is None else _word(value) for value in spec["map"].values()]
     known = raw.is_in(keys)
-    mapped = raw.replace_strict(pl.Series(keys, dtype=pl.String), pl.Series(words, dtype=pl.String), default=None, return_dtype=pl.String)
+    mapped = raw.replace_strict(
+        pl.Series(keys, dtype=pl.String),
+        pl.Series(words, dtype=pl.String),
+        default=None,
+        return_dtype=pl.String,
+    )
     other = ~known & ~missing
     otherwise = spec.get("otherwise", "reject")
     if otherwise == "keep":
         mapped = mapped.zip_with(~other, raw)
     elif otherwise not in ("reject", "missing"):
         mapped = mapped.set(other, otherwise)
-    return mapped, other if otherwise == "reject" else pl.repeat(False, len(raw), dtype=pl.Boolean, eager=True)
+    return mapped, other if otherwise == "reject" else pl.repeat(
+        False, len(raw), dtype=pl.Boolean, eager=True
+    )
 
 
 def _word(value: Any) -> str:
@@ -110,9 +127,18 @@ def origin_text(table: Table, spec: dict[str, Any]) -> pl.Series:
         return table.evaluate(spec["expr"]).cast(pl.String).fill_null("").str.strip_chars()
     if "join" in spec:
         names = [table.resolve(part) for part in spec["join"]]
-        parts = pl.DataFrame([(table.text(part) if part else table.repeat("")).alias(str(index)) for index, part in enumerate(names)])
+        parts = pl.DataFrame(
+            [
+                (table.text(part) if part else table.repeat("")).alias(str(index))
+                for index, part in enumerate(names)
+            ]
+        )
         filled = parts.select(pl.all().replace("", None))
-        return filled.select(pl.concat_str(pl.all(), separator=spec.get("separator", " "), ignore_nulls=True)).to_series().fill_null("")
+        return (
+            filled.select(pl.concat_str(pl.all(), separator=spec.get("separator", " "), ignore_nulls=True))
+            .to_series()
+            .fill_null("")
+        )
     if "file_name" in spec:
         found = re.search(spec["file_name"], table.context.file_name)
         return table.repeat(found[1] if found else "")
@@ -123,8 +149,10 @@ def style_of(table: Table, spec: dict[str, Any]) -> NumberStyle:
     """Return how the numbers of a mapping are written: the source's format, overridden by `number:`."""
     form, own = table.source.format, spec.get("number", {})
     return NumberStyle(
-        decimal=own.get("decimal", form.decimal), thousands=own.get("thousands", form.thousands),
-        percent=own.get("percent", False), currency=own.get("currency"),
+        decimal=own.get("decimal", form.decimal),
+        thousands=own.get("thousands", form.thousands),
+        percent=own.get("percent", False),
+        currency=own.get("currency"),
     )
 
 
@@ -165,25 +193,35 @@ def _read_numbers(table: Table, spec: dict[str, Any], name: str) -> Cell:
         text, unknown = _mapped(raw, statuses(raw, words) != "reported", spec)
         text = text.fill_null("")
         if unknown.any():
-            problems.append(Problem(unknown, "unknown_code", name, "{value} is no code that the feed maps", raw))
+            problems.append(
+                Problem(unknown, "unknown_code", name, "{value} is no code that the feed maps", raw)
+            )
     numbers = parse_numbers(text, style_of(table, spec))
     status = statuses(text, words, numbers)
     reported = status == "reported"
     bad = reported & numbers.is_null()
     if bad.any():
-        problems.append(Problem(bad, "not_a_number", name, "{value} is no number as the feed writes them", raw))
+        problems.append(
+            Problem(bad, "not_a_number", name, "{value} is no number as the feed writes them", raw)
+        )
     return Cell(numbers.set(~reported, None), problems, status)
 
 
 def _expression(table: Table, spec: dict[str, Any], name: str) -> Cell:
     from caregrid.mapping.table import expression_columns
 
-    parts = {column: _read_numbers(table, {**_words_only(spec), "column": column}, f"{name} ({column})")
-             for column in expression_columns(spec["expr"])}
-    numbers = table.evaluate(spec["expr"], {column: cell.series for column, cell in parts.items()}).cast(pl.Float64)
+    parts = {
+        column: _read_numbers(table, {**_words_only(spec), "column": column}, f"{name} ({column})")
+        for column in expression_columns(spec["expr"])
+    }
+    numbers = table.evaluate(spec["expr"], {column: cell.series for column, cell in parts.items()}).cast(
+        pl.Float64
+    )
     infinite = ~numbers.is_finite().fill_null(True)
     numbers = numbers.set(infinite, None)
-    status = pl.select(pl.when(numbers.is_null()).then(pl.lit("missing")).otherwise(pl.lit("reported"))).to_series()
+    status = pl.select(
+        pl.when(numbers.is_null()).then(pl.lit("missing")).otherwise(pl.lit("reported"))
+    ).to_series()
     if infinite.any():
         status = status.set(infinite, "not_applicable")
     for word in ("not_applicable", "suppressed"):
@@ -206,14 +244,22 @@ def _apply_flags(table: Table, spec: dict[str, Any], cell: Cell, name: str) -> N
     known = {str(key): value for key, value in spec["status_map"].items()}
     unknown = (flags != "") & ~flags.is_in(list(known))
     if unknown.any():
-        cell.problems.append(Problem(unknown, "unknown_flag", name, f"the flag {{value}} in {column!r} is not in status_map", flags))
+        cell.problems.append(
+            Problem(
+                unknown, "unknown_flag", name, f"the flag {{value}} in {column!r} is not in status_map", flags
+            )
+        )
     for flag, status in known.items():
         if status in ("missing", "suppressed", "not_applicable"):
             mask = flags == flag
             cell.status = cell.status.set(mask, status)
             cell.series = cell.series.set(mask, None)
-            cell.problems = [Problem(problem.mask & ~mask, problem.code, problem.field, problem.message, problem.shown)
-                             if problem.code == "not_a_number" else problem for problem in cell.problems]
+            cell.problems = [
+                Problem(problem.mask & ~mask, problem.code, problem.field, problem.message, problem.shown)
+                if problem.code == "not_a_number"
+                else problem
+                for problem in cell.problems
+            ]
 
 
 def flag_cell(table: Table, spec: Any, name: str) -> Cell:
@@ -262,7 +308,9 @@ def date_cell(table: Table, spec: Any, name: str) -> Cell:
     found = by_unique([cell.series], compute, {"day": pl.Date, "error": pl.String}, memo)
     bad = found["error"].is_not_null()
     if bad.any():
-        cell.problems.append(Problem(bad, "unparseable_date", name, "{value} is no date the feed declares", cell.series))
+        cell.problems.append(
+            Problem(bad, "unparseable_date", name, "{value} is no date the feed declares", cell.series)
+        )
     return Cell(found["day"], cell.problems)
 
 
@@ -270,7 +318,15 @@ def moment_cell(table: Table, spec: dict[str, Any], name: str) -> Cell:
     """Return a moment in UTC, null where missing; `plus` is added."""
     column = table.resolve(spec["column"]) if "column" in spec else None
     formats = ["iso8601"] if column and table.typed(column) is not None else _formats(spec)
-    cell = text_cell(table, {key: value for key, value in spec.items() if key in ("column", "constant", "file_name", "map", "expr")}, name)
+    cell = text_cell(
+        table,
+        {
+            key: value
+            for key, value in spec.items()
+            if key in ("column", "constant", "file_name", "map", "expr")
+        },
+        name,
+    )
     plus = parse_duration(spec["plus"]) if "plus" in spec else None
     ambiguous = spec.get("ambiguous", "earliest")
 
@@ -283,8 +339,12 @@ def moment_cell(table: Table, spec: dict[str, Any], name: str) -> Cell:
             return None, error.code, str(error)
         return microseconds(moment + plus if plus else moment), None, None
 
-    memo = table.context.state.setdefault(("moment", table.feed.timezone, tuple(formats), spec.get("plus"), ambiguous), {})
-    found = by_unique([cell.series], compute, {"moment": UTC_TIME, "code": pl.String, "error": pl.String}, memo)
+    memo = table.context.state.setdefault(
+        ("moment", table.feed.timezone, tuple(formats), spec.get("plus"), ambiguous), {}
+    )
+    found = by_unique(
+        [cell.series], compute, {"moment": UTC_TIME, "code": pl.String, "error": pl.String}, memo
+    )
     for code in found["code"].drop_nulls().unique().to_list():
         mask = (found["code"] == code).fill_null(False)
         cell.problems.append(Problem(mask, code, name, "{value}", found["error"]))

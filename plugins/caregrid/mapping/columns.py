@@ -45,11 +45,21 @@ def needs_of_output(output: Output) -> list[Need]:
         elif key == "values":
             for index, entry in enumerate(value):
                 found += _walk(entry, f"{path}[{index}]")
-        elif key in ("fields", "identifiers", "dimensions", "period", "known_at", "observed_at", "total_over"):
+        elif key in (
+            "fields",
+            "identifiers",
+            "dimensions",
+            "period",
+            "known_at",
+            "observed_at",
+            "total_over",
+        ):
             found += _walk(value, path)
         elif key == "place":
             for part, spec in value.items():
-                found += _plain(spec, f"{path}.{part}", text_is_column=part in ("code", "name", "country_code"))
+                found += _plain(
+                    spec, f"{path}.{part}", text_is_column=part in ("code", "name", "country_code")
+                )
         else:
             found += _plain(value, path, text_is_column=key in ("reporting_units", "is_provisional"))
     return found
@@ -107,7 +117,9 @@ def _walk(spec: Any, path: str, optional: bool = False) -> Iterator[Need]:
             continue
         elif key in ("valid_from", "valid_to") and isinstance(value, str) and ".identifiers" in path:
             continue
-        elif key in ("value", "valid_from", "valid_to", "reporting_units", "is_provisional") or path.endswith((".fields", ".extra")):
+        elif key in ("value", "valid_from", "valid_to", "reporting_units", "is_provisional") or path.endswith(
+            (".fields", ".extra")
+        ):
             if key == "extra":
                 yield from _walk(value, here, optional)
             else:
@@ -121,15 +133,27 @@ def _walk(spec: Any, path: str, optional: bool = False) -> Iterator[Need]:
 def absent(needs: list[Need], columns: list[str]) -> list[Need]:
     """Return the needs that no column meets."""
     known = set(columns)
-    return [need for need in needs if not need.optional and not (
-        any(re.fullmatch(need.names[0], column) for column in columns) if need.pattern else known & set(need.names))]
+    return [
+        need
+        for need in needs
+        if not need.optional
+        and not (
+            any(re.fullmatch(need.names[0], column) for column in columns)
+            if need.pattern
+            else known & set(need.names)
+        )
+    ]
 
 
 def describe_absent(gone: list[Need], needs: list[Need], columns: list[str]) -> str:
     """Return the words for columns that are gone: which, what reads them, which are new, and what to do."""
     mentioned = {name for need in needs if not need.pattern for name in need.names}
     patterns = [need.names[0] for need in needs if need.pattern]
-    new = [column for column in columns if column not in mentioned and not any(re.fullmatch(p, column) for p in patterns)]
+    new = [
+        column
+        for column in columns
+        if column not in mentioned and not any(re.fullmatch(p, column) for p in patterns)
+    ]
     words: list[str] = []
     first: dict[tuple[str, ...], str] = {}
     for need in gone:
@@ -139,7 +163,12 @@ def describe_absent(gone: list[Need], needs: list[Need], columns: list[str]) -> 
     text = "; ".join(words)
     if new:
         wanted = " ".join(names[0] for names in first)
-        ranked = sorted(new, key=lambda column: -max(difflib.SequenceMatcher(None, column, name).ratio() for name in wanted.split(" ")))
+        ranked = sorted(
+            new,
+            key=lambda column: (
+                -max(difflib.SequenceMatcher(None, column, name).ratio() for name in wanted.split(" "))
+            ),
+        )
         shown = ", ".join(map(repr, ranked[:12])) + (f" and {len(new) - 12} more" if len(new) > 12 else "")
         text += f"; columns that the feed does not mention: {shown}"
         fix = f"if it was renamed, list both names, for example column: [{ranked[0]}, {gone[0].names[0]}]"

@@ -28,9 +28,16 @@ def expression_problems(file: Path) -> list[Problem]:
                     fault = _fault(item, condition=key in _CONDITIONS, numeric=numeric)
                     if fault:
                         at = (*path, key)
-                        problems.append(Problem(file, document.line_of(at), dotted(at), f"{item!r}: {fault}",
-                                                'write SQL over the column names; put names with spaces in double quotes, '
-                                                "text in single quotes"))
+                        problems.append(
+                            Problem(
+                                file,
+                                document.line_of(at),
+                                dotted(at),
+                                f"{item!r}: {fault}",
+                                "write SQL over the column names; put names with spaces in double quotes, "
+                                "text in single quotes",
+                            )
+                        )
                 else:
                     visit(item, (*path, key))
         elif isinstance(value, list):

@@ -24,7 +24,13 @@ from caregrid.mapping.types import FileContext, RecordBatch, UnreadableFile
 
 
 def inspect_file(
-    feed: Feed, source: Source, path: Path, *, file_name: str, member: str = "", last_modified: datetime | None = None,
+    feed: Feed,
+    source: Source,
+    path: Path,
+    *,
+    file_name: str,
+    member: str = "",
+    last_modified: datetime | None = None,
 ) -> FileContext:
     """Return what is known about a file. Reads its beginning, or all of it where the feed asks for facts of the whole.
 
@@ -64,8 +70,11 @@ def _chain(held: list[RecordBatch], rest: Iterator[RecordBatch]) -> Iterator[Rec
 
 
 def _needs_whole(feed: Feed, source: Source) -> bool:
-    return bool(feed.constants_checked) or "column" in source.published_at or any(
-        _ordered_periods(output) for output in feed.outputs_of(source.name))
+    return (
+        bool(feed.constants_checked)
+        or "column" in source.published_at
+        or any(_ordered_periods(output) for output in feed.outputs_of(source.name))
+    )
 
 
 def _ordered_periods(output: Output) -> list[dict[str, Any]]:
@@ -74,22 +83,32 @@ def _ordered_periods(output: Output) -> list[dict[str, Any]]:
 
     if contracts()[output.contract].values != "measures":
         return []
-    found = [value["period"] for value in expand_values(output, []) if value["period"].get("ambiguous") == "in_order"]
+    found = [
+        value["period"]
+        for value in expand_values(output, [])
+        if value["period"].get("ambiguous") == "in_order"
+    ]
     return found[:1]
 
 
-def _check_columns(feed: Feed, source: Source, needs: list[Need], columns: list[str], first: RecordBatch, batches: Any) -> None:
+def _check_columns(
+    feed: Feed, source: Source, needs: list[Need], columns: list[str], first: RecordBatch, batches: Any
+) -> None:
     empty = first.frame.height == 0 and not first.rejects
     gone = absent(needs, columns)
     required = [need for need in needs if not need.optional]
     if empty and source.format.type in ("json", "ndjson", "parquet"):
         raise UnreadableFile("no_rows", "the file holds no record")
     if len(columns) == 1 and gone and len(gone) == len(required):
-        raise UnreadableFile("error_text", f"a line of text came instead of this feed's columns: {columns[0][:120]!r}")
+        raise UnreadableFile(
+            "error_text", f"a line of text came instead of this feed's columns: {columns[0][:120]!r}"
+        )
     if gone:
         words = describe_absent(gone, needs, columns)
         unknown = _unknown_codes(feed, source, columns, batches())
-        raise UnreadableFile("missing_column", words + (f"; codes the feed does not map: {unknown}" if unknown else ""))
+        raise UnreadableFile(
+            "missing_column", words + (f"; codes the feed does not map: {unknown}" if unknown else "")
+        )
     if empty:
         raise UnreadableFile("no_rows", "the file holds a heading and no record")
 
@@ -126,11 +145,16 @@ class _Facts:
     def __init__(self, feed: Feed, source: Source, context: FileContext) -> None:
         self.feed, self.source, self.context = feed, source, context
         self.newest: datetime | None = None
-        self.constants: dict[str, set[str]] = {name: set() for name in feed.constants_checked if name in context.columns}
+        self.constants: dict[str, set[str]] = {
+            name: set() for name in feed.constants_checked if name in context.columns
+        }
         self.records = 0
         self.hours: dict[str, Counter[str]] = {}
-        self.ordered = {output.name: (output, periods[0]) for output in feed.outputs_of(source.name)
-                        if (periods := _ordered_periods(output))}
+        self.ordered = {
+            output.name: (output, periods[0])
+            for output in feed.outputs_of(source.name)
+            if (periods := _ordered_periods(output))
+        }
 
     def add(self, batch: RecordBatch) -> None:
         """Take in one batch."""
@@ -142,7 +166,11 @@ class _Facts:
                 self.newest = newest
         for name, seen in self.constants.items():
             if len(seen) < 2:
-                seen.update(value for value in table.text(name).unique().head(3).to_list() if value not in self.source.missing)
+                seen.update(
+                    value
+                    for value in table.text(name).unique().head(3).to_list()
+                    if value not in self.source.missing
+                )
         for name, (output, period) in self.ordered.items():
             rows = table
             if "where" in output.spec:
@@ -152,7 +180,9 @@ class _Facts:
 
     def finish(self, last_modified: datetime | None) -> None:
         """Write what was found into the context."""
-        self.context.constant_columns = [name for name, seen in self.constants.items() if len(seen) == 1 and self.records > 1]
+        self.context.constant_columns = [
+            name for name, seen in self.constants.items() if len(seen) == 1 and self.records > 1
+        ]
         for name, hours in self.hours.items():
             self.context.state[("repeated_hours", name)] = dict(hours)
         self.context.published_at, self.context.published_at_is_assumed = self._published(last_modified)
@@ -170,11 +200,18 @@ class _Facts:
         if "file_name" in spec:
             match = re.search(spec["file_name"], self.context.file_name)
             if match is None:
-                raise UnreadableFile("no_time", f"the file name {self.context.file_name!r} does not match {spec['file_name']!r}")
+                raise UnreadableFile(
+                    "no_time",
+                    f"the file name {self.context.file_name!r} does not match {spec['file_name']!r}",
+                )
             try:
-                return read_moment(match[1], _listed(spec["format"]), zone) + plus, bool(spec.get("assumed", False))
+                return read_moment(match[1], _listed(spec["format"]), zone) + plus, bool(
+                    spec.get("assumed", False)
+                )
             except TimeProblem as error:
-                raise UnreadableFile("no_time", f"the file name {self.context.file_name!r}: {error}") from error
+                raise UnreadableFile(
+                    "no_time", f"the file name {self.context.file_name!r}: {error}"
+                ) from error
         if last_modified is None:
             raise UnreadableFile("no_time", "the transport gave no time of last modification")
         return last_modified.astimezone(UTC) + plus, True

@@ -40,7 +40,9 @@ def parse_numbers(text: pl.Series, style: NumberStyle) -> pl.Series:
 def _plain(text: pl.Series, style: NumberStyle) -> pl.Series:
     """Return the text rewritten with a decimal point and nothing else, null where it is not in the style."""
     sign = "[+\u2212-]?"
-    group = {None: "", " ": f"[{_SPACES}]", "'": "['\u2019]"}.get(style.thousands, re.escape(style.thousands or ""))
+    group = {None: "", " ": f"[{_SPACES}]", "'": "['\u2019]"}.get(
+        style.thousands, re.escape(style.thousands or "")
+    )
     grouped = rf"|\d{{1,3}}(?:{group}\d{{3}})+" if style.thousands else ""
     fraction = rf"(?:{re.escape(style.decimal)}\d+)?"
     number = rf"(?:\d+{grouped}){fraction}"
@@ -52,12 +54,18 @@ def _plain(text: pl.Series, style: NumberStyle) -> pl.Series:
     inner = rf"(?P<sign>{sign})(?P<number>{number})"
     if affixes:
         mark = f"(?:{'|'.join(affixes)})"
-        patterns = [rf"^{inner}\s*{mark}?$", rf"^{mark}\s*{inner}$", rf"^(?P<sign>{sign}){mark}\s*(?P<number>{number})$"]
+        patterns = [
+            rf"^{inner}\s*{mark}?$",
+            rf"^{mark}\s*{inner}$",
+            rf"^(?P<sign>{sign}){mark}\s*(?P<number>{number})$",
+        ]
     else:
         patterns = [rf"^{inner}$"]
     plain: pl.Series | None = None
     for pattern in patterns:
-        found = text.str.replace(pattern, "${sign}${number}").set(~text.str.contains(pattern).fill_null(False), None)
+        found = text.str.replace(pattern, "${sign}${number}").set(
+            ~text.str.contains(pattern).fill_null(False), None
+        )
         plain = found if plain is None else plain.zip_with(plain.is_not_null(), found)
     assert plain is not None
     if style.thousands:

@@ -70,7 +70,9 @@ def read_moment(text: str, formats: list[str], zone: ZoneInfo, ambiguous: str = 
     return _choose(stamp_moments(stamp, zone), ambiguous, text, zone)
 
 
-def period_bounds(text: str, end_text: str, check_text: str, spec: Mapping[str, Any], zone: ZoneInfo) -> Bounds:
+def period_bounds(
+    text: str, end_text: str, check_text: str, spec: Mapping[str, Any], zone: ZoneInfo
+) -> Bounds:
     """Return the bounds of the period a text names.
 
     Args:
@@ -92,7 +94,9 @@ def period_bounds(text: str, end_text: str, check_text: str, spec: Mapping[str, 
 
 def _stamp(text: str, spec: Mapping[str, Any]) -> Stamp:
     try:
-        return read_stamp(text, spec["format"], spec.get("fiscal_start", 1), spec.get("fiscal_named_by", "start"))
+        return read_stamp(
+            text, spec["format"], spec.get("fiscal_start", 1), spec.get("fiscal_named_by", "start")
+        )
     except ValueError as error:
         raise TimeProblem("unparseable_time", f"{text!r} is no time the feed declares: {error}") from error
 
@@ -129,7 +133,9 @@ def _bounds(stamp: Stamp, end_text: str, spec: Mapping[str, Any], zone: ZoneInfo
     return _local_bounds(first, _moved(first, grain, 1), grain, zone)
 
 
-def _fine_bounds(stamp: Stamp, grain: str, role: str, shift: timedelta, ambiguous: str, zone: ZoneInfo, text: str) -> Bounds:
+def _fine_bounds(
+    stamp: Stamp, grain: str, role: str, shift: timedelta, ambiguous: str, zone: ZoneInfo, text: str
+) -> Bounds:
     exact = stamp
     if grain == "hour" and role == "label":
         exact = Stamp(stamp.moment.replace(minute=0, second=0, microsecond=0), "time")
@@ -150,7 +156,9 @@ def _local_bounds(first: datetime, after: datetime, grain: str, zone: ZoneInfo) 
     return Bounds(day_start(first, zone), day_start(after, zone), grain, week_ends_on)
 
 
-def _interval_end(first: datetime, end_text: str, spec: Mapping[str, Any], zone: ZoneInfo, shift: timedelta) -> datetime:
+def _interval_end(
+    first: datetime, end_text: str, spec: Mapping[str, Any], zone: ZoneInfo, shift: timedelta
+) -> datetime:
     if "length" in spec:
         return first + parse_duration(spec["length"])
     if not end_text:
@@ -175,7 +183,10 @@ def _moved(local: datetime, grain: str, count: int) -> datetime:
     if grain in _MONTHS:
         moved = add_months(local.date(), _MONTHS[grain] * count)
         return local.replace(year=moved.year, month=moved.month, day=moved.day)
-    return local + {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}[grain] * count
+    return (
+        local
+        + {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}[grain] * count
+    )
 
 
 def _floor(local: datetime, grain: str, spec: Mapping[str, Any]) -> datetime:
@@ -199,7 +210,13 @@ def _check_agreement(bounds: Bounds, text: str, spec: Mapping[str, Any], zone: Z
         stated = [day_start(_after(stamp.moment, stamp.precision), zone)]
     else:
         stated = stamp_moments(stamp, zone)
-    wanted = [moment for moment in ((bounds.end, bounds.second_end) if role == "end" else (bounds.start, bounds.second_start)) if moment]
+    wanted = [
+        moment
+        for moment in (
+            (bounds.end, bounds.second_end) if role == "end" else (bounds.start, bounds.second_start)
+        )
+        if moment
+    ]
     if not set(stated) & set(wanted):
         local = wanted[0].astimezone(zone)
         if role == "end" and stamp.precision != "time":
@@ -207,4 +224,7 @@ def _check_agreement(bounds: Bounds, text: str, spec: Mapping[str, Any], zone: Z
             shown = local.strftime("%Y-%m-%d")
         else:
             shown = local.strftime("%Y-%m-%d %H:%M %z")
-        raise TimeProblem("disagrees", f"the period {'ends' if role == 'end' else 'starts'} {shown}, the other column says {text!r}")
+        raise TimeProblem(
+            "disagrees",
+            f"the period {'ends' if role == 'end' else 'starts'} {shown}, the other column says {text!r}",
+        )

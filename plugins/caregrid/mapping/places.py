@@ -26,14 +26,22 @@ def place_cells(table: Table, output: Output) -> tuple[list[pl.Series], list[Pro
         problems += cell.problems
         silent = cell.series.is_null() & ~any_of((problem.mask for problem in cell.problems), table.height)
         if silent.any():
-            problems.append(Problem(silent, "no_key", f"place.{field}", f"the {field} of the place is missing"))
+            problems.append(
+                Problem(silent, "no_key", f"place.{field}", f"the {field} of the place is missing")
+            )
     unknown = ~level.series.is_in(list(codes.PLACE_LEVELS)).fill_null(True)
     if unknown.any():
-        problems.append(Problem(unknown, "unknown_code", "place.level", "{value} is no level of places", level.series))
+        problems.append(
+            Problem(unknown, "unknown_code", "place.level", "{value} is no level of places", level.series)
+        )
     columns = [
-        system.series.rename("id_system"), level.series.rename("place_level"), code.series.rename("code"),
+        system.series.rename("id_system"),
+        level.series.rename("place_level"),
+        code.series.rename("code"),
         (name.series if name else table.repeat(None, pl.String)).rename("place_name"),
-        (country.series.fill_null(table.feed.country) if country else table.repeat(table.feed.country)).rename("country_code"),
+        (
+            country.series.fill_null(table.feed.country) if country else table.repeat(table.feed.country)
+        ).rename("country_code"),
     ]
     for cell in (name, country):
         problems += cell.problems if cell else []

@@ -25,10 +25,20 @@ def projected(table: Table, spec: dict[str, Any], name: str) -> cells.Cell:
         x = cells.number_cell(table, spec["x"], f"{name} ({spec['x']})")
         y = cells.number_cell(table, spec["y"], f"{name} ({spec['y']})")
         present = x.series.is_not_null() & y.series.is_not_null()
-        longitude, latitude = _transformer(spec["from"]).transform(x.series.fill_null(0.0).to_numpy(), y.series.fill_null(0.0).to_numpy())
-        degrees = {axis: pl.Series(axis, values, pl.Float64) for axis, values in (("longitude", longitude), ("latitude", latitude))}
-        table.cache[key] = ({axis: values.set(~(present & values.is_finite()), None) for axis, values in degrees.items()}, [*x.problems, *y.problems])
+        longitude, latitude = _transformer(spec["from"]).transform(
+            x.series.fill_null(0.0).to_numpy(), y.series.fill_null(0.0).to_numpy()
+        )
+        degrees = {
+            axis: pl.Series(axis, values, pl.Float64)
+            for axis, values in (("longitude", longitude), ("latitude", latitude))
+        }
+        table.cache[key] = (
+            {axis: values.set(~(present & values.is_finite()), None) for axis, values in degrees.items()},
+            [*x.problems, *y.problems],
+        )
     degrees, problems = table.cache[key]
     series = degrees[spec["axis"]]
-    status = pl.select(pl.when(series.is_null()).then(pl.lit("missing")).otherwise(pl.lit("reported"))).to_series()
+    status = pl.select(
+        pl.when(series.is_null()).then(pl.lit("missing")).otherwise(pl.lit("reported"))
+    ).to_series()
     return cells.Cell(series, list(problems), status)

@@ -10,7 +10,17 @@ import polars as pl
 
 from caregrid.contracts import Contract, ContractField
 from caregrid.feeds.model import Output
-from caregrid.mapping.cells import Cell, date_cell, flag_cell, integer_cell, moment_cell, normal, number_cell, text_cell, tokens
+from caregrid.mapping.cells import (
+    Cell,
+    date_cell,
+    flag_cell,
+    integer_cell,
+    moment_cell,
+    normal,
+    number_cell,
+    text_cell,
+    tokens,
+)
 from caregrid.mapping.measures import dimension_cell
 from caregrid.mapping.places import place_cells
 from caregrid.mapping.result import Candidate
@@ -26,17 +36,31 @@ def record_candidates(table: Table, output: Output, contract: Contract) -> list[
     return [_candidate(table, output, contract, entry, index) for index, entry in enumerate(entries)]
 
 
-def _candidate(table: Table, output: Output, contract: Contract, entry: dict[str, Any], index: int) -> Candidate:
+def _candidate(
+    table: Table, output: Output, contract: Contract, entry: dict[str, Any], index: int
+) -> Candidate:
     name = entry.get("name") or (f"value_{index + 1}" if "values" in output.spec else "")
     place, problems = place_cells(table, output)
     problems = list(problems)
     specs, extra = _split_extra({**output.spec.get("fields", {}), **entry.get("fields", {})})
     columns: list[pl.Series] = [table.lines.rename("line"), *place]
-    literals: list[pl.Expr] = [pl.lit(name).alias("value_name"), pl.lit(table.feed.timezone).alias("timezone")]
+    literals: list[pl.Expr] = [
+        pl.lit(name).alias("value_name"),
+        pl.lit(table.feed.timezone).alias("timezone"),
+    ]
     period_spec = entry.get("period") or output.spec.get("period")
     period: list[pl.Series] | None = None
     if contract.needs_period and period_spec:
-        period, period_problems = period_cells(table, output, {"grain": "label" if "end_column" not in period_spec and "end_constant" not in period_spec else "interval", **period_spec})
+        period, period_problems = period_cells(
+            table,
+            output,
+            {
+                "grain": "label"
+                if "end_column" not in period_spec and "end_constant" not in period_spec
+                else "interval",
+                **period_spec,
+            },
+        )
         problems += period_problems
         columns += period[:2]
         literals.append(pl.lit(_period_source(period_spec)).alias("period_source"))
@@ -48,7 +72,11 @@ def _candidate(table: Table, output: Output, contract: Contract, entry: dict[str
         problems += cell.problems
         columns.append(cell.series.rename(field.name))
         if field.has_status:
-            columns.append((cell.status if cell.status is not None else table.repeat("missing")).rename(f"{field.name}_status"))
+            columns.append(
+                (cell.status if cell.status is not None else table.repeat("missing")).rename(
+                    f"{field.name}_status"
+                )
+            )
         problems += _required(table, field, cell)
     wanted = ROW_COLUMNS[contract.name]
     if "extra" in wanted:
@@ -56,7 +84,9 @@ def _candidate(table: Table, output: Output, contract: Contract, entry: dict[str
         problems += json_cell.problems
         columns.append(json_cell.series.rename("extra"))
     if "dimensions" in wanted:
-        dimensions = dimension_cell(table, {**output.spec.get("dimensions", {}), **entry.get("dimensions", {})})
+        dimensions = dimension_cell(
+            table, {**output.spec.get("dimensions", {}), **entry.get("dimensions", {})}
+        )
         problems += dimensions.problems
         columns.append(dimensions.series.rename("dimensions"))
     if "identifiers" in wanted:
@@ -70,7 +100,11 @@ def _candidate(table: Table, output: Output, contract: Contract, entry: dict[str
         pl.lit(table.context.published_at).alias("published_at"),
         pl.lit(_known_is_assumed(table, output)).alias("known_at_is_assumed"),
     )
-    filtered = ~table.evaluate(entry["where"]).fill_null(False) if "where" in entry else table.repeat(False, pl.Boolean)
+    filtered = (
+        ~table.evaluate(entry["where"]).fill_null(False)
+        if "where" in entry
+        else table.repeat(False, pl.Boolean)
+    )
     return Candidate(name, frame, problems, filtered)
 
 
@@ -84,7 +118,9 @@ def _known_is_assumed(table: Table, output: Output) -> bool:
     spec = output.spec.get("known_at") or table.source.known_at
     if "period_end_plus" in spec and "period" in output.spec:
         return True
-    return bool(spec.get("assumed")) or (bool({"published_at", "period_end_plus"} & set(spec)) and table.context.published_at_is_assumed)
+    return bool(spec.get("assumed")) or (
+        bool({"published_at", "period_end_plus"} & set(spec)) and table.context.published_at_is_assumed
+    )
 
 
 def _period_source(spec: dict[str, Any]) -> str:
@@ -95,13 +131,23 @@ def _period_source(spec: dict[str, Any]) -> str:
 
 def _split_extra(fields: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     extra = dict(fields.get("extra", {}))
-    extra.update({name.removeprefix("extra."): spec for name, spec in fields.items() if name.startswith("extra.")})
-    return {name: spec for name, spec in fields.items() if name != "extra" and not name.startswith("extra.")}, extra
+    extra.update(
+        {name.removeprefix("extra."): spec for name, spec in fields.items() if name.startswith("extra.")}
+    )
+    return {
+        name: spec for name, spec in fields.items() if name != "extra" and not name.startswith("extra.")
+    }, extra
 
 
 def _field_cell(table: Table, field: ContractField, spec: Any) -> Cell:
     """Return the column of one field by its type; a field the feed does not map is null all over."""
-    empty = {"number": pl.Float64, "integer": pl.Int32, "boolean": pl.Boolean, "date": pl.Date, "list": pl.List(pl.String)}
+    empty = {
+        "number": pl.Float64,
+        "integer": pl.Int32,
+        "boolean": pl.Boolean,
+        "date": pl.Date,
+        "list": pl.List(pl.String),
+    }
     if spec is None:
         return Cell(pl.repeat(None, table.height, dtype=empty.get(field.type, pl.String), eager=True))
     if field.type == "number":
@@ -122,7 +168,9 @@ def _field_cell(table: Table, field: ContractField, spec: Any) -> Cell:
     if field.one_of:
         unknown = ~cell.series.is_in(list(field.one_of)).fill_null(True)
         if unknown.any():
-            cell.problems.append(Problem(unknown, "unknown_code", field.name, f"{{value}} is no {field.name}", cell.series))
+            cell.problems.append(
+                Problem(unknown, "unknown_code", field.name, f"{{value}} is no {field.name}", cell.series)
+            )
     return cell
 
 
@@ -137,11 +185,26 @@ def list_cell(table: Table, spec: Any, name: str) -> Cell:
     """Return a list of text: one or several columns, each split at `split`, parts stripped, empty ones dropped."""
     spec = normal(spec)
     names = spec["columns"] if "columns" in spec else None
-    cells = [text_cell(table, {**{key: item for key, item in spec.items() if key != "columns"}, "column": column}, name)
-             for column in names] if names else [text_cell(table, spec, name)]
+    cells = (
+        [
+            text_cell(
+                table,
+                {**{key: item for key, item in spec.items() if key != "columns"}, "column": column},
+                name,
+            )
+            for column in names
+        ]
+        if names
+        else [text_cell(table, spec, name)]
+    )
 
     def compute(*texts: str | None) -> tuple[list[str] | None]:
-        parts = [part.strip() for text in texts if text is not None for part in (text.split(spec["split"]) if "split" in spec else [text])]
+        parts = [
+            part.strip()
+            for text in texts
+            if text is not None
+            for part in (text.split(spec["split"]) if "split" in spec else [text])
+        ]
         kept = list(dict.fromkeys(part for part in parts if part))
         return (kept or None,)
 
@@ -167,7 +230,9 @@ def _json_cell(table: Table, specs: dict[str, Any]) -> Cell:
             splits[name] = long["split"]
 
     def compute(*cells: str | None) -> tuple[str]:
-        found: dict[str, Any] = {name: text for name, text in zip(columns, cells, strict=True) if text is not None}
+        found: dict[str, Any] = {
+            name: text for name, text in zip(columns, cells, strict=True) if text is not None
+        }
         for name, separator in splits.items():
             if name in found:
                 found[name] = [part.strip() for part in found[name].split(separator) if part.strip()]
@@ -188,7 +253,11 @@ def _identifiers(table: Table, output: Output) -> Cell:
         columns.append(cell.series)
         problems += cell.problems
         for key in ("valid_from", "valid_to"):
-            day = date_cell(table, normal(entry[key], "constant"), f"identifiers[{index}].{key}") if key in entry else Cell(table.repeat(None, pl.Date))
+            day = (
+                date_cell(table, normal(entry[key], "constant"), f"identifiers[{index}].{key}")
+                if key in entry
+                else Cell(table.repeat(None, pl.Date))
+            )
             columns.append(day.series)
             problems += day.problems
 
@@ -199,7 +268,13 @@ def _identifiers(table: Table, output: Output) -> Cell:
             if value is None:
                 continue
             item = {"system": entry["system"], "value": value}
-            item.update({key: day.isoformat() for key, day in (("valid_from", start), ("valid_to", end)) if isinstance(day, date)})
+            item.update(
+                {
+                    key: day.isoformat()
+                    for key, day in (("valid_from", start), ("valid_to", end))
+                    if isinstance(day, date)
+                }
+            )
             found.append(item)
         return (json.dumps(found, sort_keys=True, ensure_ascii=False),)
 

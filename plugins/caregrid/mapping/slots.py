@@ -52,6 +52,11 @@ def _slot_columns(table: Table, spec: dict[str, Any]) -> dict[tuple[str, str], p
         for row, part in enumerate(slots.get("order", PARTS)):
             names.update({(part, str(day)): f"{slots['array']}.{row}.{day - first}{suffix}" for day in days})
     else:
-        names = {(part, str(day)): f"{slots[part]}.{day}{suffix}" for part in PARTS if part in slots for day in days}
+        names = {
+            (part, str(day)): f"{slots[part]}.{day}{suffix}"
+            for part in PARTS
+            if part in slots
+            for day in days
+        }
     present = set(table.frame.columns)
     return {place: table.text(name) for place, name in names.items() if name in present}

@@ -8,10 +8,29 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from functools import lru_cache
 
-_MONTHS = ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
-           "november", "december"]
-_FIXED = {"Y": r"(?P<Y>\d{4})", "f": r"(?P<f>\d{1,9})", "z": r"(?P<z>Z|[+-]\d{2}:?\d{2})", "p": r"(?P<p>[AaPp]\.?[Mm]\.?)",
-          "b": r"(?P<b>[A-Za-z]{3})\.?", "B": r"(?P<B>[A-Za-z]{3,9})", "%": "%"}
+_MONTHS = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
+_FIXED = {
+    "Y": r"(?P<Y>\d{4})",
+    "f": r"(?P<f>\d{1,9})",
+    "z": r"(?P<z>Z|[+-]\d{2}:?\d{2})",
+    "p": r"(?P<p>[AaPp]\.?[Mm]\.?)",
+    "b": r"(?P<b>[A-Za-z]{3})\.?",
+    "B": r"(?P<B>[A-Za-z]{3,9})",
+    "%": "%",
+}
 _TWO_DIGITS = "mdHMSIy"
 _DHIS2_FIRST_DAY = {"": 0, "Wed": 2, "Thu": 3, "Sat": 5, "Sun": 6}
 _DHIS2_YEARS = {"April": 4, "July": 7, "Sep": 9, "Oct": 10, "Nov": 11}
@@ -35,7 +54,9 @@ class Stamp:
 Reader = Callable[[str], Stamp | None]
 
 
-def read_stamp(text: str, formats: Sequence[str], fiscal_start: int = 1, fiscal_named_by: str = "start") -> Stamp:
+def read_stamp(
+    text: str, formats: Sequence[str], fiscal_start: int = 1, fiscal_named_by: str = "start"
+) -> Stamp:
     """Return the stamp under the first format that fits. Raises ValueError, also for a day or week there is not."""
     failures: list[str] = []
     for form in formats:
@@ -46,7 +67,13 @@ def read_stamp(text: str, formats: Sequence[str], fiscal_start: int = 1, fiscal_
             continue
         if stamp is not None:
             return stamp
-    raise ValueError(failures[0] if failures else f"it fits none of {', '.join(formats)}" if len(formats) > 1 else f"it does not fit {formats[0]}")
+    raise ValueError(
+        failures[0]
+        if failures
+        else f"it fits none of {', '.join(formats)}"
+        if len(formats) > 1
+        else f"it does not fit {formats[0]}"
+    )
 
 
 @lru_cache(maxsize=512)
@@ -144,7 +171,9 @@ def _fiscal_first(year: int, fiscal_start: int, named_by: str) -> date:
 
 
 def _quarter(text: str, fiscal_start: int, named_by: str) -> Stamp | None:
-    match = re.fullmatch(r"(?P<year>\d{4})[- /]?Q(?P<quarter>[1-4])|Q(?P<quarter2>[1-4])[- /]?(?P<year2>\d{4})", text)
+    match = re.fullmatch(
+        r"(?P<year>\d{4})[- /]?Q(?P<quarter>[1-4])|Q(?P<quarter2>[1-4])[- /]?(?P<year2>\d{4})", text
+    )
     if match is None:
         return None
     year, quarter = int(match["year"] or match["year2"]), int(match["quarter"] or match["quarter2"])
@@ -158,7 +187,11 @@ def _year(text: str, fiscal_start: int, named_by: str) -> Stamp | None:
         return None
     if match[2] and int(match[2]) % 100 != (int(match[1]) + 1) % 100:
         raise ValueError(f"{text} is no pair of consecutive years")
-    first = date(int(match[1]), fiscal_start, 1) if match[2] else _fiscal_first(int(match[1]), fiscal_start, named_by)
+    first = (
+        date(int(match[1]), fiscal_start, 1)
+        if match[2]
+        else _fiscal_first(int(match[1]), fiscal_start, named_by)
+    )
     return _whole(first, add_months(first, 12), "year")
 
 
@@ -200,16 +233,27 @@ def _strptime(form: str) -> Reader:
             pattern += re.escape(part)
         elif letter in _TWO_DIGITS or letter == "j":
             # Beside another number the digits must be complete, or 2020411 would be a day.
-            beside = (index + 1 < len(parts) and not parts[index + 1] and index + 2 < len(parts) and parts[index + 2][1] in _TWO_DIGITS + "jYf") or (
-                index >= 2 and not parts[index - 1] and parts[index - 2][1:] in [*_TWO_DIGITS, "j", "Y"])
+            beside = (
+                index + 1 < len(parts)
+                and not parts[index + 1]
+                and index + 2 < len(parts)
+                and parts[index + 2][1] in _TWO_DIGITS + "jYf"
+            ) or (index >= 2 and not parts[index - 1] and parts[index - 2][1:] in [*_TWO_DIGITS, "j", "Y"])
             width = 3 if letter == "j" else 2
             low = width if beside or letter == "y" else 1
             pattern += rf"(?P<{letter}>\d{{{low},{width}}})"
         else:
             pattern += _FIXED[letter]
     compiled = re.compile(pattern)
-    precision = ("time" if re.search("%[HIMSf]", form) else "day" if re.search("%[dj]", form)
-                 else "month" if re.search("%[mbB]", form) else "year")
+    precision = (
+        "time"
+        if re.search("%[HIMSf]", form)
+        else "day"
+        if re.search("%[dj]", form)
+        else "month"
+        if re.search("%[mbB]", form)
+        else "year"
+    )
 
     def read(text: str) -> Stamp | None:
         match = compiled.fullmatch(text)
@@ -229,7 +273,11 @@ def _assemble(found: dict[str, str], text: str) -> datetime:
     for key in ("b", "B"):
         if key in found:
             word = found[key].lower()
-            matches = [number for number, name in enumerate(_MONTHS, 1) if name == word or (len(word) == 3 and name.startswith(word))]
+            matches = [
+                number
+                for number, name in enumerate(_MONTHS, 1)
+                if name == word or (len(word) == 3 and name.startswith(word))
+            ]
             if not matches:
                 raise ValueError(f"{found[key]!r} is no month")
             month = matches[0]
@@ -238,7 +286,15 @@ def _assemble(found: dict[str, str], text: str) -> datetime:
         hour = int(found["I"]) % 12 + (12 if found.get("p", "a").lower().startswith("p") else 0)
     fraction = int(found.get("f", "0").ljust(6, "0")[:6])
     try:
-        moment = datetime(year, month, int(found.get("d", 1)), hour, int(found.get("M", 0)), int(found.get("S", 0)), fraction)
+        moment = datetime(
+            year,
+            month,
+            int(found.get("d", 1)),
+            hour,
+            int(found.get("M", 0)),
+            int(found.get("S", 0)),
+            fraction,
+        )
     except ValueError as error:
         raise ValueError(f"there is no such time: {error}") from error
     if "j" in found:

@@ -86,13 +86,25 @@ class Table:
 
     def repeat(self, value: Any, dtype: Any = None) -> pl.Series:
         """Return one value for every record."""
-        return pl.repeat(value, self.height, dtype=dtype or (pl.String if isinstance(value, str) or value is None else None), eager=True)
+        return pl.repeat(
+            value,
+            self.height,
+            dtype=dtype or (pl.String if isinstance(value, str) or value is None else None),
+            eager=True,
+        )
 
     def evaluate(self, expression: str, columns: dict[str, pl.Series] | None = None) -> pl.Series:
         """Return a SQL expression over the text columns (or the given ones), one value per record."""
         names = expression_columns(expression)
-        frame = pl.DataFrame({name: (columns or {}).get(name, self.text(name)) if columns else self.text(name) for name in names})
-        result = (frame if names else pl.DataFrame({"": self.repeat("")})).select(compiled(expression).alias("result"))["result"]
+        frame = pl.DataFrame(
+            {
+                name: (columns or {}).get(name, self.text(name)) if columns else self.text(name)
+                for name in names
+            }
+        )
+        result = (frame if names else pl.DataFrame({"": self.repeat("")})).select(
+            compiled(expression).alias("result")
+        )["result"]
         return result if len(result) == self.height else result.new_from_index(0, self.height)
 
     def record(self, row: int) -> dict[str, Any]:
@@ -100,8 +112,10 @@ class Table:
         records = self.cache.setdefault("records", {})
         if row not in records:
             values = self.frame.row(row, named=True)
-            records[row] = {name: value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
-                            for name, value in values.items()}
+            records[row] = {
+                name: value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
+                for name, value in values.items()
+            }
         return records[row]
 
 
@@ -110,7 +124,9 @@ def as_text(column: pl.Series) -> pl.Series:
     if column.dtype == pl.String:
         return column
     if isinstance(column.dtype, pl.Datetime):
-        return column.dt.strftime("%Y-%m-%dT%H:%M:%S%.6f%:z" if column.dtype.time_zone else "%Y-%m-%dT%H:%M:%S%.6f")
+        return column.dt.strftime(
+            "%Y-%m-%dT%H:%M:%S%.6f%:z" if column.dtype.time_zone else "%Y-%m-%dT%H:%M:%S%.6f"
+        )
     if column.dtype == pl.Date:
         return column.dt.strftime("%Y-%m-%d")
     return column.cast(pl.String)
@@ -129,7 +145,10 @@ def expression_columns(expression: str) -> tuple[str, ...]:
 
 
 def by_unique(
-    columns: Sequence[pl.Series], compute: Callable[..., tuple[Any, ...]], schema: dict[str, Any], memo: dict[Any, Any],
+    columns: Sequence[pl.Series],
+    compute: Callable[..., tuple[Any, ...]],
+    schema: dict[str, Any],
+    memo: dict[Any, Any],
 ) -> pl.DataFrame:
     """Apply a Python function once per distinct combination of cells and return its results for every row.
 
@@ -147,7 +166,13 @@ def by_unique(
         results.append(memo[combination])
     stored = {name: pl.Int64 if kind == UTC_TIME else kind for name, kind in schema.items()}
     values = pl.DataFrame(results, schema=stored, orient="row")
-    joined = frame.join(pl.concat([distinct, values], how="horizontal"), on=keys, how="left", nulls_equal=True, maintain_order="left")
+    joined = frame.join(
+        pl.concat([distinct, values], how="horizontal"),
+        on=keys,
+        how="left",
+        nulls_equal=True,
+        maintain_order="left",
+    )
     times = [name for name, kind in schema.items() if kind == UTC_TIME]
     return joined.drop(keys).with_columns(pl.col(times).cast(UTC_TIME))
 

@@ -17,8 +17,14 @@ from caregrid.mapping.table import Problem, Table, by_unique
 from caregrid.mapping.types import UTC_TIME
 
 _SCHEMA: dict[str, Any] = {
-    "period_start": UTC_TIME, "period_end": UTC_TIME, "grain": pl.String, "week_ends_on": pl.Int16,
-    "second_start": UTC_TIME, "second_end": UTC_TIME, "code": pl.String, "error": pl.String,
+    "period_start": UTC_TIME,
+    "period_end": UTC_TIME,
+    "grain": pl.String,
+    "week_ends_on": pl.Int16,
+    "second_start": UTC_TIME,
+    "second_end": UTC_TIME,
+    "code": pl.String,
+    "error": pl.String,
 }
 
 
@@ -32,7 +38,13 @@ def period_cells(table: Table, output: Output, spec: dict[str, Any]) -> tuple[li
     ambiguous = found["second_start"].is_not_null()
     if spec.get("ambiguous") == "in_order" and ambiguous.any():
         found, ambiguous = _in_order(table, output, spec, found, ambiguous)
-    columns = [found["period_start"], found["period_end"], found["grain"], found["week_ends_on"], ambiguous.rename("time_is_ambiguous")]
+    columns = [
+        found["period_start"],
+        found["period_end"],
+        found["grain"],
+        found["week_ends_on"],
+        ambiguous.rename("time_is_ambiguous"),
+    ]
     return columns, problems
 
 
@@ -45,7 +57,9 @@ def _bounds(table: Table, spec: dict[str, Any]) -> pl.DataFrame:
         column = table.resolve(agrees["column"])
         check = table.text(column) if column else check
         typed = table.typed(column) if column else None
-        agrees["format"] = ["iso8601"] if typed is not None else _listed(agrees.get("format", spec.get("format", "iso8601")))
+        agrees["format"] = (
+            ["iso8601"] if typed is not None else _listed(agrees.get("format", spec.get("format", "iso8601")))
+        )
     full = {**spec, "format": formats, **({"agrees_with": agrees} if agrees else {})}
     zone = table.zone
 
@@ -59,14 +73,25 @@ def _bounds(table: Table, spec: dict[str, Any]) -> pl.DataFrame:
         except (ValueError, OverflowError) as error:
             return (None, None, None, None, None, None, "unparseable_time", f"{start_text!r}: {error}")
 
-    memo = table.context.state.setdefault(("period", table.feed.timezone, json.dumps(full, sort_keys=True)), {})
+    memo = table.context.state.setdefault(
+        ("period", table.feed.timezone, json.dumps(full, sort_keys=True)), {}
+    )
     return by_unique([text, end, check], compute, _SCHEMA, memo)
 
 
 def _row(bounds: Bounds) -> tuple[Any, ...]:
     second_start = microseconds(bounds.second_start) if bounds.second_start else None
     second_end = microseconds(bounds.second_end) if bounds.second_end else None
-    return (microseconds(bounds.start), microseconds(bounds.end), bounds.grain, bounds.week_ends_on, second_start, second_end, None, None)
+    return (
+        microseconds(bounds.start),
+        microseconds(bounds.end),
+        bounds.grain,
+        bounds.week_ends_on,
+        second_start,
+        second_end,
+        None,
+        None,
+    )
 
 
 def _listed(formats: Any) -> list[str]:
@@ -86,9 +111,16 @@ def period_text(table: Table, spec: dict[str, Any]) -> tuple[pl.Series, list[str
             text = text.replace(words, [""] * len(words))
         return text, ["iso8601"] if table.typed(name) is not None else formats
     if "join" in spec:
-        parts = pl.DataFrame([table.text(table.resolve(part) or part).alias(str(index)) for index, part in enumerate(spec["join"])])
+        parts = pl.DataFrame(
+            [
+                table.text(table.resolve(part) or part).alias(str(index))
+                for index, part in enumerate(spec["join"])
+            ]
+        )
         joined = parts.select(pl.concat_str(pl.all(), separator=spec.get("separator", " "))).to_series()
-        return joined.zip_with(~parts.select(pl.any_horizontal(pl.all() == "")).to_series(), table.repeat("")), formats
+        return joined.zip_with(
+            ~parts.select(pl.any_horizontal(pl.all() == "")).to_series(), table.repeat("")
+        ), formats
     if "file_name" in spec:
         match = re.search(spec["file_name"], table.context.file_name)
         return table.repeat(match[1] if match else ""), formats
@@ -104,7 +136,9 @@ def _end_text(table: Table, spec: dict[str, Any]) -> pl.Series:
     return table.repeat(str(spec.get("end_constant", "")))
 
 
-def repeated_hour_keys(table: Table, output: Output, spec: dict[str, Any], found: pl.DataFrame | None = None) -> pl.Series:
+def repeated_hour_keys(
+    table: Table, output: Output, spec: dict[str, Any], found: pl.DataFrame | None = None
+) -> pl.Series:
     """Return, per record, the text that names whose repeated hour it is; null where the hour is not repeated.
 
     Two records with one key are the first and the second passing of that hour. The key holds the place and every
@@ -123,12 +157,20 @@ def _key_columns(output: Output) -> list[str]:
     from caregrid.mapping.columns import needs_of_output
 
     kept = (".place.level", ".place.system", ".place.code", ".dimensions", ".service_or_resource", ".measure")
-    found = [need.names[0] for need in needs_of_output(output) if need.used_by.removeprefix(output.name).startswith(kept)]
+    found = [
+        need.names[0]
+        for need in needs_of_output(output)
+        if need.used_by.removeprefix(output.name).startswith(kept)
+    ]
     return sorted(set(found))
 
 
 def _in_order(
-    table: Table, output: Output, spec: dict[str, Any], found: pl.DataFrame, ambiguous: pl.Series,
+    table: Table,
+    output: Output,
+    spec: dict[str, Any],
+    found: pl.DataFrame,
+    ambiguous: pl.Series,
 ) -> tuple[pl.DataFrame, pl.Series]:
     """Give the first record of a repeated hour the earlier reading and the later ones the later; a lone one stays marked."""
     state = table.context.state
@@ -152,14 +194,18 @@ def _in_order(
 def known_at_cell(table: Table, own: dict[str, Any] | None, period: list[pl.Series] | None) -> Cell:
     """Return when each row was known, in UTC: as the output says, else as its source does."""
     spec = own or dict(table.source.known_at)
-    if "period_end_plus" in spec and period is None:  # a contract without periods is known when it is published
+    if (
+        "period_end_plus" in spec and period is None
+    ):  # a contract without periods is known when it is published
         spec = {"published_at": True}
     if "period_end_plus" in spec:
         assert period is not None
         lag = parse_duration(spec["period_end_plus"])
         return Cell((period[1] + lag).rename("known_at"))
     if "published_at" in spec:
-        moment = table.context.published_at + (parse_duration(spec["plus"]) if "plus" in spec else parse_duration("PT0S"))
+        moment = table.context.published_at + (
+            parse_duration(spec["plus"]) if "plus" in spec else parse_duration("PT0S")
+        )
         return Cell(table.repeat(microseconds(moment), pl.Int64).cast(UTC_TIME))
     if "value" in spec:
         return moment_cell(table, {**spec, "constant": spec["value"]}, "known_at")

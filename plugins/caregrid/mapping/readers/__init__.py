@@ -21,7 +21,9 @@ def members(source: Source, path: Path) -> list[str]:
     return archive_members(source, path)
 
 
-def read(source: Source, path: Path, *, member: str = "", batch_rows: int = BATCH_ROWS) -> Iterator[RecordBatch]:
+def read(
+    source: Source, path: Path, *, member: str = "", batch_rows: int = BATCH_ROWS
+) -> Iterator[RecordBatch]:
     """Yield the records of a file in order, `batch_rows` at a time; at least one batch, maybe without rows.
 
     Args:

@@ -40,7 +40,9 @@ def archive_members(source: Source, path: Path) -> list[str]:
     pattern = source.member or "*"
     chosen = sorted(name for name in names if fnmatch(name, pattern) or fnmatch(Path(name).name, pattern))
     if not chosen:
-        raise UnreadableFile("no_member", f"no member matches {pattern!r}; there are: {', '.join(names[:20])}")
+        raise UnreadableFile(
+            "no_member", f"no member matches {pattern!r}; there are: {', '.join(names[:20])}"
+        )
     return chosen
 
 
@@ -93,9 +95,13 @@ def text_blocks(stream: BinaryIO, encoding: str) -> Iterator[str]:
         if first:
             text = text.removeprefix("\ufeff")
             if not text.strip() and len(block) < BLOCK_BYTES:
-                raise UnreadableFile("empty", "the file holds nothing" if not block else "the file holds blank lines only")
+                raise UnreadableFile(
+                    "empty", "the file holds nothing" if not block else "the file holds blank lines only"
+                )
             if _MARKUP.match(text):
-                raise UnreadableFile("html", f"a web page came instead of data; it begins {text.strip()[:80]!r}")
+                raise UnreadableFile(
+                    "html", f"a web page came instead of data; it begins {text.strip()[:80]!r}"
+                )
             first = False
         if text:
             line += text.count("\n")
@@ -111,7 +117,11 @@ def _undecodable(error: UnicodeDecodeError, codec: str, line: int, first: bool) 
     at = line + data[: error.start].count(b"\n")
     shown = data[error.start : error.start + 1].hex().upper()
     around = data[max(0, error.start - 12) : error.start + 12]
-    advice = "set encoding: cp1252 if the byte belongs to Western European text" if codec.startswith("utf") else "declare the encoding it was written in"
+    advice = (
+        "set encoding: cp1252 if the byte belongs to Western European text"
+        if codec.startswith("utf")
+        else "declare the encoding it was written in"
+    )
     return UnreadableFile("undecodable", f"line {at}: byte {shown} is not {codec} (…{around!r}…); {advice}")
 
 
@@ -125,4 +135,6 @@ def _forbidden(found: re.Match[str], text: str, codec: str, line: int) -> Unread
         advice = "the bytes are probably Windows-1252: set encoding: cp1252"
     else:
         advice = "the text was decoded twice, or the encoding is another one"
-    return UnreadableFile("control_characters", f"line {at}: control character {code} near {around!r}; {advice}")
+    return UnreadableFile(
+        "control_characters", f"line {at}: control character {code} near {around!r}; {advice}"
+    )

@@ -81,7 +81,9 @@ def read_delimited(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[
             yielded = True
             yield batch
     if not yielded:
-        yield RecordBatch(pl.Series("line", [], pl.Int32), pl.DataFrame(schema=dict.fromkeys(columns, pl.String)))
+        yield RecordBatch(
+            pl.Series("line", [], pl.Int32), pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+        )
 
 
 def _header(lines: _Lines, form: Format) -> list[str]:
@@ -96,8 +98,11 @@ def _header(lines: _Lines, form: Format) -> list[str]:
     names = [" ".join(name.split()) or f"(column {number})" for number, name in enumerate(names, 1)]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise UnreadableFile("duplicate_header", f"line {line}: {', '.join(map(repr, twice))} stands twice in the heading; "
-                             "give format: header: [name, …] with skip_rows: 1")
+        raise UnreadableFile(
+            "duplicate_header",
+            f"line {line}: {', '.join(map(repr, twice))} stands twice in the heading; "
+            "give format: header: [name, …] with skip_rows: 1",
+        )
     return names
 
 
@@ -137,8 +142,14 @@ def _split(text: pl.Series, columns: list[str], form: Format, quoted: bool) -> p
         return pl.DataFrame(schema=schema)
     if quoted:
         return pl.read_csv(
-            text.str.join("\n").item().encode(), has_header=False, separator=form.delimiter, quote_char=form.quote,
-            schema=schema, empty_string_is_null=False, missing_columns="raise", extra_columns="raise",
+            text.str.join("\n").item().encode(),
+            has_header=False,
+            separator=form.delimiter,
+            quote_char=form.quote,
+            schema=schema,
+            empty_string_is_null=False,
+            missing_columns="raise",
+            extra_columns="raise",
         )
     if len(columns) == 1:
         return text.alias(columns[0]).to_frame()
@@ -156,7 +167,11 @@ def _ragged(line: int, text: str, columns: list[str], form: Format) -> Reject:
 
 def _ragged_reject(line: int, fields: list[str], columns: list[str]) -> Reject:
     names = [*columns, *(f"(field {number})" for number in range(len(columns) + 1, len(fields) + 1))]
-    reason = {"code": "ragged", "field": "", "message": f"{len(fields)} fields where the heading has {len(columns)}"}
+    reason = {
+        "code": "ragged",
+        "field": "",
+        "message": f"{len(fields)} fields where the heading has {len(columns)}",
+    }
     return Reject(line, "", "", [reason], dict(zip(names, fields, strict=False)))
 
 
@@ -173,8 +188,13 @@ def _records(lines: _Lines, form: Format) -> Iterator[tuple[int, list[str], str,
             consumed.append(taken[0])
             yield taken[0] + "\n"
 
-    reader = csv.reader(feed(), delimiter=form.delimiter, quotechar=form.quote, strict=True,
-                        quoting=csv.QUOTE_MINIMAL if form.quote else csv.QUOTE_NONE)
+    reader = csv.reader(
+        feed(),
+        delimiter=form.delimiter,
+        quotechar=form.quote,
+        strict=True,
+        quoting=csv.QUOTE_MINIMAL if form.quote else csv.QUOTE_NONE,
+    )
     while True:
         start = lines.number
         consumed.clear()
@@ -199,7 +219,11 @@ def _one_by_one(lines: _Lines, count: int, columns: list[str], form: Format) -> 
     if lines.number < last:
         for line, fields, problem, text in _records(lines, form):
             if problem:
-                reason = {"code": "malformed_quotes", "field": "", "message": f"the quotes of the record are broken: {problem}"}
+                reason = {
+                    "code": "malformed_quotes",
+                    "field": "",
+                    "message": f"the quotes of the record are broken: {problem}",
+                }
                 rejects.append(Reject(line, "", "", [reason], {"(text)": text}))
             elif len(fields) == len(columns):
                 starts.append(line)

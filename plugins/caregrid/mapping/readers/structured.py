@@ -32,11 +32,18 @@ def read_json(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[Recor
         elif isinstance(found, list) and part.isdigit() and int(part) < len(found):
             found = found[int(part)]
         else:
-            raise UnreadableFile("no_records", f"there is no {form.records!r} in the document; it begins {text.strip()[:60]!r}")
+            raise UnreadableFile(
+                "no_records", f"there is no {form.records!r} in the document; it begins {text.strip()[:60]!r}"
+            )
     if not isinstance(found, list):
-        raise UnreadableFile("no_records", f"{form.records or 'the document'!r} is no array; it begins {text.strip()[:60]!r}")
-    around = {f"$.{key}": _text(value) for key, value in document.items()
-              if not isinstance(value, (dict, list))} if isinstance(document, dict) else {}
+        raise UnreadableFile(
+            "no_records", f"{form.records or 'the document'!r} is no array; it begins {text.strip()[:60]!r}"
+        )
+    around = (
+        {f"$.{key}": _text(value) for key, value in document.items() if not isinstance(value, (dict, list))}
+        if isinstance(document, dict)
+        else {}
+    )
     columns = list(dict.fromkeys([*around, *(key for record in found for key in flatten(record))]))
     for start in range(0, max(len(found), 1), batch_rows):
         records = [{**around, **flatten(record)} for record in found[start : start + batch_rows]]
@@ -58,7 +65,11 @@ def read_ndjson(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[Rec
             if not isinstance(record, dict):
                 raise ValueError("it is no object")
         except ValueError as error:
-            reason = {"code": "malformed_json", "field": "", "message": f"the line is no JSON object: {error}"}
+            reason = {
+                "code": "malformed_json",
+                "field": "",
+                "message": f"the line is no JSON object: {error}",
+            }
             rejects.append(Reject(number, "", "", [reason], {"(text)": text}))
         else:
             lines.append(number)
@@ -128,11 +139,15 @@ def _no_json(error: ValueError, text: str) -> UnreadableFile:
 
 
 def _frame(records: list[dict[str, str | None]], columns: list[str]) -> pl.DataFrame:
-    return pl.DataFrame({name: [record.get(name) for record in records] for name in columns},
-                        schema=dict.fromkeys(columns, pl.String))
+    return pl.DataFrame(
+        {name: [record.get(name) for record in records] for name in columns},
+        schema=dict.fromkeys(columns, pl.String),
+    )
 
 
-def _ndjson_batch(lines: list[int], records: list[dict[str, str | None]], rejects: list[Reject]) -> RecordBatch:
+def _ndjson_batch(
+    lines: list[int], records: list[dict[str, str | None]], rejects: list[Reject]
+) -> RecordBatch:
     columns = list(dict.fromkeys(key for record in records for key in record))
     return RecordBatch(pl.Series("line", lines, pl.Int32), _frame(records, columns), rejects)
 
@@ -158,6 +173,15 @@ def _plain_columns(frame: pl.DataFrame) -> pl.DataFrame:
     lists = [name for name, kind in frame.schema.items() if isinstance(kind, (pl.List, pl.Array))]
     return frame.with_columns(
         *(pl.col(pl.Categorical, pl.Enum).cast(pl.String),),
-        *(pl.Series(name, [None if item is None else json.dumps(item, default=str, ensure_ascii=False)
-                           for item in frame[name].to_list()], pl.String) for name in lists),
+        *(
+            pl.Series(
+                name,
+                [
+                    None if item is None else json.dumps(item, default=str, ensure_ascii=False)
+                    for item in frame[name].to_list()
+                ],
+                pl.String,
+            )
+            for name in lists
+        ),
     )
