@@ -18,9 +18,10 @@ with touched as materialized (
     from touched as t
     cross join lateral (
         select u.* from canonical.usage as u
-        join raw.load as l on l.load_id = u.load_id and l.status = 'accepted'
+        join ledger.load_order as o on o.load_id = u.load_id and o.status = 'accepted'
         where u.series_id = t.series_id
-        order by u.period_start desc, u.known_at desc, u.load_id desc
+        order by u.period_start desc, u.known_at desc, o.published_at desc, o.sha256 desc, o.source desc,
+                 o.member desc, o.uri desc, u.load_id desc
         limit 1
     ) as u
 ), gone as (
@@ -50,8 +51,8 @@ with touched as (
     select distinct on (f.place_id) f.place_id, f.name, f.country_code
     from canonical.facility as f
     join touched using (place_id)
-    join raw.load as l on l.load_id = f.load_id and l.status = 'accepted'
-    order by f.place_id, f.published_at desc, f.known_at desc, f.load_id desc, f.line desc
+    join ledger.load_order as o on o.load_id = f.load_id and o.status = 'accepted'
+    order by f.place_id, f.published_at desc, f.known_at desc, o.sha256 desc, f.load_id desc, f.line desc
 )
 update canonical.place as p
 set is_inferred = false, name = coalesce(n.name, p.name), country_code = coalesce(n.country_code,
@@ -66,7 +67,8 @@ where p.place_id = n.place_id
 def refresh(connection: psycopg.Connection[Any], accepted: list[int], superseded: list[int]) -> None:
     """Bring canonical.latest and canonical.place up to date with loads just accepted and superseded.
 
-    The newest value of a series is that of its newest period, then the one known last, then of the last load.
+    The newest value of a series is that of its newest period, then the one known last, then
+    the one published last; no order of arrival or of verdicts changes it.
     """
     given = {"accepted": accepted, "superseded": superseded}
     connection.execute(_REFRESH, given)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 pytestmark = pytest.mark.integration
 
 FEW = settings(
-    max_examples=12, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 VALUES = st.sampled_from(["1", "2", "3", "*", ""])
 ANYTHING = st.sampled_from(["1", "2", "-1", "*", "", "many", "1e3", "0"])

@@ -146,3 +146,16 @@ def test_clocks_of_the_ledger(publisher: Any) -> None:
     )  # fmt: skip
     known, period = datetime(2025, 3, 5, tzinfo=UTC), datetime(2025, 3, 4, tzinfo=UTC)
     assert row == [(known, known, period, period, True, "test_network", "network", None)]
+
+
+def test_two_files_that_speak_of_one_moment_are_taken_in_the_order_of_publication(publisher: Any) -> None:
+    text = publisher.feed.read_text().replace(
+        "known_at: {published_at: true}", 'known_at: {column: site_name, format: "%Y-%m-%d"}'
+    )
+    publisher.feed.write_text(text.replace("site_name <> ''", "site_name = 'never'"))
+    for day, value in ((7, 71), (5, 51), (6, 61)):
+        publisher.publish(f"2025-03-0{day}", [f"A,2025-03-04,2025-03-03,{value},50"])
+        publisher.load()
+    assert newest(publisher)["A", "occupied"] == 71
+    accounts = [publisher.account(load_id) for (load_id,) in publisher.query("select load_id from raw.load")]
+    assert [account.loaded for account in accounts] == [1, 1, 1]
