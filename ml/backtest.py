@@ -18,6 +18,7 @@ from .spine import Grid, Spine
 Floats = np.ndarray
 OURS, SEASONAL_NAIVE, PERSISTENCE = "caregrid", "seasonal_naive", "persistence"
 PAST_SHARE = "past_share"  # of risks only: how often the past was over, given its state now
+TRUTH_SHARE = 0.7  # of an origin's horizon must have come true for many series
 MODELS = (OURS, SEASONAL_NAIVE, PERSISTENCE)
 
 
@@ -73,26 +74,26 @@ def cuts_of(spine: Spine, settings: Settings) -> list[int]:
     horizon's truth after it; its cut is the moment at which half of its values had become known.
     """
     grain = settings.grains[spine.grain]
-    newest = spine.as_known(None)
-    counts = (~np.isnan(newest.y)).sum(axis=0)
-    recent = counts[-max(2 * grain.season, 4 * grain.horizon) :]
-    full = np.flatnonzero(counts >= max(1, recent.max() / 2)) if len(recent) else np.array([], dtype=int)
+    counts = (~np.isnan(spine.as_known(None).y)).sum(axis=0)
+    reported = counts[counts > 0][-max(2 * grain.season, 4 * grain.horizon) :]
     cuts: list[int] = []
-    if not len(full):
+    if not len(reported):
         return cuts
-    end = int(full[-1]) - grain.horizon
+    full = counts >= max(1, reported.max() / 2)
+    ahead = np.arange(1, grain.horizon + 1)
     cells, firsts = np.unique(spine.row * spine.width + spine.column, return_index=True)
     columns, known = cells % spine.width, spine.known[firsts]
-    for number in range(grain.origins):
-        origin = end - number * grain.step
-        while origin > 0 and counts[origin] < max(1, recent.max() / 2):
+    # Two seasons and something to calibrate on must lie before the earliest origin.
+    origin, earliest = spine.width - 1 - grain.horizon, 2 * grain.season
+    while origin >= earliest and len(cuts) < grain.origins:
+        follows = spine.periods[origin + grain.horizon] - spine.periods[origin] == grain.horizon
+        if not full[origin] or not follows or full[origin + ahead].mean() < TRUTH_SHARE:
             origin -= 1
-        # Two seasons and something to calibrate on must lie before the earliest origin.
-        if origin < 2 * grain.season:
-            break
+            continue
         cut = int(np.sort(known[columns == origin])[(counts[origin] - 1) // 2])
         if not cuts or cut < cuts[-1]:
             cuts.append(cut)
+        origin -= grain.step
     return cuts
 
 
@@ -144,7 +145,10 @@ def _one_origin(
     origin = grid.last[rows]
     steps = np.arange(1, grain.horizon + 1)
     columns = origin[:, None] + steps[None, :]
-    inside = columns < spine.width
+    # Not across a silence that was cut out.
+    inside = (columns < spine.width) & (
+        spine.period_at(columns) - spine.period_at(origin)[:, None] == steps[None, :]
+    )
     later = np.where(inside, truth.y[rows[:, None], np.minimum(columns, spine.width - 1)], np.nan)
     units = grid.units[rows][:, None]
     ours = model.predict_paths(maker, rows, origin, grain.horizon)
@@ -194,7 +198,7 @@ def _risks(
     ours = overload.probability(said, model.risk_weights.get(spine.feed, overload.PLAIN))
     wanted = truth.y[demand] * grid.units[demand][:, None]
     held = risk.last_known(truth.y[capacity] * grid.units[capacity][:, None])
-    event, told = overload.events(wanted, held, origin, steps)
+    event, told = overload.events(spine, wanted, held, origin, steps)
     over = np.broadcast_to(said.over_now[:, None], told.shape).astype(float)
     return RiskCells(
         feed=spine.feed,

@@ -87,11 +87,13 @@ class Warehouse:
 
     Args:
         connect: returns an open psycopg connection, by default caregrid.database.connect for role model.
-        history_days: days before each feed's newest period that are read, by core grain; absent grains whole.
+        history_dates: how many of each feed's newest dates with any value are read, by core grain; absent
+        grains
+            whole. Dates with values are counted, not days, since a feed may have been silent for years.
     """
 
     def __init__(
-        self, connect: Callable[[], Any] | None = None, history_days: dict[str, int] | None = None
+        self, connect: Callable[[], Any] | None = None, history_dates: dict[str, int] | None = None
     ) -> None:
         if connect is None:
             from caregrid.database.connect import connect as connect_as
@@ -100,7 +102,7 @@ class Warehouse:
                 return connect_as("model")
 
         self._connect = connect
-        self._history_days = history_days or {}
+        self._history_dates = history_dates or {}
 
     def series(self) -> pl.DataFrame:
         """Return demand and capacity series with what is known of their places."""
@@ -129,10 +131,16 @@ class Warehouse:
                     select s.series_id, s.feed, s.grain
                     from core.dim_series s join core.dim_measure m using (measure)
                     where m.forecast or s.measure = any (%(capacity)s)
-                ), bounds as (
-                    select w.feed, w.grain, max(f.period_start) as newest
+                ), dates as (
+                    select w.feed, w.grain, f.period_start::date as day,
+                           row_number() over (partition by w.feed, w.grain order by f.period_start::date desc)
                     from core.fct_usage f join wanted w using (series_id)
                     where f.known_at <= %(cut)s and (%(all_loads)s or f.load_id = any (%(loads)s))
+                    group by 1, 2, 3
+                ), bounds as (
+                    select feed, grain, min(day) as first
+                    from dates
+                    where row_number <= coalesce((%(history)s::jsonb ->> grain)::int, row_number)
                     group by 1, 2
                 )
                 select f.series_id, f.period_start, f.period_end, f.known_at,
@@ -141,15 +149,14 @@ class Warehouse:
                 from core.fct_usage f join wanted w using (series_id) join bounds b using (feed, grain)
                 where f.known_at <= %(cut)s
                   and (%(all_loads)s or f.load_id = any (%(loads)s))
-                  and f.period_start >= b.newest
-                      - make_interval(days => coalesce((%(history)s::jsonb ->> w.grain)::int, 1000000))
+                  and f.period_start >= b.first
                 """,
                 {
                     "capacity": list(CAPACITY_MEASURES),
                     "cut": cut,
                     "all_loads": load_ids is None,
                     "loads": list(load_ids or []),
-                    "history": json.dumps(self._history_days),
+                    "history": json.dumps(self._history_dates),
                 },
             )
         )

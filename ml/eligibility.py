@@ -33,7 +33,7 @@ def usable_rows(grid: Grid, settings: Settings) -> np.ndarray:
 def judge(grid: Grid, settings: Settings) -> list[tuple[str, str] | None]:
     """Return per grid row None (usable) or (reason, detail)."""
     spine, grain = grid.spine, settings.grains[grid.spine.grain]
-    newest = int(grid.last.max()) if len(grid.last) else -1
+    newest = int(spine.periods[grid.last.max()])
     found: list[tuple[str, str] | None] = []
     statistics, demand = spine.series["statistic"].to_list(), spine.series["is_forecast"].to_list()
     for row in range(len(spine.series)):
@@ -48,8 +48,8 @@ def judge(grid: Grid, settings: Settings) -> list[tuple[str, str] | None]:
             found.append(
                 ("fewer_than_two_seasons", f"{observed} observed of {2 * grain.season} {spine.grain}s needed")
             )
-        elif newest - last > 2 * grain.horizon:
-            found.append(("ended", f"last value {newest - last} {spine.grain}s before the feed's newest"))
+        elif (behind := newest - int(spine.periods[last])) > 2 * grain.horizon:
+            found.append(("ended", f"last value {behind} {spine.grain}s before the feed's newest"))
         else:
             found.append(None)
     return found

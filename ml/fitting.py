@@ -144,6 +144,8 @@ def _draw(
     steps = draws.integers(1, horizon + 1, size=wanted * 2)
     target = origins[picked] + steps
     inside = (target >= first) & (target <= last)
+    # Not across a silence that was cut out.
+    inside &= maker.spine.period_at(target) - maker.spine.period_at(origins[picked]) == steps
     truth = np.where(inside, y[rows[picked], np.where(inside, target, 0)], np.nan)
     good = np.flatnonzero(~np.isnan(truth))[:wanted]
     made = maker.rows(rows[picked][good], origins[picked][good], steps[good])

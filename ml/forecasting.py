@@ -67,7 +67,7 @@ def forecast_rows(made: GridForecast) -> Iterator[ForecastRow]:
     phases = spine.series["phase"].to_list()
     bounds: dict[tuple[int, str, int], tuple[datetime, datetime]] = {}
     for at, row in enumerate(made.rows):
-        last = int(made.grid.last[row]) + spine.first
+        last = int(spine.periods[made.grid.last[row]])
         values = made.quantiles[at].tolist()
         for step, along in enumerate(values, start=1):
             key = (last + step, zones[row], phases[row])
@@ -89,12 +89,19 @@ def risk_rows(made: GridForecast, settings: Settings) -> Iterator[RiskRow]:
         if np.isnan(said.held[at]):
             continue
         for number, step in enumerate(settings.grains[spine.grain].risk_horizons):
-            last = int(said.origin[at]) + spine.first
+            last = int(spine.periods[said.origin[at]])
             _, end = period_bounds(spine.grain, last + step, zones[row], phases[row])
             yield (
                 ids[row], places[row], step, end, float(said.held[at]), ids[int(said.capacity[at])],
                 float(made.probability[at, number]), bool(said.over_now[at]), made.known_at,
             )  # fmt: skip
+
+
+def silences(grids: list[Grid]) -> dict[str, int]:
+    """Return {grain feed: periods} of long silences cut out; what was before stands in for them."""
+    return {
+        f"{grid.spine.grain} {grid.spine.feed}": grid.spine.silences for grid in grids if grid.spine.silences
+    }
 
 
 def panels(grids: list[Grid]) -> dict[str, float]:

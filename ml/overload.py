@@ -10,6 +10,7 @@ from . import risk
 from .eligibility import capacity_pairs
 from .features import FeatureMaker
 from .model import QuantileModel
+from .spine import Spine
 
 Floats = np.ndarray
 Ints = np.ndarray
@@ -115,7 +116,7 @@ def past_share(demand: Floats, capacity: Floats, over: np.ndarray, horizons: tup
 
 
 def events(
-    demand: Floats, capacity: Floats, origin: Ints, horizons: tuple[int, ...]
+    spine: Spine, demand: Floats, capacity: Floats, origin: Ints, horizons: tuple[int, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return [pair, risk horizon] whether demand exceeded capacity within h, and whether that can be told.
 
@@ -124,10 +125,13 @@ def events(
     """
     at = np.arange(len(demand))[:, None]
     width = demand.shape[1]
+    ahead = np.arange(1, max(horizons) + 1)[None, :]
+    # Nothing follows across a silence that was cut out.
+    follows = spine.period_at(origin[:, None] + ahead) - spine.period_at(origin)[:, None] == ahead
     found, told = np.zeros((len(demand), len(horizons)), bool), np.zeros((len(demand), len(horizons)), bool)
     for number, step in enumerate(horizons):
         columns = origin[:, None] + np.arange(1, step + 1)[None, :]
-        inside = columns < width
+        inside = (columns < width) & follows[:, :step]
         columns = np.minimum(columns, width - 1)
         wanted = np.where(inside, demand[at, columns], np.nan)
         with np.errstate(invalid="ignore"):
@@ -172,7 +176,7 @@ def calibrate(model: QuantileModel, maker: FeatureMaker, rows: Ints, seed: int) 
             continue
         past = wanted[fit, : limit + 1], held[fit, : limit + 1]
         said = assess(model, maker, demand[fit], capacity[fit], start[fit], seed, past)
-        happened, told = events(wanted[fit], held[fit], start[fit], settings.risk_horizons)
+        happened, told = events(maker.spine, wanted[fit], held[fit], start[fit], settings.risk_horizons)
         told &= start[fit][:, None] + np.array(settings.risk_horizons)[None, :] <= newest
         x.append(_design(said)[told])
         y.append(happened[told])

@@ -70,12 +70,11 @@ def period_date(grain: str, period: np.ndarray, phase: np.ndarray) -> np.ndarray
     return (period - 1970 * 12).astype("datetime64[M]").astype("datetime64[D]")
 
 
-def zone_offsets(zones: list[str], first: int, last: int) -> np.ndarray:
-    """Return [zone, hour] whole hours of local time ahead of UTC for hours first..last since the epoch."""
+def zone_offsets(zones: list[str], hours: np.ndarray) -> np.ndarray:
+    """Return [zone, hour] whole hours of local time ahead of UTC at hours since the epoch."""
     import polars as pl
 
-    hours = pl.Series(np.arange(first, last + 1) * 3600).cast(pl.Int64)
-    moments = pl.from_epoch(hours, time_unit="s").dt.replace_time_zone("UTC")
+    moments = pl.from_epoch(pl.Series(hours * 3600), time_unit="s").dt.replace_time_zone("UTC")
     found = []
     for zone in zones:
         local = moments.dt.convert_time_zone(zone)

@@ -17,7 +17,6 @@ from .settings import MODEL_NAME, NAMED, Settings
 from .spine import Grid, Spine, build_spines
 
 Progress = Callable[[str], None]
-DAYS = {"hour": 1 / 24, "day": 1, "week": 7, "month": 31}
 
 
 @dataclass
@@ -62,8 +61,11 @@ class ScoreResult:
 
 def warehouse(settings: Settings) -> Warehouse:
     """Return the warehouse, read as far back as the settings look."""
-    days = {grain: int(one.history * DAYS[grain]) + 2 for grain, one in settings.grains.items()}
-    return Warehouse(history_days={**days, "instant": days["hour"]})
+    dates = {
+        grain: one.history // 24 + 1 if grain == "hour" else one.history
+        for grain, one in settings.grains.items()
+    }
+    return Warehouse(history_dates={**dates, "instant": dates["hour"]})
 
 
 def read(data: Data, settings: Settings, as_of: datetime, load_ids: Sequence[int] | None = None) -> Inputs:
@@ -229,7 +231,7 @@ def score(
         lock_sha256=versions.lock_sha256(), load_ids=inputs.load_ids,
         parameters={
             "settings": settings.as_json(), "data_sha256": inputs.data_sha256,
-            "panels": forecasting.panels(inputs.grids()),
+            "panels": forecasting.panels(inputs.grids()), "silences": forecasting.silences(inputs.grids()),
         },
         mlflow_run_id=champion.run_id, sample=sample_text(settings), left_out=missing,
     )  # fmt: skip

@@ -19,6 +19,7 @@ Ints = np.ndarray
 # A series whose share of observed values with a known number of reporting units reaches this is modelled
 # per unit.
 PANEL_SHARE = 0.9
+LONG_SILENCE = 8  # seasons
 
 
 @dataclass
@@ -47,7 +48,9 @@ class Spine:
     Args:
         feed, grain, season: whose series these are; grain is the models' (an instant counts as its hour).
         series: one row per grid row (SERIES_COLUMNS plus `phase`, the weekday a week begins on).
-        first: period index of column 0; width: number of columns, room for the horizon not included.
+        periods: [width] true period of each column. They follow each other, but for silences of the whole
+        feed of
+            many seasons, out of which whole seasons are cut: the winter before stands before the winter.
         row, column, known, value, unit_count: one entry per version, in order of known_at (microseconds).
         zone: [series] row of `offsets`; offsets: [zone, period] hours of local time ahead of UTC, with
         room on
@@ -60,8 +63,7 @@ class Spine:
     grain: str
     season: int
     series: pl.DataFrame
-    first: int
-    width: int
+    periods: Ints
     row: Ints
     column: Ints
     known: Ints
@@ -73,6 +75,21 @@ class Spine:
     offset_pad: int
     is_panel: np.ndarray
     vintages_assumed: bool = False
+
+    @property
+    def width(self) -> int:
+        """Return the number of columns, room for the horizon not included."""
+        return len(self.periods)
+
+    @property
+    def silences(self) -> int:
+        """Return how many periods of silence were cut out."""
+        return int(self.periods[-1] - self.periods[0]) + 1 - self.width
+
+    def period_at(self, columns: Ints) -> Ints:
+        """Return true periods, also of columns before and after the grid."""
+        inside = self.periods[np.clip(columns, 0, self.width - 1)]
+        return inside + np.minimum(columns, 0) + np.maximum(columns - self.width + 1, 0)
 
     def as_known(self, cut: int | None) -> Grid:
         """Return the newest value of every period known at the cut (microseconds; None: everything)."""
@@ -111,12 +128,11 @@ class Spine:
 
     def local_index(self, rows: Ints, columns: Ints) -> Ints:
         """Return period indices in local time (hours since 1970-01-01T00:00 on the local clock)."""
+        periods = self.period_at(columns)
         if self.grain != "hour":
-            return columns + self.first
+            return periods
         limit = self.offsets.shape[1] - 1
-        return (
-            columns + self.first + self.offsets[self.zone[rows], np.clip(columns + self.offset_pad, 0, limit)]
-        )
+        return periods + self.offsets[self.zone[rows], np.clip(columns + self.offset_pad, 0, limit)]
 
     def with_assumed_vintages(self) -> Spine:
         """Return the spine as it would have become known, where a long history was published at once.
@@ -161,7 +177,8 @@ def build_spines(
 
     Args:
         series, values: as Data gives them.
-        seasons, history: per model grain; older periods than `history` before the feed's newest are dropped.
+        seasons, history: per model grain; the feed's newest `history` periods are kept, long silences not
+        counted.
     """
     import polars as pl
 
@@ -175,13 +192,13 @@ def build_spines(
         if found.is_empty():
             continue
         found = index_periods(found, grain)
-        newest = int(found["period"].max())  # type: ignore[arg-type]
-        found = found.filter(pl.col("period") > newest - history[grain])
-        spines.append(_build(feed, grain, seasons[grain], group.drop("model_grain"), found))
+        spines.append(_build(feed, grain, seasons[grain], history[grain], group.drop("model_grain"), found))
     return sorted(spines, key=lambda spine: (spine.grain, spine.feed))
 
 
-def _build(feed: str, grain: str, season: int, series: pl.DataFrame, found: pl.DataFrame) -> Spine:
+def _build(
+    feed: str, grain: str, season: int, history: int, series: pl.DataFrame, found: pl.DataFrame
+) -> Spine:
     """Return the spine of one feed and grain; `found` is indexed."""
     import polars as pl
 
@@ -190,18 +207,18 @@ def _build(feed: str, grain: str, season: int, series: pl.DataFrame, found: pl.D
     # Several instants of one hour: the newest instant speaks for the hour, whenever an older one is
     # corrected.
     found = found.filter(pl.col("period_start") >= pl.col("period_start").cum_max().over("row", "period"))
-    first, newest = int(found["period"].min()), int(found["period"].max())  # type: ignore[arg-type]
+    periods = columns_without_silence(found["period"].to_numpy(), season)[-history:]
+    found = found.filter(pl.col("period") >= int(periods[0]))
     phases = found.group_by("series_id").agg(phase=pl.col("phase").last())
     series = series.join(phases, on="series_id", how="left", maintain_order="left").with_columns(
         pl.col("phase").fill_null(0)
     )
     zones = sorted(set(series["timezone"].to_list()))
     pad = 3 * season if grain == "hour" else 0
-    offsets = (
-        zone_offsets(zones, first - pad, newest + pad)
-        if grain == "hour"
-        else np.zeros((len(zones), 1), dtype=np.int64)
-    )
+    around = np.concatenate(
+        [periods[0] + np.arange(-pad, 0), periods, periods[-1] + np.arange(1, pad + 1)]
+    )  # fmt: skip
+    offsets = zone_offsets(zones, around) if grain == "hour" else np.zeros((len(zones), 1), dtype=np.int64)
     row = found["row"].to_numpy().astype(np.int64)
     value = found["value"].fill_null(np.nan).to_numpy()
     unit_count = found["reporting_units"].fill_null(np.nan).to_numpy()
@@ -212,10 +229,9 @@ def _build(feed: str, grain: str, season: int, series: pl.DataFrame, found: pl.D
         grain=grain,
         season=season,
         series=series,
-        first=first,
-        width=newest - first + 1,
+        periods=periods,
         row=row,
-        column=found["period"].to_numpy().astype(np.int64) - first,
+        column=np.searchsorted(periods, found["period"].to_numpy()),
         known=found["known_at"].to_physical().to_numpy(),
         period_end=found["period_end"].to_physical().to_numpy(),
         value=value,
@@ -227,6 +243,23 @@ def _build(feed: str, grain: str, season: int, series: pl.DataFrame, found: pl.D
     )
 
 
+def columns_without_silence(periods: Ints, season: int) -> Ints:
+    """Return the ascending periods from the first to the last, without whole seasons of long silences.
+
+    A silence is a run of periods of which no series of the feed has a value. Of one that lasts
+    LONG_SILENCE seasons
+    or more, whole seasons are left out, so that every position of the season keeps its place.
+    """
+    seen = np.unique(periods)
+    steps = np.diff(seen)
+    removed = np.where(steps - 1 >= LONG_SILENCE * season, (steps - 1) // season * season, 0)
+    parts, start = [], int(seen[0])
+    for at in np.flatnonzero(removed):
+        parts.append(np.arange(start, seen[at] + 1))
+        start = int(seen[at] + 1 + removed[at])
+    return np.concatenate([*parts, np.arange(start, seen[-1] + 1)]).astype(np.int64)
+
+
 def gaps(grid: Grid) -> pl.DataFrame:
     """Return the gaps within each series: series_id, first and last missing period index, periods."""
     import polars as pl
@@ -236,8 +269,8 @@ def gaps(grid: Grid) -> pl.DataFrame:
     for row, series_id in enumerate(ids):
         seen = np.flatnonzero(~np.isnan(grid.y[row]))
         for at in np.flatnonzero(np.diff(seen) > 1):
-            first, last = int(seen[at]) + 1, int(seen[at + 1]) - 1
-            found.append((series_id, first + grid.spine.first, last + grid.spine.first, last - first + 1))
+            first, last = grid.spine.periods[seen[at]] + 1, grid.spine.periods[seen[at + 1]] - 1
+            found.append((series_id, int(first), int(last), int(last - first + 1)))
     return pl.DataFrame(found, schema=["series_id", "first_missing", "last_missing", "periods"], orient="row")
 
 
