@@ -1,4 +1,7 @@
-"""`caregrid feeds`: list, check and try feeds without loading; the loader adds its own actions to the group."""
+"""`caregrid feeds`: list, check and try feeds without loading.
+
+The loader adds its own actions to the group.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The contracts: fields, types and row rules of each canonical table, read from the YAML files beside this one."""
+"""The contracts.
+
+Fields, types and row rules of each canonical table, read from the YAML files beside this one.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ FIELD_TYPES = {"text", "identifier", "code", "number", "integer", "boolean", "da
 
 @dataclass(frozen=True)
 class ContractField:
-    """One field. type: one of FIELD_TYPES. one_of: allowed codes, () when any. has_status: carries `<name>_status`."""
+    """One field. type: one of FIELD_TYPES. one_of: allowed codes, () when any. has_status.
+
+    Carries `<name>_status`.
+    """
 
     name: str
     type: str

@@ -132,7 +132,8 @@ def _check_source(checker: Checker, path: DocumentPath) -> None:
         checker.report(
             path,
             "published_at is missing: nobody could tell when the file was published",
-            "add published_at: {file_name: …, format: …}, {column: …}, {last_modified: true} or {value: …, assumed: true}",
+            "add published_at: {file_name: …, format: …}, {column: …}, {last_modified: true} "
+            "or {value: …, assumed: true}",
         )
     else:
         check_moment(checker, (*path, "published_at"), _PUBLISHED)

@@ -1,4 +1,7 @@
-"""What all semantic checks of a feed share: collecting problems by path, and the checks of one cell mapping."""
+"""What all semantic checks of a feed share.
+
+Collecting problems by path, and the checks of one cell mapping.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,8 @@ NAMED_FORMATS = {
     "roc_month",
     "iso8601",
     "unix_seconds",
+    "unix_milliseconds",
+    "excel_days",
     "YYYY",
     "YYYYQn",
 }

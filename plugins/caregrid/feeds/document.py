@@ -16,7 +16,7 @@ _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)\.[0-9]+([eE][-+]?[0-9]+)?")
 
 
-class BrokenYaml(Exception):
+class BrokenYaml(Exception):  # noqa: N818 - it names what is broken
     """Text that is no YAML mapping; line is 1-based."""
 
     def __init__(self, message: str, line: int) -> None:
@@ -83,6 +83,7 @@ def _construct(node: Node, path: Path, lines: dict[Path, int]) -> Any:
         return mapping
     if isinstance(node, SequenceNode):
         return [_construct(item, (*path, index), lines) for index, item in enumerate(node.value)]
+    assert isinstance(node, ScalarNode)
     return _scalar(node)
 
 

@@ -73,8 +73,7 @@ def _problems(file: Path, document: Document, error: ValidationError) -> Iterato
         choices = rule if isinstance(rule, list) else [rule]
         yield problem(path, f"{_shown(value)} is not allowed", nearest(str(value), [str(c) for c in choices]))
     elif error.validator == "pattern":
-        at = path if not isinstance(value, str) or path else path
-        yield problem(at, f"{value!r} has the wrong form", _PATTERNS.get(rule, f"it must match {rule}"))
+        yield problem(path, f"{value!r} has the wrong form", _PATTERNS.get(rule, f"it must match {rule}"))
     elif error.validator in ("minItems", "minLength", "minProperties"):
         yield problem(
             path,

@@ -41,7 +41,7 @@ def load_feeds(directory: Path = FEEDS_DIR) -> dict[str, Feed]:
 
 
 def check_file(file: Path) -> list[Problem]:
-    """Return every mistake in one file, without compiling SQL expressions (see caregrid.mapping.expressions)."""
+    """Return every mistake in one file; SQL expressions are left to caregrid.mapping.expressions."""
     return check_text(file, file.read_text(encoding="utf-8"))
 
 

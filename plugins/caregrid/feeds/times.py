@@ -14,7 +14,9 @@ _CRON_PART = re.compile(r"(\*|\d+(?:-\d+)?)(?:/(\d+))?")
 
 
 def parse_duration(text: str) -> timedelta:
-    """Return the length of `P4D`, `PT1H30M`, `P2W`, `-P1D`; months count 31 days and years 366 (a cadence, not a date).
+    """Return the length of `P4D`, `PT1H30M`, `P2W`, `-P1D`.
+
+    Months count 31 days and years 366: it is a cadence, no date.
 
     Raises ValueError.
     """

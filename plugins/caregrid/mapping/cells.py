@@ -1,4 +1,7 @@
-"""Turns one mapping of the YAML into a column: text, number, flag, date, with the status of what is not there."""
+"""Turns one mapping of the YAML into a column.
+
+Text, number, flag, date, with the status of what is not there.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ _TRUE, _FALSE = {"true", "1"}, {"false", "0"}
 
 @dataclass
 class Cell:
-    """A column and what is wrong with it. status: reported | missing | suppressed | not_applicable, or None unread."""
+    """A column and what is wrong with it. status.
+
+    Reported | missing | suppressed | not_applicable, or None unread.
+    """
 
     series: pl.Series
     problems: list[Problem] = field(default_factory=list)
@@ -29,7 +35,10 @@ class Cell:
 
 
 def normal(spec: Any, plain: str = "column") -> dict[str, Any]:
-    """Return a mapping in its long form: text is a column (or a constant), a list is a column and its older names."""
+    """Return a mapping in its long form.
+
+    Text is a column (or a constant), a list is a column and its older names.
+    """
     if isinstance(spec, dict):
         return spec
     return {plain: spec}
@@ -47,7 +56,10 @@ def tokens(table: Table, spec: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def statuses(text: pl.Series, words: dict[str, list[str]], numbers: pl.Series | None = None) -> pl.Series:
-    """Return the status of each cell by its words; a word that is a number also stands for its other spellings."""
+    """Return the status of each cell by its words.
+
+    A word that is a number also stands for its other spellings.
+    """
     result = pl.select(
         pl.when(text.is_in(words["missing"])).then(pl.lit("missing")).otherwise(pl.lit("reported"))
     ).to_series()
@@ -67,15 +79,16 @@ def statuses(text: pl.Series, words: dict[str, list[str]], numbers: pl.Series | 
 
 
 def text_cell(table: Table, spec: Any, name: str, *, plain: str = "column", identifier: bool = False) -> Cell:
-    """Return text, null where missing. identifier: full-width digits and letters become ordinary ones (NFKC)."""
+    """Return text, null where missing. identifier.
+
+    Full-width digits and letters become ordinary ones (NFKC).
+    """
     spec = normal(spec, plain)
     if "constant" in spec:
         constant = spec["constant"]
         return Cell(table.repeat(None if constant is None else _word(constant), pl.String))
     raw = origin_text(table, spec)
     problems: list[Problem] = []
-    if "extract" in spec:
-        raw = raw.str.extract(spec["extract"], 1).fill_null("")
     if identifier and raw.str.contains("[^\\x00-\\x7f]").any():
         raw = raw.str.normalize("NFKC").str.strip_chars()
     if "case" in spec:
@@ -84,7 +97,7 @@ def text_cell(table: Table, spec: Any, name: str, *, plain: str = "column", iden
     missing = status != "reported"
     text = raw.set(missing, None)
     if "map" in spec:
-        text, unknown = _mapped(raw, missing, spec)
+        text, unknown = mapped(raw, missing, spec)
         if unknown.any():
             problems.append(
                 Problem(unknown, "unknown_code", name, "{value} is no code that the feed maps", raw)
@@ -92,8 +105,11 @@ def text_cell(table: Table, spec: Any, name: str, *, plain: str = "column", iden
     return Cell(text, problems, status)
 
 
-def _mapped(raw: pl.Series, missing: pl.Series, spec: dict[str, Any]) -> tuple[pl.Series, pl.Series]:
-    """Return the mapped text and where the code is unknown. A code in the map comes before a word for missing."""
+def mapped(raw: pl.Series, missing: pl.Series, spec: dict[str, Any]) -> tuple[pl.Series, pl.Series]:
+    """Return the mapped text and where the code is unknown.
+
+    A code in the map comes before a word for missing.
+    """
     keys = list(spec["map"])
     words = [None if value is None else _word(value) for value in spec["map"].values()]
     known = raw.is_in(keys)
@@ -119,7 +135,12 @@ def _word(value: Any) -> str:
 
 
 def origin_text(table: Table, spec: dict[str, Any]) -> pl.Series:
-    """Return the text a mapping starts from, '' where there is nothing."""
+    """Return the text a mapping starts from, or the part that `extract` takes; '' where there is nothing."""
+    text = _whole_origin(table, spec)
+    return text.str.extract(spec["extract"], 1).fill_null("").str.strip_chars() if "extract" in spec else text
+
+
+def _whole_origin(table: Table, spec: dict[str, Any]) -> pl.Series:
     if "column" in spec:
         name = table.resolve(spec["column"])
         return table.text(name) if name is not None else table.repeat("")
@@ -145,123 +166,6 @@ def origin_text(table: Table, spec: dict[str, Any]) -> pl.Series:
     raise ValueError(f"{spec} has no origin")
 
 
-def style_of(table: Table, spec: dict[str, Any]) -> NumberStyle:
-    """Return how the numbers of a mapping are written: the source's format, overridden by `number:`."""
-    form, own = table.source.format, spec.get("number", {})
-    return NumberStyle(
-        decimal=own.get("decimal", form.decimal),
-        thousands=own.get("thousands", form.thousands),
-        percent=own.get("percent", False),
-        currency=own.get("currency"),
-    )
-
-
-def number_cell(table: Table, spec: Any, name: str) -> Cell:
-    """Return Float64 with a status for each cell; what is neither a number nor a word the feed declares is a problem."""
-    spec = normal(spec)
-    if "constant" in spec:
-        return Cell(table.repeat(float(spec["constant"]), pl.Float64), [], table.repeat("reported"))
-    if "project" in spec:
-        from caregrid.mapping.project import projected
-
-        return projected(table, spec["project"], name)
-    if "expr" in spec and spec.get("as") != "text":
-        cell = _expression(table, spec, name)
-    else:
-        cell = _read_numbers(table, spec, name)
-    factor = spec.get("factor", spec.get("unit_factor"))
-    if factor is not None:
-        cell.series = cell.series * float(factor)
-    if "status_column" in spec:
-        _apply_flags(table, spec, cell, name)
-    return cell
-
-
-def _read_numbers(table: Table, spec: dict[str, Any], name: str) -> Cell:
-    column = table.resolve(spec["column"]) if "column" in spec else None
-    typed = table.typed(column) if column else None
-    if typed is not None and typed.dtype.is_numeric() and "map" not in spec:
-        numbers = typed.cast(pl.Float64)
-        numbers = numbers.set(~numbers.is_finite().fill_null(False), None)
-        text = table.text(column) if column else table.repeat("")
-        status = statuses(text, tokens(table, spec), numbers).set(numbers.is_null(), "missing")
-        return Cell(numbers.set(status != "reported", None), [], status)
-    raw = origin_text(table, spec)
-    words = tokens(table, spec)
-    text, problems = raw, []
-    if "map" in spec:
-        text, unknown = _mapped(raw, statuses(raw, words) != "reported", spec)
-        text = text.fill_null("")
-        if unknown.any():
-            problems.append(
-                Problem(unknown, "unknown_code", name, "{value} is no code that the feed maps", raw)
-            )
-    numbers = parse_numbers(text, style_of(table, spec))
-    status = statuses(text, words, numbers)
-    reported = status == "reported"
-    bad = reported & numbers.is_null()
-    if bad.any():
-        problems.append(
-            Problem(bad, "not_a_number", name, "{value} is no number as the feed writes them", raw)
-        )
-    return Cell(numbers.set(~reported, None), problems, status)
-
-
-def _expression(table: Table, spec: dict[str, Any], name: str) -> Cell:
-    from caregrid.mapping.table import expression_columns
-
-    parts = {
-        column: _read_numbers(table, {**_words_only(spec), "column": column}, f"{name} ({column})")
-        for column in expression_columns(spec["expr"])
-    }
-    numbers = table.evaluate(spec["expr"], {column: cell.series for column, cell in parts.items()}).cast(
-        pl.Float64
-    )
-    infinite = ~numbers.is_finite().fill_null(True)
-    numbers = numbers.set(infinite, None)
-    status = pl.select(
-        pl.when(numbers.is_null()).then(pl.lit("missing")).otherwise(pl.lit("reported"))
-    ).to_series()
-    if infinite.any():
-        status = status.set(infinite, "not_applicable")
-    for word in ("not_applicable", "suppressed"):
-        for cell in parts.values():
-            if cell.status is not None:
-                status = status.set((cell.status == word) & numbers.is_null(), word)
-    return Cell(numbers, [problem for cell in parts.values() for problem in cell.problems], status)
-
-
-def _words_only(spec: dict[str, Any]) -> dict[str, Any]:
-    return {key: spec[key] for key in ("missing", "suppressed", "not_applicable", "number") if key in spec}
-
-
-def _apply_flags(table: Table, spec: dict[str, Any], cell: Cell, name: str) -> None:
-    """Let a flag column overrule the status; a flag the feed does not know is a problem, an empty one says nothing."""
-    column = table.resolve(spec["status_column"])
-    if column is None or cell.status is None:
-        return
-    flags = table.text(column)
-    known = {str(key): value for key, value in spec["status_map"].items()}
-    unknown = (flags != "") & ~flags.is_in(list(known))
-    if unknown.any():
-        cell.problems.append(
-            Problem(
-                unknown, "unknown_flag", name, f"the flag {{value}} in {column!r} is not in status_map", flags
-            )
-        )
-    for flag, status in known.items():
-        if status in ("missing", "suppressed", "not_applicable"):
-            mask = flags == flag
-            cell.status = cell.status.set(mask, status)
-            cell.series = cell.series.set(mask, None)
-            cell.problems = [
-                Problem(problem.mask & ~mask, problem.code, problem.field, problem.message, problem.shown)
-                if problem.code == "not_a_number"
-                else problem
-                for problem in cell.problems
-            ]
-
-
 def flag_cell(table: Table, spec: Any, name: str) -> Cell:
     """Return Boolean: true, false, 1, 0 after the map; missing is false."""
     if isinstance(spec, bool):
@@ -273,16 +177,6 @@ def flag_cell(table: Table, spec: Any, name: str) -> Cell:
     if bad.any():
         problems.append(Problem(bad, "not_a_flag", name, "{value} is neither true nor false", cell.series))
     return Cell(low.is_in(list(_TRUE)), problems)
-
-
-def integer_cell(table: Table, spec: Any, name: str) -> Cell:
-    """Return Int32; a fraction is a problem."""
-    cell = number_cell(table, spec, name)
-    whole = cell.series == cell.series.round(0)
-    bad = ~whole.fill_null(True)
-    if bad.any():
-        cell.problems.append(Problem(bad, "not_whole", name, "{value} is no whole number", cell.series))
-    return Cell(cell.series.set(bad, None).cast(pl.Int32, strict=False), cell.problems, cell.status)
 
 
 def _formats(spec: dict[str, Any]) -> list[str]:

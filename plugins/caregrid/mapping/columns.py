@@ -111,11 +111,7 @@ def _walk(spec: Any, path: str, optional: bool = False) -> Iterator[Need]:
                         yield from _plain(inner, f"{here}.extra.{extra}", True)
                 else:
                     yield from _plain(field, f"{here}.{name}", True)
-        elif key in ("value", "assumed") and ".published_at" in path + ".":
-            continue
-        elif key == "value" and (path.endswith(".known_at") or path.endswith(".observed_at")):
-            continue
-        elif key in ("valid_from", "valid_to") and isinstance(value, str) and ".identifiers" in path:
+        elif _is_no_column(key, value, path):
             continue
         elif key in ("value", "valid_from", "valid_to", "reporting_units", "is_provisional") or path.endswith(
             (".fields", ".extra")
@@ -124,10 +120,17 @@ def _walk(spec: Any, path: str, optional: bool = False) -> Iterator[Need]:
                 yield from _walk(value, here, optional)
             else:
                 yield from _plain(value, here, True)
-        elif isinstance(value, dict) and key not in ("map", "status_map", "number"):
+        elif (isinstance(value, dict) and key not in ("map", "status_map", "number")) or key in (
+            "total_over",
+        ):
             yield from _walk(value, here, optional)
-        elif key in ("total_over",):
-            yield from _walk(value, here, optional)
+
+
+def _is_no_column(key: str, value: Any, path: str) -> bool:
+    """Say whether a text is a constant where elsewhere it would be a column: fixed times and days."""
+    if key == "value":
+        return path.endswith((".published_at", ".known_at", ".observed_at"))
+    return key in ("valid_from", "valid_to") and isinstance(value, str) and ".identifiers" in path
 
 
 def absent(needs: list[Need], columns: list[str]) -> list[Need]:

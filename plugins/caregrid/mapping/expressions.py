@@ -1,4 +1,7 @@
-"""Checks of a feed that need polars: do its SQL expressions compile, and do they make sense with their columns."""
+"""Checks of a feed that need polars.
+
+Do its SQL expressions compile, and do they make sense with their columns.
+"""
 
 from __future__ import annotations
 

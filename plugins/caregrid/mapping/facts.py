@@ -1,4 +1,7 @@
-"""What has to be known about a whole file before its records are mapped: header, publication, constants, order."""
+"""What has to be known about a whole file before its records are mapped.
+
+Header, publication, constants, order.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ def inspect_file(
     member: str = "",
     last_modified: datetime | None = None,
 ) -> FileContext:
-    """Return what is known about a file. Reads its beginning, or all of it where the feed asks for facts of the whole.
+    """Return what is known about a file, from its beginning, or from all of it where the feed asks for that.
 
     Args:
         feed: as loaded.
@@ -79,7 +82,7 @@ def _needs_whole(feed: Feed, source: Source) -> bool:
 
 def _ordered_periods(output: Output) -> list[dict[str, Any]]:
     from caregrid.contracts import contracts
-    from caregrid.mapping.measures import expand_values
+    from caregrid.mapping.values import expand_values
 
     if contracts()[output.contract].values != "measures":
         return []
@@ -114,7 +117,7 @@ def _check_columns(
 
 
 def _unknown_codes(feed: Feed, source: Source, columns: list[str], batches: Iterator[RecordBatch]) -> str:
-    """Return the codes of the first records that no map of the feed knows, so that one repair can cover all."""
+    """Return the codes of the first records that no map knows, so that one repair can cover all."""
     maps: list[tuple[str, set[str]]] = []
 
     def collect(spec: Any) -> None:

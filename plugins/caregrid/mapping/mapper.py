@@ -16,8 +16,9 @@ from caregrid.mapping.types import FileContext, Mapped, RecordBatch
 def map_batch(feed: Feed, output: Output, batch: RecordBatch, context: FileContext) -> Mapped:
     """Return what became of a batch's records under one output.
 
-    The result does not depend on where the batches are cut, on the machine's time zone, or on the clock. Batches of a
-    file must come in order and once per context, because repeated local hours may be told apart by their order.
+    The result does not depend on where the batches are cut, on the machine's time zone, or on the clock.
+    Batches of a file must come in order and once per context, because repeated local hours may be told
+    apart by their order.
 
     Args:
         feed: as loaded.

@@ -12,7 +12,10 @@ _SPACES = " \u00a0\u202f\u2009"
 
 @dataclass(frozen=True)
 class NumberStyle:
-    """How numbers are written. thousands None: no grouping is accepted. percent: a % sign is allowed on one side."""
+    """How numbers are written. thousands None: no grouping is accepted. percent.
+
+    A % sign is allowed on one side.
+    """
 
     decimal: str = "."
     thousands: str | None = None
@@ -28,9 +31,11 @@ class NumberStyle:
 def parse_numbers(text: pl.Series, style: NumberStyle) -> pl.Series:
     """Return Float64, null where the text is no finite number written in the style.
 
-    A group of thousands has exactly three digits: under decimal comma and thousands point `6.42` is no number,
-    neither 6.42 nor 642. The text is stripped before.
+    A group of thousands has exactly three digits: under decimal comma and thousands point `6.42` is no
+    number, neither 6.42 nor 642. The text is stripped before.
     """
+    if text.str.contains("[\uff10-\uff19]").any():  # full-width digits of East Asian input
+        text = text.str.normalize("NFKC")
     if not style.is_plain:
         text = _plain(text, style)
     numbers = text.str.replace("\u2212", "-", literal=True).cast(pl.Float64, strict=False)

@@ -9,7 +9,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from caregrid.feeds.times import parse_duration
-from caregrid.mapping.stamps import Stamp, add_months, read_stamp
+from caregrid.mapping.calendars import Stamp, add_months
+from caregrid.mapping.stamps import read_stamp
 
 _WEEKDAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
@@ -31,8 +32,11 @@ class Bounds:
     second_end: datetime | None = None
 
 
-class TimeProblem(ValueError):
-    """A time that cannot be used. code: unparseable_time | nonexistent_time | ambiguous_time | wrong_grain | disagrees."""
+class TimeProblem(ValueError):  # noqa: N818 - a finding about data, not a programming error
+    """A time that cannot be used. code.
+
+    Unparseable_time | nonexistent_time | ambiguous_time | wrong_grain | disagrees.
+    """
 
     def __init__(self, code: str, message: str) -> None:
         self.code = code
@@ -40,7 +44,10 @@ class TimeProblem(ValueError):
 
 
 def to_utc(local: datetime, zone: ZoneInfo) -> list[datetime]:
-    """Return the moments in UTC a local time may be: none (skipped hour), one, or two (repeated hour), in order."""
+    """Return the moments in UTC a local time may be.
+
+    None (skipped hour), one, or two (repeated hour), in order.
+    """
     moments: list[datetime] = []
     for fold in (0, 1):
         moment = local.replace(tzinfo=zone, fold=fold).astimezone(UTC)
@@ -50,7 +57,10 @@ def to_utc(local: datetime, zone: ZoneInfo) -> list[datetime]:
 
 
 def day_start(local: datetime, zone: ZoneInfo) -> datetime:
-    """Return the moment a boundary of days falls on: where clocks skip it, the moment they jump; where repeated, the first."""
+    """Return the moment a boundary of days falls on: where clocks skip it, the moment they jump.
+
+    Where repeated, the first.
+    """
     moments = to_utc(local, zone)
     if moments:
         return moments[0]
@@ -176,7 +186,7 @@ def _after(local: datetime, precision: str) -> datetime:
 
 
 def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day)
+    return datetime(day.year, day.month, day.day)  # noqa: DTZ001 - local
 
 
 def _moved(local: datetime, grain: str, count: int) -> datetime:

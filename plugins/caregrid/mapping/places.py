@@ -11,10 +11,9 @@ from caregrid.mapping.table import Problem, Table, any_of
 
 
 def place_cells(table: Table, output: Output) -> tuple[list[pl.Series], list[Problem]]:
-    """Return the columns id_system, place_level, code, place_name, country_code, and what is wrong with them."""
+    """Return id_system, place_level, code, place_name and country_code, and what is wrong with them."""
     if "place" in table.cache:
-        columns, problems = table.cache["place"]
-        return columns, problems
+        return table.cache["place"]
     spec = output.spec["place"]
     level = text_cell(table, spec["level"], "place.level", plain="constant")
     system = text_cell(table, spec["system"], "place.system", plain="constant")
@@ -43,7 +42,7 @@ def place_cells(table: Table, output: Output) -> tuple[list[pl.Series], list[Pro
             country.series.fill_null(table.feed.country) if country else table.repeat(table.feed.country)
         ).rename("country_code"),
     ]
-    for cell in (name, country):
-        problems += cell.problems if cell else []
+    for optional in (name, country):
+        problems += optional.problems if optional else []
     table.cache["place"] = (columns, problems)
     return columns, problems

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 from rich.console import Console
@@ -14,9 +16,9 @@ from rich.table import Table
 from caregrid.errors import CareGridError
 from caregrid.feeds import Feed, Output, Source, load_feed
 from caregrid.mapping import FileContext, Mapped, UnreadableFile, inspect_file, map_batch, members, read
-from caregrid.paths import feeds_base
 
-_HIDDEN = {"timezone", "country_code"}
+_SERIES_CONTRACTS = {"usage", "external_forecast"}
+_TOLD = {"line", "value_name", "timezone", "known_at_is_assumed"}
 
 
 def preview(
@@ -28,7 +30,10 @@ def preview(
     file: Path | None = None,
     whole: bool = False,
 ) -> int:
-    """Print the first mapped and rejected rows of each output. Returns 0, or 1 when a file could not be read."""
+    """Print the first mapped and rejected rows of each output.
+
+    Returns 0, or 1 when a file could not be read.
+    """
     feed = load_feed(path)
     console = Console()
     for name, known in (
@@ -43,32 +48,20 @@ def preview(
     for source in feed.sources.values():
         outputs = [output for output in feed.outputs_of(source.name) if output_name in (None, output.name)]
         if source_name in (None, source.name) and outputs:
-            for found in [file] if file else source_files(source):
+            for found in [file] if file else source_files(feed, source):
                 failed |= not _preview_file(console, feed, source, outputs, found, rows, whole)
     return 1 if failed else 0
 
 
-def source_files(source: Source) -> list[Path]:
-    """Return the files below the feeds' base directory that a source's path finds, sorted."""
-    if source.path is None:
-        raise CareGridError(
-            f"source {source.name} has no path", where=source.feed, fix="name a file: --file FILE"
-        )
-    if source.path.startswith("file://"):
-        base, pattern = Path("/"), source.path.removeprefix("file://").lstrip("/")
-    else:
-        base, pattern = feeds_base(), source.path
-    if "{date" in pattern:
-        pattern = (
-            pattern[: pattern.index("{date")]
-            + "*"
-            + pattern[pattern.index("}", pattern.index("{date")) + 1 :]
-        )
-    found = sorted(base.glob(pattern))
+def source_files(feed: Feed, source: Source) -> list[Path]:
+    """Return the files on this machine that a source's path finds, sorted. Raises CareGridError when none does."""
+    from caregrid.landing.addresses import addresses
+
+    found = [address.path for address in addresses(feed, source) if address.path is not None]
     if not found:
         raise CareGridError(
-            f"no file matches {source.path}",
-            where=str(base),
+            f"no file matches {source.path or source.url}",
+            where=f"{feed.name}, source {source.name}",
             fix="set CAREGRID_FEEDS_BASE to the directory that holds it, or name a file: --file FILE",
         )
     return found
@@ -120,7 +113,8 @@ def _print_file(console: Console, context: FileContext, member: str, received: i
     assumed = " (assumed)" if context.published_at_is_assumed else ""
     console.print(
         f"published {context.published_at:%Y-%m-%d %H:%M} UTC{assumed}; records read: {received}"
-        f"{'' if whole else ' (first batch; --all for the whole file)'}{'; member ' + escape(member) if member else ''}"
+        f"{'' if whole else ' (first batch; --all for the whole file)'}"
+        f"{'; member ' + escape(member) if member else ''}"
     )
     if context.constant_columns:
         console.print(
@@ -135,30 +129,75 @@ def _print_output(console: Console, output: Output, results: list[Mapped], rows:
     rejects = [reject for result in results for reject in result.rejects]
     filtered = sum(result.filtered.height for result in results)
     console.print(
-        f"\n[bold]{output.name}[/] → {output.contract}: {frame.height} rows, {len(rejects)} rejected, {filtered} filtered"
+        f"\n[bold]{output.name}[/] → {output.contract}: "
+        f"{frame.height} rows, {len(rejects)} rejected, {filtered} filtered"
     )
     if frame.height:
-        _print_rows(console, frame, rows)
+        _print_rows(console, frame, output.contract, rows)
     if rejects:
         _print_rejects(console, "rejected", rejects, rows)
 
 
-def _print_rows(console: Console, frame: pl.DataFrame, rows: int) -> None:
-    """Print the first rows: what they have in common in one line, what differs as a table, every value once."""
+def _print_rows(console: Console, frame: pl.DataFrame, contract: str, rows: int) -> None:
+    """Print the first rows: series as lines of a table, descriptions as columns of one."""
     shown = frame.sort("line", maintain_order=True).head(rows)
-    names = [
-        name for name in shown.columns if name not in _HIDDEN and shown[name].null_count() < shown.height
-    ]
-    same = [name for name in names if frame[name].n_unique() == 1 and name not in ("line", "value")]
-    if same and frame.height > 1:
-        console.print(
-            "all: " + ", ".join(f"{name}={escape(_shown(shown[name][0]))}" for name in same),
-            style="dim",
-            soft_wrap=True,
+    if contract in _SERIES_CONTRACTS:
+        _print_series(console, shown)
+    else:
+        _print_descriptions(console, shown)
+
+
+def _print_series(console: Console, shown: pl.DataFrame) -> None:
+    table = Table("line", "place", "series", "period", "known at", "value", header_style="bold")
+    for row in shown.iter_rows(named=True):
+        place = f"{row['place_level']} {row['id_system']} {row['code']}" + (
+            f"\n{row['place_name']}" if row["place_name"] else ""
         )
-    table = Table(*(name for name in names if name not in same or frame.height == 1), header_style="bold")
-    for row in shown.select(name for name in names if name not in same or frame.height == 1).iter_rows():
-        table.add_row(*(escape(_shown(cell)) for cell in row))
+        series = f"{row['service_or_resource']}: {row['measure']}, {row['statistic']}, {row['unit']}"
+        for name in ("dimensions", "subset_of"):
+            if row[name] and row[name] != "{}":
+                series += f"\n{row[name] if name == 'dimensions' else 'part of ' + row[name]}"
+        if row["total_over"]:
+            series += f"\ntotal over {', '.join(row['total_over'])}"
+        period = _period(row)
+        if row.get("time_is_ambiguous"):
+            period += "\nthe local hour came twice"
+        known = _shown(row["known_at"]) + ("\nassumed" if row["known_at_is_assumed"] else "")
+        value = _shown(row["value"]) if row["value"] is not None else row["value_status"]
+        if row.get("is_provisional"):
+            value += " provisional"
+        if row.get("reporting_units") is not None:
+            value += f"\nof {row['reporting_units']} units"
+        if "team" in row:
+            value += f"\n{row['team']}, quantile {_shown(row['quantile'])}"
+            value += f"\nmade {_shown(row['made_at'])}, horizon {row['horizon']}"
+        table.add_row(str(row["line"]), *(escape(text) for text in (place, series, period, known, value)))
+    console.print(table)
+
+
+def _period(row: dict[str, Any]) -> str:
+    """Return a period in the feed's own time: days as dates, the last one included, finer ones with the clock."""
+    start, end = (row[name].astimezone(ZoneInfo(row["timezone"])) for name in ("period_start", "period_end"))
+    if row["grain"] in ("instant", "hour"):
+        return f"{row['grain']} {start:%Y-%m-%d %H:%M %z}"
+    if (start.hour, start.minute, end.hour, end.minute) != (0, 0, 0, 0):
+        return f"{row['grain']} {start:%Y-%m-%d %H:%M %z}\nto {end:%Y-%m-%d %H:%M %z}"
+    last = end - timedelta(days=1)
+    return f"{row['grain']} {start:%Y-%m-%d}" + (
+        "" if last.date() == start.date() else f"\nto {last:%Y-%m-%d}"
+    )
+
+
+def _print_descriptions(console: Console, shown: pl.DataFrame) -> None:
+    rows = shown.rows(named=True)
+    table = Table(
+        "field",
+        *(f"line {row['line']}" + (f" {row['value_name']}" if row["value_name"] else "") for row in rows),
+        header_style="bold",
+    )
+    for name in shown.columns:
+        if name not in _TOLD and shown[name].null_count() < shown.height:
+            table.add_row(name, *(escape(_cut(_shown(row[name]), 240)) for row in rows))
     console.print(table)
 
 
@@ -182,7 +221,7 @@ def _print_rejects(console: Console, title: str, rejects: list[Any], rows: int) 
             str(reject.line),
             escape(reject.value_name),
             escape(reasons),
-            escape(record[:160] + ("…" if len(record) > 160 else "")),
+            escape(_cut(record, 240)),
         )
     console.print(table)
 
@@ -194,6 +233,10 @@ def _shown(value: Any) -> str:
         return f"{value:.10g}"
     if hasattr(value, "tzinfo") and hasattr(value, "hour"):
         return f"{value:%Y-%m-%d %H:%MZ}"
-    if isinstance(value, pl.Series):
-        return ", ".join(value.to_list())
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
     return str(value)
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"

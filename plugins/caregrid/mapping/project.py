@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from caregrid.mapping import cells
+from caregrid.mapping import cells, number_cells
 from caregrid.mapping.table import Table
 
 
@@ -22,8 +22,8 @@ def projected(table: Table, spec: dict[str, Any], name: str) -> cells.Cell:
     """Return degrees WGS 84 from the x and y columns of a projected system, null where either is missing."""
     key = ("project", spec["from"], str(spec["x"]), str(spec["y"]))
     if key not in table.cache:
-        x = cells.number_cell(table, spec["x"], f"{name} ({spec['x']})")
-        y = cells.number_cell(table, spec["y"], f"{name} ({spec['y']})")
+        x = number_cells.number_cell(table, spec["x"], f"{name} ({spec['x']})")
+        y = number_cells.number_cell(table, spec["y"], f"{name} ({spec['y']})")
         present = x.series.is_not_null() & y.series.is_not_null()
         longitude, latitude = _transformer(spec["from"]).transform(
             x.series.fill_null(0.0).to_numpy(), y.series.fill_null(0.0).to_numpy()

@@ -1,4 +1,7 @@
-"""Maps records to the contracts of one row per record or set of fields: facility, resource, quality, action."""
+"""Maps records to the contracts of one row per record or set of fields.
+
+Facility, resource, quality, action.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +13,11 @@ import polars as pl
 
 from caregrid.contracts import Contract, ContractField
 from caregrid.feeds.model import Output
-from caregrid.mapping.cells import (
-    Cell,
-    date_cell,
-    flag_cell,
-    integer_cell,
-    moment_cell,
-    normal,
-    number_cell,
-    text_cell,
-    tokens,
-)
-from caregrid.mapping.measures import dimension_cell
+from caregrid.mapping.cells import Cell, date_cell, flag_cell, moment_cell, normal, text_cell
+from caregrid.mapping.number_cells import integer_cell, number_cell
 from caregrid.mapping.places import place_cells
 from caregrid.mapping.result import Candidate
+from caregrid.mapping.series import dimension_cell
 from caregrid.mapping.slots import slots_cell
 from caregrid.mapping.table import Problem, Table, any_of, by_unique
 from caregrid.mapping.times import known_at_cell, period_cells
@@ -141,7 +135,7 @@ def _split_extra(fields: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
 
 def _field_cell(table: Table, field: ContractField, spec: Any) -> Cell:
     """Return the column of one field by its type; a field the feed does not map is null all over."""
-    empty = {
+    empty: dict[str, Any] = {
         "number": pl.Float64,
         "integer": pl.Int32,
         "boolean": pl.Boolean,
@@ -182,9 +176,12 @@ def _required(table: Table, field: ContractField, cell: Cell) -> list[Problem]:
 
 
 def list_cell(table: Table, spec: Any, name: str) -> Cell:
-    """Return a list of text: one or several columns, each split at `split`, parts stripped, empty ones dropped."""
+    """Return a list of text.
+
+    One or several columns, each split at `split`, parts stripped, empty ones dropped.
+    """
     spec = normal(spec)
-    names = spec["columns"] if "columns" in spec else None
+    names = spec.get("columns", None)
     cells = (
         [
             text_cell(
@@ -281,6 +278,3 @@ def _identifiers(table: Table, output: Output) -> Cell:
     if not entries:
         return Cell(table.repeat("[]"))
     return Cell(by_unique(columns, compute, {"json": pl.String}, {})["json"], problems)
-
-
-__all__ = ["list_cell", "record_candidates", "tokens"]

@@ -1,4 +1,7 @@
-"""From candidate rows and their problems to mapped rows, rejects and filtered rows: nothing is lost between them."""
+"""From candidate rows and their problems to mapped rows, rejects and filtered rows.
+
+Nothing is lost between them.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ FILTERED_SCHEMA = {"line": pl.Int32, "value_name": pl.String}
 
 @dataclass
 class Candidate:
-    """One value of every record: the row it would be, what is wrong with it, and whether the feed means it at all."""
+    """One value of every record.
+
+    The row it would be, what is wrong with it, and whether the feed means it at all.
+    """
 
     value_name: str
     frame: pl.DataFrame  # one row per record of the table, in order

@@ -1,4 +1,7 @@
-"""Weekly service slots: weekday × morning, afternoon, evening. A slot is no clock time; empty is unknown, not closed."""
+"""Weekly service slots: weekday × morning, afternoon, evening. A slot is no clock time.
+
+Empty is unknown, not closed.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ PARTS = ("morning", "afternoon", "evening")
 def slots_cell(table: Table, spec: dict[str, Any], name: str) -> Cell:
     """Return JSON {weekday 1-7: {part: open|closed}}, null where no slot is known.
 
-    `slots` either names a nested column per part of the day (`morning.1` is Monday), or an array of rows in `order`
-    (`array.0.6.yn` is Sunday morning; `field` names the key within an element).
+    `slots` either names a nested column per part of the day (`morning.1` is Monday), or an array of rows in
+    `order` (`array.0.6.yn` is Sunday morning; `field` names the key within an element).
     """
     cells = _slot_columns(table, spec)
     opens = {str(token) for token in spec.get("open", [])}

@@ -18,7 +18,10 @@ _MEMO_LIMIT = 200_000
 
 @dataclass(frozen=True)
 class Problem:
-    """Cells that cannot be: where (mask over the batch), and what to say; {value} in the message is the cell."""
+    """Cells that cannot be: where (mask over the batch), and what to say.
+
+    {value} in the message is the cell.
+    """
 
     mask: pl.Series
     code: str
@@ -67,7 +70,10 @@ class Table:
         return next((name for name in ([names] if isinstance(names, str) else names) if name in known), None)
 
     def text(self, name: str) -> pl.Series:
-        """Return a column as stripped text, '' where there is nothing. Constant columns that were checked are ''."""
+        """Return a column as stripped text, '' where there is nothing.
+
+        Constant columns that were checked are ''.
+        """
         if name not in self._texts:
             if name not in self.frame.columns or name in self.context.constant_columns:
                 self._texts[name] = self.repeat("")

@@ -1,4 +1,7 @@
-"""The times of a row: its period, when it was known, and repeated local hours resolved in the order of the file."""
+"""The times of a row.
+
+Its period, when it was known, and repeated local hours resolved in the order of the file.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ _SCHEMA: dict[str, Any] = {
 
 
 def period_cells(table: Table, output: Output, spec: dict[str, Any]) -> tuple[list[pl.Series], list[Problem]]:
-    """Return period_start, period_end, grain, week_ends_on, time_is_ambiguous, and what is wrong with them."""
+    """Return period_start, period_end, grain, week_ends_on, time_is_ambiguous, and their problems."""
     found = _bounds(table, spec)
     problems = []
     for code in found["code"].drop_nulls().unique().to_list():
@@ -141,8 +144,9 @@ def repeated_hour_keys(
 ) -> pl.Series:
     """Return, per record, the text that names whose repeated hour it is; null where the hour is not repeated.
 
-    Two records with one key are the first and the second passing of that hour. The key holds the place and every
-    column that tells series apart, so that several rows of one site and hour (by measure, by age) do not mix.
+    Two records with one key are the first and the second passing of that hour. The key holds the place and
+    every column that tells series apart, so that several rows of one site and hour (by measure, by age) do
+    not mix.
     """
     found = _bounds(table, spec) if found is None else found
     text, _ = period_text(table, spec)
@@ -172,7 +176,10 @@ def _in_order(
     found: pl.DataFrame,
     ambiguous: pl.Series,
 ) -> tuple[pl.DataFrame, pl.Series]:
-    """Give the first record of a repeated hour the earlier reading and the later ones the later; a lone one stays marked."""
+    """Give the first record of a repeated hour the earlier reading and the later ones the later.
+
+    A lone one stays marked.
+    """
     state = table.context.state
     seen: dict[str, int] = state.setdefault(("seen_hours", output.name), {})
     totals: dict[str, int] = state.get(("repeated_hours", output.name), {})

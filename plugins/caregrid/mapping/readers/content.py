@@ -47,7 +47,10 @@ def archive_members(source: Source, path: Path) -> list[str]:
 
 
 def open_content(source: Source, path: Path, member: str = "") -> BinaryIO:
-    """Return the bytes of the file, or of its one member, uncompressed; told apart by content, not by name."""
+    """Return the bytes of the file, or of its one member, uncompressed.
+
+    Told apart by content, not by name.
+    """
     if member or archive_members(source, path):
         chosen = member or archive_members(source, path)[0]
         try:

@@ -1,7 +1,7 @@
 """Reads CSV and TSV: batches of records with the physical line each begins on, ragged records set aside.
 
-Lines without a quote, or whose quotes all close within them, are split in bulk; a batch in which a record runs over
-several lines goes through Python's csv module, which alone knows where it begins.
+Lines without a quote, or whose quotes all close within them, are split in bulk; a batch in which a record
+runs over several lines goes through Python's csv module, which alone knows where it begins.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def _bulk(chunk: list[str], first: int, columns: list[str], form: Format) -> Rec
             quote = re.escape(form.quote)
             bare = text.str.replace_all(f"{quote}[^{quote}]*{quote}", "")
     whole = bare.str.count_matches(form.delimiter, literal=True) == len(columns) - 1
-    rejects = [_ragged(*row, columns, form) for row in frame.filter(~whole).rows()]
+    rejects = [_ragged(number, torn, columns, form) for number, torn in frame.filter(~whole).rows()]
     if rejects:
         frame = frame.filter(whole)
         text = frame["text"]
@@ -178,8 +178,8 @@ def _ragged_reject(line: int, fields: list[str], columns: list[str]) -> Reject:
 def _records(lines: _Lines, form: Format) -> Iterator[tuple[int, list[str], str, str]]:
     """Yield (line, fields, problem, first physical line) record by record.
 
-    A record whose quotes are broken is a problem of its first line only: reading goes on with the next line, so that
-    one stray quote cannot swallow the rest of the file.
+    A record whose quotes are broken is a problem of its first line only: reading goes on with the next
+    line, so that one stray quote cannot swallow the rest of the file.
     """
     consumed: list[str] = []
 
@@ -228,7 +228,7 @@ def _one_by_one(lines: _Lines, count: int, columns: list[str], form: Format) -> 
             elif len(fields) == len(columns):
                 starts.append(line)
                 rows.append(fields)
-            elif fields and any(field.strip(_BLANK) for field in fields) or len(fields) > 1:
+            elif (fields and any(field.strip(_BLANK) for field in fields)) or len(fields) > 1:
                 rejects.append(_ragged_reject(line, fields, columns))
             if lines.number >= last:
                 break

@@ -17,8 +17,9 @@ from caregrid.mapping.types import RecordBatch, Reject, UnreadableFile
 def read_json(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[RecordBatch]:
     """Yield the elements of the array at `records`, flattened; `line` is their ordinal.
 
-    Nested keys read `a.b`, elements of arrays `a.0.b`; plain values beside the array at the top of the document read
-    `$.key`. Numbers keep the digits they were written with. Raises UnreadableFile: not_this_format, no_records.
+    Nested keys read `a.b`, elements of arrays `a.0.b`; plain values beside the array at the top of the
+    document read `$.key`. Numbers keep the digits they were written with. Raises UnreadableFile:
+    not_this_format, no_records.
     """
     text = "".join(text_blocks(stream, form.encoding))
     try:
@@ -167,9 +168,8 @@ def _plain_columns(frame: pl.DataFrame) -> pl.DataFrame:
         structs = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Struct)]
         if not structs:
             break
-        frame = frame.with_columns(
-            pl.col(name).name.map_fields(lambda field, outer=name: f"{outer}.{field}") for name in structs
-        ).unnest(structs)
+        frame = frame.with_columns(pl.col(name).name.prefix_fields(f"{name}.") for name in structs)
+        frame = frame.unnest(structs)
     lists = [name for name, kind in frame.schema.items() if isinstance(kind, (pl.List, pl.Array))]
     return frame.with_columns(
         *(pl.col(pl.Categorical, pl.Enum).cast(pl.String),),
