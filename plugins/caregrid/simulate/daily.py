@@ -8,7 +8,7 @@ from caregrid.simulate.flow import Flow
 from caregrid.simulate.hourly import STAMP, Record
 from caregrid.simulate.hours import Hours
 from caregrid.simulate.randomness import stream
-from caregrid.simulate.world import Facility
+from caregrid.simulate.world import NETWORKS, Facility
 
 BARRIERS = ("awaiting_social_care", "awaiting_care_home", "awaiting_transport", "awaiting_medicines")
 _BARRIER_SHARES = [0.42, 0.31, 0.12, 0.15]
@@ -115,12 +115,13 @@ def downstream_records(seed: int, hours: Hours) -> list[Record]:
     rng = stream(seed, "downstream")
     records = []
     for day, first in _days(hours):
-        for region in ("N", "E", "S"):
+        for region, name_en, name_zh, *_ in NETWORKS:
             for kind, mean in DOWNSTREAM.items():
                 free = int(rng.poisson(mean * (1 - 0.5 * float(hours.epidemic[first]))))
                 records.append(
                     {
                         "region": region,
+                        "region_name": f"{name_en} {name_zh}",
                         "kind": kind,
                         "date": day.isoformat(),
                         "free": free,
@@ -135,13 +136,13 @@ def blood_records(seed: int, hours: Hours) -> list[Record]:
     rng = stream(seed, "blood bank")
     records = []
     for day, first in _days(hours):
-        for code, name in (("N", "北区血库"), ("E", "东区血库"), ("S", "南区血库")):
+        for region, name_en, name_zh, *_ in NETWORKS:
             for group, usual in (("blood_o", 260), ("blood_a", 190), ("blood_b", 160), ("blood_ab", 45)):
                 units = int(rng.poisson(usual * (1 - 0.2 * float(hours.epidemic[first]))))
                 records.append(
                     {
-                        "region": code,
-                        "bank": name,
+                        "region": region,
+                        "region_name": f"{name_en} {name_zh}",
                         "item": group,
                         "day": day.isoformat(),
                         "units": units,

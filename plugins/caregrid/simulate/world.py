@@ -31,7 +31,7 @@ _PLACES = [
     ("Bamboo Grove", "竹林"),
     ("East Gate", "东门"),
 ]
-_NETWORKS = [
+NETWORKS = [
     ("N", "Northern Cluster", "北区联网", 22.45, 114.15),
     ("E", "Eastern Cluster", "东区联网", 22.28, 114.24),
     ("S", "Southern Cluster", "南区联网", 22.25, 114.17),
@@ -91,7 +91,7 @@ def build_world(seed: int, count: int) -> list[Facility]:
         again = index // len(_PLACES)
         number = f" No. {again + 1}" if again else ""
         number_zh = f"第{again + 1}" if again else ""
-        region, network_en, network_zh, latitude, longitude = _NETWORKS[index % len(_NETWORKS)]
+        region, network_en, network_zh, latitude, longitude = NETWORKS[index % len(NETWORKS)]
         street_en, _street_zh = _STREETS[int(rng.integers(len(_STREETS)))]
         general = (
             0
