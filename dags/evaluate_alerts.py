@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import AssetAny, AssetOrTimeSchedule, CronTriggerTimetable, dag, task
-from caregrid.platform.dags import FORECAST, GATE_RESULT, MARTS, Owner, Tier, settings
+from airflow.sdk import AssetAny, AssetOrTimeSchedule, dag, task
+from caregrid.platform.dags import FORECAST, GATE_RESULT, MARTS, Owner, Tier, cron, settings
 
 
 @dag(
     schedule=AssetOrTimeSchedule(
-        timetable=CronTriggerTimetable("*/5 * * * *", timezone="UTC"),
+        timetable=cron("*/5 * * * *"),
         assets=AssetAny(MARTS, FORECAST, GATE_RESULT),
     ),
-    start_date=datetime(2025, 1, 1, tzinfo=UTC),
     is_paused_upon_creation=False,
     **settings(Owner.OPERATIONS, Tier.NOW, "evaluate_alerts", slow_after=timedelta(minutes=5)),
 )

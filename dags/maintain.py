@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import CronTriggerTimetable, Param, dag, task
-from caregrid.platform.dags import Owner, Tier, settings
+from airflow.sdk import Param, dag, task
+from caregrid.platform.dags import Owner, Tier, cron, settings
 
 
 @dag(
-    schedule=CronTriggerTimetable("30 3 * * *", timezone="UTC"),
-    start_date=datetime(2025, 1, 1, tzinfo=UTC),
+    schedule=cron("30 3 * * *"),
     is_paused_upon_creation=False,
     params={
         "keep_run_days": Param(
             30, type="integer", minimum=1, title="Days of runs and logs kept · 运行记录保留天数"
-        ),
-        "keep_landed_days": Param(
-            400, type="integer", minimum=1, title="Days of landed files · 原始文件保留天数"
         ),
     },
     **settings(Owner.PLATFORM, Tier.THIS_WEEK, "maintain", slow_after=timedelta(hours=1)),
@@ -51,10 +47,10 @@ def maintain() -> None:
         return clean_mlflow(params["keep_run_days"])
 
     @task
-    def clean_landing(params: dict[str, Any]) -> str:
+    def clean_landing() -> str:
         from caregrid.platform.maintenance import clean_landing
 
-        return clean_landing(params["keep_landed_days"])
+        return clean_landing()
 
     clean_airflow()
     clean_logs()

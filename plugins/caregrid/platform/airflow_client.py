@@ -82,6 +82,12 @@ class AirflowClient:
         options = {"limit": 100, "order_by": "-id", "run_after_gte": since}
         return list(self.request("GET", f"/dags/{dag_id}/dagRuns", params=options)["dag_runs"])
 
+    def drop_queued(self, dag_id: str, keep: str) -> None:
+        """Delete the runs of a DAG that wait for their turn, all but one."""
+        for run in self.request("GET", f"/dags/{dag_id}/dagRuns", params={"state": "queued"})["dag_runs"]:
+            if run["dag_run_id"] != keep:
+                self.request("DELETE", f"/dags/{dag_id}/dagRuns/{run['dag_run_id']}")
+
     def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
         """Return one run."""
         return self.request("GET", f"/dags/{dag_id}/dagRuns/{run_id}")

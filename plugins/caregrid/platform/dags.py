@@ -9,6 +9,7 @@ from typing import Any
 from airflow.sdk import (  # type: ignore[attr-defined]
     Asset,
     BaseOperatorLink,
+    CronTriggerTimetable,
     DeadlineAlert,
     DeadlineReference,
     ExceptionRetryPolicy,
@@ -88,6 +89,14 @@ _RETRIES = ExceptionRetryPolicy(
 def feed_asset(feed: str) -> Asset:
     """Return the asset that a feed's ingest updates when it has staged something new."""
     return Asset(f"feed_{feed}", group="feed")
+
+
+def cron(expression: str, timezone: str = "UTC") -> CronTriggerTimetable:
+    """Return the schedule whose first run comes at its next moment, never at one that has passed.
+
+    Without a start date, and with no tolerance: otherwise whoever switches a DAG on sets off a run at once.
+    """
+    return CronTriggerTimetable(expression, timezone=timezone, run_immediately=timedelta(0))
 
 
 def settings(

@@ -14,7 +14,7 @@ from typing import Any
 
 from caregrid import paths
 from caregrid.errors import CareGridError
-from caregrid.feeds import Feed, load_feeds
+from caregrid.feeds import Feed, feed_files, load_feed
 from caregrid.platform import airflow_client, services, summary
 from caregrid.platform.airflow_client import AirflowClient
 from caregrid.platform.follow import CHAIN, Progress, follow
@@ -63,11 +63,10 @@ class Stages:
         print(f"{start}✓ {name:<58} {seconds:6.1f} s", flush=True)
 
 
-def choose(feeds: dict[str, Feed], which: str) -> dict[str, str | None]:
+def choose(which: str) -> dict[str, str | None]:
     """Return {feed: glob of the files to take, None for all} of the demo.
 
     Args:
-        feeds: all there are.
         which: `demo` for the named choice, `all`, or names separated by commas.
 
     Raises:
@@ -76,18 +75,19 @@ def choose(feeds: dict[str, Feed], which: str) -> dict[str, str | None]:
     from ruamel.yaml import YAML
 
     mirror = paths.feeds_base() != paths.var("simulated") and paths.feeds_base().is_dir()
+    names = [file.stem for file in feed_files()]
     chosen: dict[str, str | None]
     if which == "all":
-        chosen = {name: None for name in feeds if mirror or is_simulated(feeds[name])}
+        chosen = {name: None for name in names if mirror or is_simulated(load_feed(name))}
     elif which == "demo":
         named = YAML(typ="safe").load(CHOICE.read_text(encoding="utf-8"))
         entries = [*named["mirror" if mirror else "alone"], *named["simulated"]]
         chosen = {entry["feed"]: entry.get("files") for entry in entries}
     else:
         chosen = {name.strip(): None for name in which.split(",") if name.strip()}
-    unknown = sorted(set(chosen) - set(feeds))
+    unknown = sorted(set(chosen) - set(names))
     if unknown:
-        there = ", ".join(feeds)
+        there = ", ".join(names)
         raise CareGridError(f"there is no feed {', '.join(unknown)}", fix=f"feeds there are: {there}")
     return dict(sorted(chosen.items()))
 
@@ -106,12 +106,13 @@ def run(which: str = "demo", settings: str = "demo") -> int:
     """
     os.environ["CAREGRID_FORECAST_SETTINGS"] = settings
     stages = Stages()
-    feeds = load_feeds()
-    chosen = choose(feeds, which)
+    chosen = choose(which)
+    # A mistake in the YAML is told before anything starts.
+    feeds = [load_feed(name) for name in chosen]
     with stages.stage("database"):
         services.start_database()
         services.migrate_warehouse()
-    _start(stages, [feeds[name] for name in chosen])
+    _start(stages, feeds)
     client = airflow_client.sign_in()
     since = datetime.now(UTC).isoformat()
     ingests = _trigger(client, chosen, stages)

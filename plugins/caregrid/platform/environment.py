@@ -97,8 +97,8 @@ def _airflow() -> dict[str, str]:
             "plugins_folder": str(paths.ROOT / "plugins"),
             "load_examples": "False",
             "executor": "LocalExecutor",
-            # It starts this many workers of 150 MB each; 32 by default.
-            "parallelism": str(max(2, min(8, os.cpu_count() or 2))),
+            # It starts this many workers of 150 MB each, 32 by default; some tasks only wait.
+            "parallelism": str(max(3, min(8, (os.cpu_count() or 2) + 1))),
             "fernet_key": keys["fernet"],
             "default_task_retries": "2",
             "default_timezone": "utc",
@@ -130,6 +130,8 @@ def _airflow() -> dict[str, str]:
             "base_log_folder": str(logs / "airflow"),
             "dag_processor_child_process_log_directory": str(logs / "dag_processor"),
             "colored_console_log": "False",
+            # Hundreds of lines about its own plugins at each import.
+            "namespace_levels": "great_expectations=WARNING",
         },
     }
     variables = {

@@ -58,12 +58,15 @@ class Progress:
         self.runs[dag_id] = client.runs(dag_id, since)
         for run in self.runs[dag_id]:
             key = (dag_id, run["dag_run_id"])
-            if not emitters or run["state"] not in _ENDED or key in self._seen:
-                continue
-            self._seen.add(key)
-            for task in client.task_instances(*key):
-                if task["task_id"] in emitters and task["state"] == "success":
-                    self.emitted[dag_id] = max(self.emitted.get(dag_id, ""), str(task["end_date"]))
+            if emitters and run["state"] in _ENDED and key not in self._seen:
+                self._seen.add(key)
+                self.note_emission(client, *key, emitters)
+
+    def note_emission(self, client: AirflowClient, dag_id: str, run_id: str, emitters: Sequence[str]) -> None:
+        """Note when the emitting tasks of a run succeeded."""
+        for task in client.task_instances(dag_id, run_id):
+            if task["task_id"] in emitters and task["state"] == "success":
+                self.emitted[dag_id] = max(self.emitted.get(dag_id, ""), str(task["end_date"]))
 
     def failed(self) -> list[tuple[str, str]]:
         """Return (dag, run) of every run that failed."""
@@ -102,8 +105,12 @@ def follow(
             run = client.run(dag_id, run_id)
             progress.runs[dag_id] = [run]
             if run["state"] in _ENDED:
-                progress.look(client, dag_id, ["land_and_stage"], since)
+                # Its own schedule may come round meanwhile, and would take more than was asked for.
+                client.unpause(dag_id, paused=True)
+                progress.note_emission(client, dag_id, run_id, ["land_and_stage"])
                 del waiting[dag_id]
+            else:
+                client.drop_queued(dag_id, keep=run_id)
         for link in CHAIN:
             progress.look(client, link.dag_id, link.emitters, since)
         build = Link("build_warehouse", ["publish"], list(ingests))

@@ -93,32 +93,15 @@ def clean_mlflow(keep_days: int) -> str:
     return f"MLflow holds no run deleted more than {keep_days} days ago"
 
 
-def clean_landing(keep_days: int) -> str:
-    """Remove landed files of which nothing became, and bytes without a line in the manifest.
+def clean_landing() -> str:
+    """Remove landed bytes without a line in the manifest, and what crashes of loads left behind.
 
-    A file with a load or a rejection stays for ever: canonical and rejected rows refer to it.
+    A file in the manifest stays for ever: canonical and rejected rows refer to it.
     """
-    with connect.connect("owner") as connection:
-        unused = connection.execute(
-            "select file_id from landing.file where landed_at < now() - make_interval(days => %s)"
-            " and not exists (select from raw.load where load.file_id = file.file_id)"
-            " and not exists (select from rejected.file as rejected where rejected.file_id = file.file_id)",
-            [keep_days],
-        ).fetchall()
-        numbers = [number for (number,) in unused]
-        connection.execute("update landing.fetch set file_id = null where file_id = any(%s)", [numbers])
-        connection.execute("delete from landing.file where file_id = any(%s)", [numbers])
-        known = {digest for (digest,) in connection.execute("select sha256 from landing.file")}
-    limit = time.time() - _DAY_SECONDS
-    orphans = [
-        path
-        for path in paths.var("landing").rglob("*")
-        # Younger ones may be about to get their line.
-        if path.is_file() and path.name not in known and path.stat().st_mtime < limit
-    ]
-    for path in orphans:
-        path.unlink()
-    return f"removed {len(numbers)} lines of the manifest and {len(orphans)} files that nothing refers to"
+    from caregrid.landing.retention import sweep
+
+    removed = sweep()
+    return ", ".join(f"{count} {what}" for what, count in removed.items()) + " removed"
 
 
 def remove_everything() -> None:

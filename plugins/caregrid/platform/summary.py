@@ -159,7 +159,10 @@ def _addresses() -> str:
     }
     lines = ["OPEN"]
     lines += [f"         {url}  {name}: {shown[name]}" for name, url in services.addresses().items()]
-    lines.append("         BI tools: `make bi-url`; SQL: `make psql`")
+    lines.append("         BI tools: `make bi-url`; SQL: `make psql`; stop everything: `make down`")
+    lines.append(
+        "         The feeds are paused now; switch them on in Airflow, and they follow their schedules."
+    )
     lines.append("SIGN IN  to Airflow")
     lines += [f"         {name} / {word}" for name, word in accounts.passwords().items()]
     lines.append(f"         (kept in {accounts.passwords_file()}, readable by you alone)")
