@@ -70,10 +70,7 @@ def fit(
         return None
     data = lgb.Dataset(
         x, z, feature_name=makers[0].names, categorical_feature=["measure"],
-        params={
-            "max_bin": settings.bins, "verbosity": -1, "num_threads": 1,
-            "force_row_wise": True,
-        },
+        params=_parameters(settings, 0.5, len(z)),
         free_raw_data=True,
     )  # fmt: skip
     boosters = _train_all(data, settings, len(z))
@@ -173,7 +170,8 @@ def _parameters(settings: Settings, quantile: float, rows: int) -> dict[str, Any
     return {
         "objective": "quantile", "alpha": quantile, "num_leaves": settings.leaves, "metric": "None",
         "learning_rate": settings.learning_rate, "min_data_in_leaf": max(10, min(100, rows // 200)),
-        "feature_fraction": 0.8, "bagging_fraction": 0.8, "bagging_freq": 1, "max_bin": settings.bins,
+        "feature_pre_filter": False, "feature_fraction": 0.8, "bagging_fraction": 0.8, "bagging_freq": 1,
+        "max_bin": settings.bins,
         "seed": settings.seed, "deterministic": True, "force_row_wise": True, "num_threads": 1,
         "verbosity": -1,
     }  # fmt: skip

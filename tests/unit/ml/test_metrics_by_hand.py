@@ -1,0 +1,83 @@
+"""Scores against tables worked by hand and against slow oracles written from the papers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ml import metrics
+
+pytestmark = pytest.mark.unit
+LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
+
+
+def test_pinball_by_hand() -> None:
+    # truth 10; quantile 0.1 said 8: 0.1 × 2 = 0.2; 0.5 said 11: 0.5 × 1; 0.9 said 14: 0.1 × 4 = 0.4
+    found = metrics.pinball(np.array([10.0]), np.array([[8.0, 11.0, 14.0]]), (0.1, 0.5, 0.9))
+    assert found.tolist() == [pytest.approx([0.2, 0.5, 0.4])]
+
+
+def test_weighted_quantile_loss_by_hand() -> None:
+    truth = np.array([10.0, 30.0])
+    said = np.array([[8.0, 11.0, 14.0], [20.0, 30.0, 35.0]])
+    # per quantile 2 × sum of losses / 40: 2(0.2+1.0)/40, 2(0.5+0)/40, 2(0.4+0.5)/40
+    expected = (2 * 1.2 / 40 + 2 * 0.5 / 40 + 2 * 0.9 / 40) / 3
+    assert metrics.weighted_quantile_loss(truth, said, (0.1, 0.5, 0.9)) == pytest.approx(expected)
+
+
+def test_loss_of_nothing_is_not_a_number() -> None:
+    assert np.isnan(metrics.weighted_quantile_loss(np.zeros(3), np.ones((3, 3)), (0.1, 0.5, 0.9)))
+
+
+def _interval_score_oracle(y: float, quantiles: list[float]) -> float:
+    """Bracher et al. 2021, eq. 1 and 2, written out interval by interval."""
+    middle = len(LEVELS) // 2
+    total = 0.5 * abs(y - quantiles[middle])
+    for number in range(middle):
+        alpha = 2 * LEVELS[number]
+        low, high = quantiles[number], quantiles[-1 - number]
+        score = high - low
+        if y < low:
+            score += 2 / alpha * (low - y)
+        if y > high:
+            score += 2 / alpha * (y - high)
+        total += alpha / 2 * score
+    return total / (middle + 0.5)
+
+
+@given(
+    st.floats(-1e3, 1e3),
+    st.lists(st.floats(-1e3, 1e3), min_size=len(LEVELS), max_size=len(LEVELS)).map(sorted),
+)
+def test_weighted_interval_score_is_bracher_s(y: float, quantiles: list[float]) -> None:
+    found = metrics.weighted_interval_score(np.array([y]), np.array([quantiles]), LEVELS)
+    assert found[0] == pytest.approx(_interval_score_oracle(y, quantiles), rel=1e-9, abs=1e-9)
+
+
+def test_coverage_counts_both_edges() -> None:
+    truth = np.array([1.0, 2.0, 3.0, 4.0])
+    said = np.tile([2.0, 2.5, 3.0], (4, 1))
+    assert metrics.coverage(truth, said, (0.25, 0.5, 0.75), 0.5) == 0.5
+    assert np.isnan(metrics.coverage(truth, said, (0.25, 0.5, 0.75), 0.95))
+
+
+def test_mean_absolute_scaled_error_leaves_out_what_has_no_scale() -> None:
+    truth, point = np.array([10.0, 20.0, 5.0]), np.array([12.0, 17.0, 5.0])
+    found = metrics.mean_absolute_scaled_error(truth, point, np.array([4.0, 2.0, 0.0]))
+    assert found == pytest.approx((2 / 4 + 3 / 2) / 2)
+
+
+def test_brier_skill_by_hand() -> None:
+    event, said, now = (
+        np.array([1.0, 0.0, 1.0, 0.0]),
+        np.array([0.8, 0.4, 0.6, 0.1]),
+        np.array([1.0, 1.0, 0.0, 0.0]),
+    )
+    assert metrics.brier(said, event) == pytest.approx((0.04 + 0.16 + 0.16 + 0.01) / 4)
+    assert metrics.brier_skill(said, now, event) == pytest.approx(1 - (0.37 / 4) / 0.5)
+
+
+def test_skill_without_events_is_not_a_number() -> None:
+    assert np.isnan(metrics.brier_skill(np.full(4, 0.1), np.full(4, 0.2), np.zeros(4)))
