@@ -54,7 +54,7 @@ def preview(
 
 
 def source_files(feed: Feed, source: Source) -> list[Path]:
-    """Return the files on this machine that a source's path finds, sorted. Raises CareGridError when none does."""
+    """Return the files on this machine that a source names, sorted. Raises CareGridError when none."""
     from caregrid.landing.addresses import addresses
 
     found = [address.path for address in addresses(feed, source) if address.path is not None]
@@ -176,7 +176,7 @@ def _print_series(console: Console, shown: pl.DataFrame) -> None:
 
 
 def _period(row: dict[str, Any]) -> str:
-    """Return a period in the feed's own time: days as dates, the last one included, finer ones with the clock."""
+    """Return a period in the feed's own time: days as dates, the last included, finer ones with a clock."""
     start, end = (row[name].astimezone(ZoneInfo(row["timezone"])) for name in ("period_start", "period_end"))
     if row["grain"] in ("instant", "hour"):
         return f"{row['grain']} {start:%Y-%m-%d %H:%M %z}"

@@ -225,10 +225,12 @@ def _one_by_one(lines: _Lines, count: int, columns: list[str], form: Format) -> 
                     "message": f"the quotes of the record are broken: {problem}",
                 }
                 rejects.append(Reject(line, "", "", [reason], {"(text)": text}))
+            elif not text.strip(_BLANK):
+                pass  # a blank line is no record
             elif len(fields) == len(columns):
                 starts.append(line)
                 rows.append(fields)
-            elif (fields and any(field.strip(_BLANK) for field in fields)) or len(fields) > 1:
+            else:
                 rejects.append(_ragged_reject(line, fields, columns))
             if lines.number >= last:
                 break
