@@ -2,6 +2,8 @@
     What each feed had said of a facility by each of its publications: later blanks erase nothing known. Where a feed's
     source is complete, being absent from a later version is said as is_listed = false, once.
 -#}
+{{ config(indexes=[{'columns': ['facility_id', 'feed', 'published_at'], 'unique': True}]) }}
+
 with described as (
     select
         facility.place_id,

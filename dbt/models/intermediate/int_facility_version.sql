@@ -1,4 +1,6 @@
 {#- Versions of a facility over all feeds, attribute by attribute in the declared order of precedence. -#}
+{{ config(indexes=[{'columns': ['facility_id', 'valid_from'], 'unique': True}]) }}
+
 with states as (
     select
         state.*,

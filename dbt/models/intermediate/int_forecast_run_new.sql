@@ -1,5 +1,5 @@
 {#- The runs whose forecasts are not served yet; forecasts are appended and never change. -#}
-{{ config(tags=['forecast']) }}
+{{ config(tags=['forecast'], indexes=[{'columns': ['run_id'], 'unique': True}]) }}
 select run.run_id
 from {{ ref('stg_forecast_run') }} as run
 where

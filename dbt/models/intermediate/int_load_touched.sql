@@ -1,4 +1,6 @@
 {#- The loads whose accounts may have changed: those not yet built, and those with rows on the touched pairs. -#}
+-- depends_on: {{ ref('int_usage_touched') }}
+-- depends_on: {{ ref('stg_usage') }}
 {{ config(indexes=[{'columns': ['load_id'], 'unique': True}]) }}
 
 {% if builds_delta('fct_load') and builds_delta('fct_usage') %}

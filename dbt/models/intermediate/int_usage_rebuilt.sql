@@ -2,6 +2,7 @@
     First and changed values, in the order in which they were known. Of the rows known at one moment the last published
     counts; a row equal to what was known before it makes no fact. The order never depends on when files came to us.
 -#}
+-- depends_on: {{ ref('int_usage_touched') }}
 {{ config(indexes=[
     {'columns': ['series_id', 'period_start', 'known_at'], 'unique': True},
     {'columns': ['load_id'], 'type': 'brin'},

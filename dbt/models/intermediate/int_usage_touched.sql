@@ -1,4 +1,6 @@
 {#- The pairs of series and period that loads not yet built bear on, with the other measures of the same capacity group. -#}
+-- depends_on: {{ ref('int_series') }}
+-- depends_on: {{ ref('stg_usage_pending') }}
 {{ config(indexes=[{'columns': ['series_id', 'period_start'], 'unique': True}]) }}
 
 {% if builds_delta('fct_usage') %}

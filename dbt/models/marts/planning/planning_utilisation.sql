@@ -27,49 +27,20 @@ with series as (
         and 'place' = any(measure.additive_over)
 ),
 
-by_series as (
-    select
-        usage.series_id,
-        {{ planning_period('usage.period_start', 'series.grain', 'series.timezone') }} as period_start,
-        sum(usage.value) as total,
-        avg(usage.value) as mean,
-        case series.grain
-            when 'instant' then count(distinct date_trunc('hour', usage.period_start))
-            else count(usage.period_start)
-        end as arrived_reports
-    from {{ ref('fct_usage') }} as usage
-    inner join series on usage.series_id = series.series_id
-    where usage.is_current and usage.value_status = 'reported'
-    group by usage.series_id, 2, series.grain
-),
-
-occupancy as (
-    select
-        occupancy.series_id,
-        {{ planning_period('occupancy.period_start', 'series.grain', 'series.timezone') }} as period_start,
-        avg(occupancy.occupied_beds) as occupied_beds,
-        avg(occupancy.usable_beds) as usable_beds,
-        count(*) as compared_periods,
-        count(*) filter (where occupancy.is_over_capacity) as over_capacity_periods
-    from {{ ref('fct_occupancy') }} as occupancy
-    inner join series on occupancy.series_id = series.series_id
-    group by 1, 2
-),
-
 -- Reports that should have come: a series is expected from its first period to the newest of its feed and grain.
 periods as (
     select distinct
         series.feed,
         series.grain,
-        by_series.period_start,
-        (by_series.period_start + case series.grain
+        by_period.period_start,
+        (by_period.period_start + case series.grain
             when 'week' then interval '7 days'
             when 'quarter' then interval '3 months'
             when 'year' then interval '1 year'
             else interval '1 month'
         end)::date as period_end
-    from by_series
-    inner join series on by_series.series_id = series.series_id
+    from {{ ref('fct_usage_by_period') }} as by_period
+    inner join series on by_period.series_id = series.series_id
 ),
 
 expected as (
@@ -111,40 +82,38 @@ summed as (
         series.service_or_resource,
         series.region_key,
         series.grain,
-        by_series.period_start,
+        by_period.period_start,
         max(series.country_code) as country_code,
         max(series.region_code) as region_code,
-        sum(by_series.total) filter (where series.measure = 'uses' and series.statistic <> 'average') as uses,
-        sum(by_series.total) filter (where series.measure = 'minutes_used' and series.statistic <> 'average')
+        sum(by_period.total) filter (where series.measure = 'uses' and series.statistic <> 'average') as uses,
+        sum(by_period.total) filter (where series.measure = 'minutes_used' and series.statistic <> 'average')
             as minutes_used,
-        sum(by_series.total) filter (where series.measure = 'arrivals' and series.statistic <> 'average')
+        sum(by_period.total) filter (where series.measure = 'arrivals' and series.statistic <> 'average')
             as arrivals_persons,
-        sum(by_series.total) filter (where series.measure = 'admissions' and series.statistic <> 'average')
+        sum(by_period.total) filter (where series.measure = 'admissions' and series.statistic <> 'average')
             as admissions_persons,
-        sum(by_series.total) filter (where series.measure = 'discharges' and series.statistic <> 'average')
+        sum(by_period.total) filter (where series.measure = 'discharges' and series.statistic <> 'average')
             as discharges_persons,
-        sum(by_series.total) filter (where series.measure = 'bed_days') as occupied_bed_days,
-        sum(by_series.total) filter (where series.measure = 'staffed_bed_days') as staffed_bed_days,
-        sum(by_series.total) filter (where series.measure = 'delayed_bed_days') as delayed_bed_days,
-        sum(by_series.total) filter (where series.measure = 'operations_planned') as operations_planned,
-        sum(by_series.total) filter (where series.measure = 'operations_cancelled') as operations_cancelled,
-        sum(by_series.mean) filter (where series.measure = 'occupied') as mean_occupied_beds,
-        sum(by_series.mean) filter (where series.measure = 'capacity') as mean_capacity_beds,
-        sum(by_series.mean) filter (where series.measure = 'staffed_capacity') as mean_staffed_capacity_beds,
-        sum(by_series.mean) filter (where series.measure = 'free') as mean_free_beds,
-        sum(by_series.mean) filter (where series.measure = 'waiting') as mean_waiting_persons,
-        sum(by_series.mean) filter (where series.measure = 'present') as mean_present_persons,
-        sum(occupancy.occupied_beds) as compared_occupied_beds,
-        sum(occupancy.usable_beds) as compared_usable_beds,
-        sum(occupancy.over_capacity_periods) as over_capacity_periods,
-        sum(occupancy.compared_periods) as compared_periods,
+        sum(by_period.total) filter (where series.measure = 'bed_days') as occupied_bed_days,
+        sum(by_period.total) filter (where series.measure = 'staffed_bed_days') as staffed_bed_days,
+        sum(by_period.total) filter (where series.measure = 'delayed_bed_days') as delayed_bed_days,
+        sum(by_period.total) filter (where series.measure = 'operations_planned') as operations_planned,
+        sum(by_period.total) filter (where series.measure = 'operations_cancelled') as operations_cancelled,
+        sum(by_period.mean) filter (where series.measure = 'occupied') as mean_occupied_beds,
+        sum(by_period.mean) filter (where series.measure = 'capacity') as mean_capacity_beds,
+        sum(by_period.mean) filter (where series.measure = 'staffed_capacity') as mean_staffed_capacity_beds,
+        sum(by_period.mean) filter (where series.measure = 'free') as mean_free_beds,
+        sum(by_period.mean) filter (where series.measure = 'waiting') as mean_waiting_persons,
+        sum(by_period.mean) filter (where series.measure = 'present') as mean_present_persons,
+        sum(by_period.occupied_beds) as compared_occupied_beds,
+        sum(by_period.usable_beds) as compared_usable_beds,
+        sum(by_period.over_capacity_periods) as over_capacity_periods,
+        sum(by_period.compared_periods) as compared_periods,
         count(distinct series.place_id) as places_reporting,
-        sum(by_series.arrived_reports) as arrived_reports
-    from by_series
-    inner join series on by_series.series_id = series.series_id
-    left join occupancy
-        on by_series.series_id = occupancy.series_id and by_series.period_start = occupancy.period_start
-    group by series.feed, series.service_or_resource, series.region_key, series.grain, by_series.period_start
+        sum(by_period.arrived_reports) as arrived_reports
+    from {{ ref('fct_usage_by_period') }} as by_period
+    inner join series on by_period.series_id = series.series_id
+    group by series.feed, series.service_or_resource, series.region_key, series.grain, by_period.period_start
 ),
 
 region as (
@@ -189,7 +158,7 @@ select
     summed.mean_waiting_persons,
     summed.mean_present_persons,
     summed.compared_occupied_beds / nullif(summed.compared_usable_beds, 0) as occupancy_rate,
-    summed.over_capacity_periods / nullif(summed.compared_periods, 0) as over_capacity_rate,
+    (summed.over_capacity_periods / nullif(summed.compared_periods, 0))::double precision as over_capacity_rate,
     summed.places_reporting,
     expected.places_expected,
     summed.arrived_reports::bigint as arrived_reports,
