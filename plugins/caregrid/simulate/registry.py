@@ -176,7 +176,7 @@ def _quality(
     verdict = ""
     if value != "*":
         ahead = float(value) >= benchmark if better == "higher" else float(value) <= benchmark
-        verdict = "meets the benchmark" if ahead else "below the benchmark"
+        verdict = "meets the benchmark" if ahead else "misses the benchmark"
     return {
         "hospital": place.facility_id,
         "month": month,
