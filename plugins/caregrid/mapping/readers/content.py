@@ -9,6 +9,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import BinaryIO
@@ -46,23 +47,23 @@ def archive_members(source: Source, path: Path) -> list[str]:
     return chosen
 
 
-def open_content(source: Source, path: Path, member: str = "") -> BinaryIO:
-    """Return the bytes of the file, or of its one member, uncompressed.
-
-    Told apart by content, not by name.
-    """
-    if member or archive_members(source, path):
-        chosen = member or archive_members(source, path)[0]
-        try:
-            return _plain(io.BufferedReader(zipfile.ZipFile(path).open(chosen)))  # type: ignore[type-var, arg-type, unused-ignore]
-        except KeyError as error:
-            raise UnreadableFile("no_member", f"the archive holds no member {chosen!r}") from error
-    return _plain(path.open("rb"))
-
-
-def _plain(stream: BinaryIO) -> BinaryIO:
-    head = stream.peek(2)[:2] if isinstance(stream, io.BufferedReader) else b""
-    return gzip.GzipFile(fileobj=stream) if head == b"\x1f\x8b" else stream  # type: ignore[return-value]
+@contextmanager
+def open_content(source: Source, path: Path, member: str = "") -> Iterator[BinaryIO]:
+    """Give the bytes of the file, or of its one member, uncompressed; told apart by content, not by name."""
+    with ExitStack() as stack:
+        chosen = member or next(iter(archive_members(source, path)), "")
+        if chosen:
+            archive = stack.enter_context(zipfile.ZipFile(path))
+            try:
+                stream: BinaryIO = stack.enter_context(io.BufferedReader(archive.open(chosen)))  # type: ignore[type-var]
+            except KeyError as error:
+                raise UnreadableFile("no_member", f"the archive holds no member {chosen!r}") from error
+        else:
+            stream = stack.enter_context(path.open("rb"))
+        if isinstance(stream, io.BufferedReader) and stream.peek(2)[:2] == b"\x1f\x8b":
+            yield stack.enter_context(gzip.GzipFile(fileobj=stream))  # type: ignore[misc]
+        else:
+            yield stream
 
 
 def read_bytes(stream: BinaryIO, size: int = -1) -> bytes:
