@@ -9,20 +9,34 @@
     {{ return(graph.nodes['model.caregrid.' ~ fact].columns.keys() | list) }}
 {%- endmacro %}
 
-{#- Whether `fact` can be built from what is served: no full refresh is asked for, and it has its contract's shape. -#}
-{% macro builds_delta(fact) -%}
-    {%- if not execute or flags.FULL_REFRESH -%}{{ return(false) }}{%- endif -%}
-    {%- set served = adapter.get_relation(database=target.database, schema='core', identifier=fact) -%}
+{#- Facts that share touched keys are built alike: all by delta, or all whole. -#}
+{% macro built_alike(fact) -%}
+    {%- set of_usage = ['dim_series', 'fct_usage', 'fct_occupancy', 'fct_observed_run', 'fct_usage_by_period', 'fct_load'] -%}
+    {{ return(of_usage if fact in of_usage else [fact]) }}
+{%- endmacro %}
+
+{#- Whether a table is served in the shape that the model's contract says. -#}
+{% macro is_served_as_declared(name) -%}
+    {%- set served = adapter.get_relation(database=target.database, schema='core', identifier=name) -%}
     {%- if served is none or served.type != 'table' -%}{{ return(false) }}{%- endif -%}
     {%- set found = [] -%}
     {%- for column in adapter.get_columns_in_relation(served) -%}
         {%- do found.append(column.name ~ ' ' ~ column.data_type) -%}
     {%- endfor -%}
     {%- set wanted = [] -%}
-    {%- for name, column in graph.nodes['model.caregrid.' ~ fact].columns.items() -%}
-        {%- do wanted.append(name ~ ' ' ~ column.data_type) -%}
+    {%- for column, definition in graph.nodes['model.caregrid.' ~ name].columns.items() -%}
+        {%- do wanted.append(column ~ ' ' ~ ('ARRAY' if definition.data_type.endswith('[]') else definition.data_type)) -%}
     {%- endfor -%}
     {{ return(found == wanted) }}
+{%- endmacro %}
+
+{#- Whether `fact` can be built from what is served: no full refresh is asked for, and the shapes are the declared ones. -#}
+{% macro builds_delta(fact) -%}
+    {%- if not execute or flags.FULL_REFRESH -%}{{ return(false) }}{%- endif -%}
+    {%- for name in built_alike(fact) -%}
+        {%- if not is_served_as_declared(name) -%}{{ return(false) }}{%- endif -%}
+    {%- endfor -%}
+    {{ return(true) }}
 {%- endmacro %}
 
 {#- The body of the view: the rebuilt rows, then the served rows outside the touched keys. -#}

@@ -8,7 +8,7 @@ with following as (
         last_period_start,
         lead(first_ordinal) over (partition by series_id order by first_ordinal) as next_ordinal,
         lead(started_at) over (partition by series_id order by first_ordinal) as next_started_at
-    from {{ ref('int_observed_run') }}
+    from {{ ref('fct_observed_run') }}
 )
 
 select

@@ -11,7 +11,7 @@ with per_series as (
         min(run.started_at) as first_period_start,
         max(run.last_period_start) as last_period_start,
         max(run.ended_at) as last_period_end
-    from {{ ref('int_observed_run') }} as run
+    from {{ ref('fct_observed_run') }} as run
     group by run.series_id
 ),
 

@@ -29,12 +29,20 @@ with usage_rows as (
 
 other_rows as (
     select
+        described.load_id,
+        described.line,
+        described.is_unchanged
+    from {{ ref('stg_described_line') }} as described
+    inner join {{ ref('int_load_touched') }} as touched on described.load_id = touched.load_id
+    union all
+    select
         mapped.load_id,
         mapped.line,
-        false as is_unchanged
+        false
     from {{ ref('stg_mapped_line') }} as mapped
     inner join {{ ref('int_load_touched') }} as touched on mapped.load_id = touched.load_id
-    where mapped.contract <> 'usage'
+    inner join {{ ref('stg_load') }} as load on mapped.load_id = load.load_id
+    where mapped.contract <> 'usage' and not load.is_accepted
 ),
 
 mapped_records as (
@@ -56,7 +64,7 @@ rejected_records as (
     select
         record.load_id,
         record.line,
-        count(*) as output_rows
+        count(*) filter (where record.output <> '') as output_rows
     from {{ ref('stg_rejected_record') }} as record
     inner join {{ ref('int_load_touched') }} as touched on record.load_id = touched.load_id
     group by record.load_id, record.line
@@ -95,19 +103,12 @@ select
     coalesce(fates.received_records, 0)::bigint as received_records,
     case when load.status in ('accepted', 'superseded') then coalesce(records.clean_records, 0) else 0 end
         as loaded_records,
-    case when load.status in ('accepted', 'superseded') then coalesce(records.partly_rejected_records, 0) else 0 end
-        as partly_rejected_records,
+    coalesce(records.partly_rejected_records, 0) as partly_rejected_records,
     coalesce(records.rejected_records, 0) as rejected_records,
     coalesce(fates.duplicate_records, 0)::bigint as duplicate_records,
-    case when load.status in ('accepted', 'superseded') then coalesce(records.unchanged_records, 0) else 0 end
-        as unchanged_records,
+    case when load.status = 'accepted' then coalesce(records.unchanged_records, 0) else 0 end as unchanged_records,
     coalesce(fates.filtered_records, 0)::bigint as filtered_records,
-    case
-        when load.status in ('accepted', 'superseded') then 0
-        else
-            coalesce(records.clean_records, 0) + coalesce(records.unchanged_records, 0)
-            + coalesce(records.partly_rejected_records, 0)
-    end as held_records,
+    case when load.status in ('staged', 'refused') then coalesce(records.clean_records, 0) else 0 end as held_records,
     coalesce(fates.produced_rows, 0)::bigint as produced_rows,
     coalesce(records.loaded_rows, 0)::bigint as loaded_rows,
     coalesce(records.unchanged_rows, 0)::bigint as unchanged_rows,

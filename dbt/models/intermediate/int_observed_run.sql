@@ -1,4 +1,4 @@
-{#- Unbroken runs of periods on the spine, per series: what coverage and gaps are read from, made in one pass. -#}
+{#- Unbroken runs of periods on the spine, for the touched series: what coverage and gaps are read from. -#}
 {{ config(indexes=[{'columns': ['series_id', 'first_ordinal'], 'unique': True}]) }}
 
 with slots as (
@@ -9,6 +9,7 @@ with slots as (
         max(usage.period_end) as period_end,
         bool_or(usage.value_status = 'reported') as is_reported
     from {{ ref('fct_usage') }} as usage
+    inner join {{ ref('int_series_touched') }} as touched on usage.series_id = touched.series_id
     inner join {{ ref('dim_series') }} as series on usage.series_id = series.series_id
     where usage.is_current and series.grain <> 'interval'
     group by 1, 2

@@ -47,14 +47,17 @@ class BuildResult:
 def build(full_refresh: bool = False, force: bool = False) -> BuildResult:
     """Build everything that loads not yet built touch, check it, and publish it.
 
+    Facts that other models made than the present ones are rebuilt whole.
+
     Args:
         full_refresh: rebuild the facts whole instead of the touched keys.
-        force: build also when no load is due (after a change of the models).
+        force: build also when no load is due (after a change of the seeds).
 
     Raises:
         CareGridError: another build runs, or dbt could not run at all.
     """
     apply_quiet()
+    full_refresh = full_refresh or ledger.built_models() != dbt.models_sha256()
     if not (full_refresh or force or ledger.pending_loads() or not _served()):
         return BuildResult("nothing_to_do")
     arguments = ["build", "--exclude-resource-type", "unit_test", *(["--full-refresh"] if full_refresh else [])]
@@ -96,7 +99,7 @@ def _build(kind: str, arguments: list[str], full_refresh: bool) -> BuildResult:
         row = connection.execute("select pg_try_advisory_lock(%s)", [_LOCK]).fetchone()
         if not (row and row[0]):
             raise CareGridError("another build is running", fix="wait until it has ended; see ledger.build")
-        result = BuildResult("failed", ledger.open_build(connection, kind, full_refresh))
+        result = BuildResult("failed", ledger.open_build(connection, kind, full_refresh, dbt.models_sha256()))
         assert result.build_id is not None
         try:
             _run(connection, kind, arguments, result, importing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -52,6 +53,14 @@ class Outcome:
             for node in self.nodes
             if node.status in ("error", "fail", "runtime error")
         ]
+
+
+def models_sha256() -> str:
+    """Return the sha256 over all models and macros: tables built by others are rebuilt whole."""
+    digest = hashlib.sha256()
+    for file in sorted([*PROJECT.glob("models/**/*.sql"), *PROJECT.glob("macros/**/*.sql")]):
+        digest.update(file.relative_to(PROJECT).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def environment() -> dict[str, str]:

@@ -32,15 +32,26 @@ def pending_loads() -> list[int]:
         return [load_id for (load_id,) in connection.execute(_PENDING)]
 
 
-def open_build(connection: psycopg.Connection[Any], kind: str, full_refresh: bool) -> int:
+def built_models() -> str | None:
+    """Return the sha256 of the models that made what is served; None where nothing is."""
+    with connect("dbt") as connection:
+        row = connection.execute(
+            "select models_sha256 from ledger.build where status = 'published' and kind = 'warehouse' "
+            "order by build_id desc limit 1"
+        ).fetchone()
+    return row[0] if row else None
+
+
+def open_build(connection: psycopg.Connection[Any], kind: str, full_refresh: bool, models: str) -> int:
     """Insert a running build and return its number; builds that never ended are closed as interrupted."""
     connection.execute(
         "update ledger.build set status = 'failed', finished_at = clock_timestamp(), reason = 'interrupted' "
         "where status = 'running'"
     )
     row = connection.execute(
-        "insert into ledger.build (kind, status, full_refresh) values (%s, 'running', %s) returning build_id",
-        [kind, full_refresh],
+        "insert into ledger.build (kind, status, full_refresh, models_sha256) values (%s, 'running', %s, %s) "
+        "returning build_id",
+        [kind, full_refresh, models],
     ).fetchone()
     assert row is not None
     return int(row[0])

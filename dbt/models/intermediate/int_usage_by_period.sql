@@ -1,0 +1,74 @@
+{#- The touched series by planning period. -#}
+{{ config(indexes=[{'columns': ['series_id', 'period_start'], 'unique': True}]) }}
+
+-- One pass over usage and one over occupancy; united and grouped again rather than joined, which costs no guess.
+with usage as (
+    select
+        usage.series_id,
+        {{ planning_period('usage.period_start', 'series.grain', 'series.timezone') }} as period_start,
+        sum(usage.value) as total,
+        avg(usage.value) as mean,
+        case series.grain
+            when 'instant' then count(distinct date_trunc('hour', usage.period_start))
+            else count(*)
+        end as arrived_reports
+    from {{ ref('fct_usage') }} as usage
+    inner join {{ ref('int_series_touched') }} as touched on usage.series_id = touched.series_id
+    inner join {{ ref('dim_series') }} as series on usage.series_id = series.series_id
+    where usage.is_current and usage.value_status = 'reported' and series.is_summed and series.grain <> 'interval'
+    group by usage.series_id, 2, series.grain
+),
+
+occupancy as (
+    select
+        occupancy.series_id,
+        {{ planning_period('occupancy.period_start', 'series.grain', 'series.timezone') }} as period_start,
+        avg(occupancy.occupied_beds) as occupied_beds,
+        avg(occupancy.usable_beds) as usable_beds,
+        count(*) as compared_periods,
+        count(*) filter (where occupancy.is_over_capacity) as over_capacity_periods
+    from {{ ref('fct_occupancy') }} as occupancy
+    inner join {{ ref('int_series_touched') }} as touched on occupancy.series_id = touched.series_id
+    inner join {{ ref('dim_series') }} as series on occupancy.series_id = series.series_id
+    where series.is_summed and series.grain <> 'interval'
+    group by 1, 2
+),
+
+united as (
+    select
+        series_id,
+        period_start,
+        total,
+        mean,
+        arrived_reports,
+        null::double precision as occupied_beds,
+        null::double precision as usable_beds,
+        null::bigint as compared_periods,
+        null::bigint as over_capacity_periods
+    from usage
+    union all
+    select
+        series_id,
+        period_start,
+        null,
+        null,
+        null,
+        occupied_beds,
+        usable_beds,
+        compared_periods,
+        over_capacity_periods
+    from occupancy
+)
+
+select
+    series_id,
+    period_start,
+    max(total) as total,
+    max(mean) as mean,
+    max(arrived_reports) as arrived_reports,
+    max(occupied_beds) as occupied_beds,
+    max(usable_beds) as usable_beds,
+    max(compared_periods) as compared_periods,
+    max(over_capacity_periods) as over_capacity_periods
+from united
+group by series_id, period_start
