@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import great_expectations.expectations as gxe
 from great_expectations import ExpectationSuite
@@ -17,6 +17,7 @@ def between(
     column: str,
     severity: Severity,
     means: str,
+    means_zh: str,
     *,
     low: float | None = None,
     high: float | None = None,
@@ -27,7 +28,7 @@ def between(
     Args:
         column: a column of the profile.
         severity: critical refuses the load or the publication; warning is shown and alerted.
-        means: what is true of the data when this holds.
+        means: what is true of the data when this holds; means_zh: the same in Chinese.
         low: smallest value allowed.
         high: largest value allowed.
         name: what the result is called in ledger.gate_result; by default the column and the side.
@@ -38,42 +39,35 @@ def between(
         min_value=low,
         max_value=high,
         severity=FailureSeverity(severity),
-        notes=means,
-        meta={"name": name or f"{column}_{side}", "means": means, "column": column},
+        notes=f"{means} · {means_zh}",
+        meta=_meta(name or f"{column}_{side}", means, means_zh, column),
     )
 
 
-def one_of(column: str, values: Sequence[str], severity: Severity, means: str, name: str = "") -> Expectation:
-    """Expect every row's value to be one of `values`."""
-    return gxe.ExpectColumnValuesToBeInSet(
-        column=column,
-        value_set=list(values),
-        severity=FailureSeverity(severity),
-        notes=means,
-        meta={"name": name or f"{column}_known", "means": means, "column": column},
-    )
-
-
-def has_rows(means: str) -> Expectation:
+def has_rows(means: str, means_zh: str) -> Expectation:
     """Expect the batch to hold a row at all: of an empty batch every other expectation would be true."""
     return gxe.ExpectTableRowCountToBeBetween(
         min_value=1,
         severity=FailureSeverity.CRITICAL,
-        notes=means,
-        meta={"name": "batch_not_empty", "means": means},
+        notes=f"{means} · {means_zh}",
+        meta=_meta("batch_not_empty", means, means_zh),
     )
 
 
-def unique(columns: Sequence[str], means: str) -> Expectation:
+def unique(columns: Sequence[str], means: str, means_zh: str) -> Expectation:
     """Expect no two rows of the profile to bear one key."""
-    meta = {"name": "profile_key_unique", "means": means}
+    meta = _meta("profile_key_unique", means, means_zh)
     if len(columns) == 1:
         return gxe.ExpectColumnValuesToBeUnique(
-            column=columns[0], severity=FailureSeverity.CRITICAL, notes=means, meta=meta
+            column=columns[0], severity=FailureSeverity.CRITICAL, notes=f"{means} · {means_zh}", meta=meta
         )
     return gxe.ExpectCompoundColumnsToBeUnique(
-        column_list=list(columns), severity=FailureSeverity.CRITICAL, notes=means, meta=meta
+        column_list=list(columns), severity=FailureSeverity.CRITICAL, notes=f"{means} · {means_zh}", meta=meta
     )
+
+
+def _meta(name: str, means: str, means_zh: str, column: str | None = None) -> dict[str, Any]:
+    return {"name": name, "means": f"{means} · {means_zh}", **({"column": column} if column else {})}
 
 
 def suite(name: str, expectations: Sequence[Expectation]) -> ExpectationSuite:
@@ -87,3 +81,25 @@ def suite(name: str, expectations: Sequence[Expectation]) -> ExpectationSuite:
     if doubles:
         raise ValueError(f"suite {name}: {sorted(doubles)} stands twice")
     return ExpectationSuite(name=name, expectations=list(expectations))
+
+
+def mart(name: str, expectations: Sequence[Expectation]) -> ExpectationSuite:
+    """Return the suite of a mart: its profile is one row, which must be there."""
+    return suite(f"marts_{name}", [has_rows("The mart was profiled", "该数据集市已统计"), *expectations])
+
+
+def not_missing() -> Expectation:
+    """Expect a mart not to be empty where the facts it is made of are not."""
+    return between(
+        "missing",
+        "critical",
+        "The mart has rows where the facts it is made of have",
+        "来源事实有数据时该集市也有数据",
+        high=0,
+        name="not_missing",
+    )
+
+
+def none_of(column: str, means: str, means_zh: str) -> Expectation:
+    """Expect a count or a share of what cannot be true to be zero, or the build is refused."""
+    return between(column, "critical", means, means_zh, high=0)

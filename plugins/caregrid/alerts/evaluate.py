@@ -40,6 +40,9 @@ _LOOK = {
 }
 
 
+_WITHDRAWN = {"en": "the rule was withdrawn", "zh": "规则已撤销"}
+
+
 @dataclass
 class Evaluation:
     """What one evaluation found and sent.
@@ -158,7 +161,7 @@ def _withdrawn(
             if not state.is_firing:
                 continue
             names = [channel.channel for channel in channels]
-            kept = {**(state.details.get("kept") or {}), "reason": "the rule was withdrawn · 规则已撤销"}
+            kept = {**(state.details.get("kept") or {}), "reason": _WITHDRAWN}
             details = {**state.details, "evaluation": evaluation, "channels": names, "kept": kept}
             severity = str(state.details.get("severity", "information"))
             events.append(Event(rule, subject, "resolved", severity, moments.default, details))

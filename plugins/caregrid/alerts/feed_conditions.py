@@ -147,7 +147,7 @@ def _refusals(connection: psycopg.Connection[Any], moments: Moments, states: Sta
                     "feed": row["feed"],
                     "load_id": row["load_id"],
                     "file": row["uri"].rsplit("/", 1)[-1],
-                    "reason": row["reason"],
+                    "reason": _reason(row["messages"], row["reason"]),
                     "published_at": row["published_at"].isoformat(),
                 },
             )
@@ -183,7 +183,11 @@ def _warnings(connection: psycopg.Connection[Any], moments: Moments) -> list[Con
             moments.of(row["feed"]),
             f"{row['feed']}/{row['source']}",
             _WARNED,
-            details={"feed": row["feed"], "load_id": row["load_id"], "reason": row["reason"], "threshold": 0},
+            details={
+                "feed": row["feed"],
+                "load_id": row["load_id"],
+                "reason": _reason(row["messages"], None),
+            },
         )
         for row in ask(connection, "gate_warnings", {})
     ]
@@ -196,6 +200,7 @@ def _build(connection: psycopg.Connection[Any], rule: Rule, moments: Moments) ->
     (row,) = rows
     holds = row["warnings"] > 0 if rule.counts == "warnings" else row["status"] == "failed"
     number = row["warnings"] if rule.counts == "warnings" else row["failures"]
+    messages = row["warning_messages"] if rule.counts == "warnings" else row["failure_messages"]
     return [
         Condition(
             "marts",
@@ -204,9 +209,17 @@ def _build(connection: psycopg.Connection[Any], rule: Rule, moments: Moments) ->
             moments.default,
             _WAREHOUSE,
             _WARNED if rule.counts == "warnings" else _NOT_PUBLISHED,
-            details={"build_id": row["build_id"], "reason": row["said"] or row["reason"], "threshold": 0},
+            details={"build_id": row["build_id"], "reason": _reason(messages, row["reason"])},
         )
     ]
+
+
+def _reason(messages: list[str] | None, otherwise: str | None) -> Words:
+    """Return why, in both languages; a gate's message is "English · Chinese", what was raised is neither."""
+    if not messages:
+        return {"en": otherwise or "", "zh": otherwise or ""}
+    parts = [message.partition(" · ") for message in dict.fromkeys(messages)]
+    return {"en": "; ".join(part[0] for part in parts), "zh": "；".join(part[2] or part[0] for part in parts)}
 
 
 def _hours(span: timedelta) -> float:

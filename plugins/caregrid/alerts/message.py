@@ -104,8 +104,9 @@ def _line(event: Told, language: str) -> str:
     kept = details.get("kept") or {}
     label = (details.get("label_zh") if language == "zh" else None) or details["label"]
     parts = [f"{details['what'][language]}{value_phrase(details, language)}"]
-    if kept.get("reason"):
-        parts.append(textwrap.shorten(str(kept["reason"]), _LONGEST_REASON, placeholder=" …"))
+    reason = (kept.get("reason") or {}).get(language)
+    if reason:
+        parts.append(textwrap.shorten(reason, _LONGEST_REASON, placeholder=" …"))
     moment = stamp(event.as_of, kept.get("timezone"))
     parts.append({"en": f"as of {moment}", "zh": f"截至 {moment}"}[language])
     if event.state == "firing":

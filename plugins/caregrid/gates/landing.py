@@ -85,7 +85,7 @@ def check(
     connection: psycopg.Connection[Any], load_ids: Sequence[int], suites: Suites, seconds: dict[str, float]
 ) -> tuple[list[record.GateRow], list[Validation]]:
     """Profile and validate the loads; return one row per load and expectation, and the validations."""
-    from expectations.landing import KEYS
+    from expectations.contracts import KEYS
 
     rows: list[record.GateRow] = []
     validations: list[Validation] = []

@@ -11,14 +11,15 @@ import psycopg
 
 from caregrid.database.connect import connect
 from caregrid.gates import engine, record
-from caregrid.gates.engine import Validation
+from caregrid.gates.engine import Finding, Validation
 from caregrid.gates.marts_profile import profile_mart, profile_tables
 
 if TYPE_CHECKING:
+    import pandas as pd
     from great_expectations import ExpectationSuite
 
-# name of a mart → the query that profiles it, and its suite
-MartSuites = Mapping[str, tuple[str, Callable[[], "ExpectationSuite"]]]
+# name of a mart → its suite
+MartSuites = Mapping[str, Callable[[], "ExpectationSuite"]]
 
 
 @dataclass
@@ -51,7 +52,7 @@ def gate_marts(build_id: int, *, suites: MartSuites | None = None) -> MartsVerdi
 
     Args:
         build_id: a row of ledger.build.
-        suites: queries and suites by mart; default expectations.marts.MARTS.
+        suites: suites by mart; default expectations.marts.MARTS.
     """
     verdict = MartsVerdict(build_id)
     started = time.monotonic()
@@ -65,8 +66,8 @@ def gate_marts(build_id: int, *, suites: MartSuites | None = None) -> MartsVerdi
         frame = profile_tables(connection)
         validations = [engine.validate(marts.every_table(), frame, ["table_name"])]
         rows = _rows(build_id, validations[0], frame, "table_name")
-        for mart, (query, build) in chosen.items():
-            validation, found = _mart(connection, build_id, mart, query, build)
+        for mart, build in chosen.items():
+            validation, found = _mart(connection, build_id, mart, build)
             validations.append(validation)
             rows += found
         verdict.seconds["check"] = time.monotonic() - started
@@ -87,12 +88,11 @@ def _mart(
     connection: psycopg.Connection[Any],
     build_id: int,
     mart: str,
-    query: str,
     build: Callable[[], ExpectationSuite],
 ) -> tuple[Validation, list[record.GateRow]]:
     try:
         with connection.transaction():
-            frame = profile_mart(connection, query)
+            frame = profile_mart(connection, mart)
     except psycopg.Error as error:
         message = f"the profile of {mart} could not be computed: {str(error).strip()}"
         row = record.GateRow(
@@ -103,29 +103,30 @@ def _mart(
     return validation, _rows(build_id, validation, frame, "mart")
 
 
-def _rows(build_id: int, validation: Validation, frame: Any, key: str) -> list[record.GateRow]:
-    rows = []
-    for finding in validation.findings:
-        observed: Any = {"rows": len(frame)}
-        if finding.column in frame.columns:
-            shown = frame
-            if not finding.success and finding.failing:
-                shown = frame[frame[key].isin({failing[0] for failing in finding.failing})]
-            elif len(frame) > 1:
-                shown = frame.iloc[:0]
-            observed = dict(shown[[key, finding.column]].itertuples(index=False, name=None)) or observed
-        rows.append(
-            record.GateRow(
-                "marts",
-                finding.suite,
-                None,
-                build_id,
-                finding.name,
-                finding.severity,
-                finding.success,
-                finding.raised,
-                observed,
-                finding.message,
-            )
+def _rows(build_id: int, validation: Validation, frame: pd.DataFrame, key: str) -> list[record.GateRow]:
+    return [
+        record.GateRow(
+            "marts",
+            finding.suite,
+            None,
+            build_id,
+            finding.name,
+            finding.severity,
+            finding.success,
+            finding.raised,
+            _observed(frame, finding, key),
+            finding.message,
         )
-    return rows
+        for finding in validation.findings
+    ]
+
+
+def _observed(frame: pd.DataFrame, finding: Finding, key: str) -> Any:
+    """Return the aggregate that was seen; of many tables those it did not hold for."""
+    if finding.column is None or finding.column not in frame.columns:
+        return {"rows": len(frame)}
+    if key == "mart":
+        return {finding.column: frame[finding.column].iloc[0]} if len(frame) else {}
+    failing = {name for name, *_ in finding.failing}
+    shown = frame[frame[key].isin(failing)]
+    return dict(shown[[key, finding.column]].itertuples(index=False, name=None)) or {"rows": len(frame)}

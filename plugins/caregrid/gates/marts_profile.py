@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # schema that is built → schema that readers see
 SCHEMAS = {"build_core": "core", "build_marts": "marts"}
 
-_TABLES = (Path(__file__).parent / "profiles" / "marts_tables.sql").read_bytes()
+PROFILES = Path(__file__).parent / "profiles"
 
 
 def profile_tables(connection: psycopg.Connection[Any]) -> pd.DataFrame:
@@ -27,7 +27,9 @@ def profile_tables(connection: psycopg.Connection[Any]) -> pd.DataFrame:
 
     records = []
     for built, served in SCHEMAS.items():
-        tables = connection.execute(_TABLES, {"built": built, "served": served}).fetchall()
+        tables = connection.execute(
+            (PROFILES / "marts_tables.sql").read_bytes(), {"built": built, "served": served}
+        ).fetchall()
         for name, built_schema, _, is_served, lost_columns in tables:
             rows = _count(connection, built_schema, name)
             served_rows = _count(connection, served, name) if is_served else 0
@@ -45,12 +47,12 @@ def profile_tables(connection: psycopg.Connection[Any]) -> pd.DataFrame:
     return pd.DataFrame(records, columns=columns)
 
 
-def profile_mart(connection: psycopg.Connection[Any], query: str) -> pd.DataFrame:
-    """Return what a mart's own query (see expectations.marts) gives, numbers as floats."""
+def profile_mart(connection: psycopg.Connection[Any], mart: str) -> pd.DataFrame:
+    """Return one row: `mart`, its name, and the aggregates of profiles/mart_<name>.sql as floats."""
     import pandas as pd
 
     with connection.cursor() as cursor:
-        cursor.execute(query.encode())
+        cursor.execute((PROFILES / f"mart_{mart}.sql").read_bytes())
         names = [column.name for column in cursor.description or []]
         frame = pd.DataFrame(cursor.fetchall(), columns=names)
     return frame.astype({name: "object" if name == "mart" else "float64" for name in names})

@@ -30,8 +30,8 @@ insert into canonical.place (place_level, id_system, code, timezone) values ('fa
 on conflict (id_system, place_level, code) do update set code = excluded.code returning place_id
 """
 _SERIES = """
-insert into canonical.series (series_key, feed, place_id, service_or_resource, measure, statistic, unit, grain,
-    timezone)
+insert into canonical.series (series_key, feed, place_id, service_or_resource, measure, statistic, unit,
+    grain, timezone)
 values (%s, %s, %s, 'emergency_department', %s, 'count', %s, 'day', 'UTC')
 on conflict (series_key) do update set feed = excluded.feed returning series_id
 """

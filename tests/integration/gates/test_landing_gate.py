@@ -99,7 +99,10 @@ def test_warning_is_recorded_and_passes(warehouse: Any, add_load: AddLoad) -> No
 
 def test_missing_column_of_a_mild_expectation_fails_the_gate(warehouse: Any, add_load: AddLoad) -> None:
     load_id = add_load("beds")
-    planted = {**landing.SUITES, "load": lambda: suite("planted", [between("gone", "warning", "x", high=1)])}
+    planted = {
+        **landing.SUITES,
+        "load": lambda: suite("planted", [between("gone", "warning", "x", "某", high=1)]),
+    }
     verdict = gates.gate_staged(suites=planted)
     assert set(verdict.refused) == {load_id}
     assert _results(warehouse, load_id)["planted.gone_at_most"] == (False, True, "warning")

@@ -13,8 +13,8 @@ select
     decided.load_id,
     max(checked.checked_at) as checked_at,
     count(*) filter (where not gate_result.success) as warnings,
-    string_agg(gate_result.expectation || ': ' || gate_result.message, '; ' order by gate_result.gate_result_id)
-        filter (where not gate_result.success) as reason
+    array_agg(gate_result.message order by gate_result.gate_result_id) filter (where not gate_result.success)
+        as messages
 from decided
 join checked using (load_id)
 join ledger.gate_result on gate_result.load_id = decided.load_id and gate_result.checked_at = checked.checked_at

@@ -10,8 +10,12 @@ select
     count(gate_result.*) filter (
         where not gate_result.success and gate_result.severity = 'warning' and not gate_result.raised
     ) as warnings,
-    string_agg(gate_result.suite || '.' || gate_result.expectation || ': ' || gate_result.message, '; ')
-        filter (where not gate_result.success) as said
+    array_agg(gate_result.message order by gate_result.gate_result_id) filter (
+        where not gate_result.success and (gate_result.severity = 'critical' or gate_result.raised)
+    ) as failure_messages,
+    array_agg(gate_result.message order by gate_result.gate_result_id) filter (
+        where not gate_result.success and gate_result.severity = 'warning' and not gate_result.raised
+    ) as warning_messages
 from ledger.build
 left join ledger.gate_result on gate_result.build_id = build.build_id and gate_result.gate = 'marts'
 where build.kind = 'warehouse' and build.status <> 'running'

@@ -19,6 +19,15 @@ select
     failed.*,
     file.uri,
     file.published_at,
+    (
+        select array_agg(gate_result.message order by gate_result.gate_result_id)
+        from ledger.gate_result
+        where gate_result.load_id = failed.load_id and not gate_result.success
+            and (gate_result.severity = 'critical' or gate_result.raised)
+            and gate_result.checked_at = (
+                select max(checked_at) from ledger.gate_result where load_id = failed.load_id
+            )
+    ) as messages,
     exists (
         select from raw.load as better
         join landing.file as better_file using (file_id)

@@ -1,6 +1,6 @@
 -- Forecasts of others: one row per load.
 with ordered as (
-    select load_id, team, horizon, value, series_id,
+    select load_id, team, value, series_id,
         lag(value) over (partition by load_id, series_id, team, made_at, period_start order by quantile) as lower_value
     from canonical.external_forecast where load_id = any(%(loads)s)
 )
@@ -10,6 +10,5 @@ select
     count(distinct team) as teams,
     count(distinct series_id) as series,
     avg(coalesce(value < lower_value, false)::int) as crossing_share,
-    avg((value < 0)::int) as negative_share,
-    min(horizon) as smallest_horizon
+    avg((value < 0)::int) as negative_share
 from ordered group by 1 order by 1
