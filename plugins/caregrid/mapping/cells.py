@@ -44,6 +44,11 @@ def normal(spec: Any, plain: str = "column") -> dict[str, Any]:
     return {plain: spec}
 
 
+def is_fixed(spec: dict[str, Any]) -> bool:
+    """Say whether a mapping is one constant; with a map it is the header's text, put there for $column."""
+    return "constant" in spec and "map" not in spec
+
+
 def tokens(table: Table, spec: dict[str, Any]) -> dict[str, list[str]]:
     """Return the words that mean missing, suppressed and not_applicable here; '' is always missing."""
     source = table.source
@@ -84,7 +89,7 @@ def text_cell(table: Table, spec: Any, name: str, *, plain: str = "column", iden
     Full-width digits and letters become ordinary ones (NFKC).
     """
     spec = normal(spec, plain)
-    if "constant" in spec:
+    if is_fixed(spec):
         constant = spec["constant"]
         return Cell(table.repeat(None if constant is None else _word(constant), pl.String))
     raw = origin_text(table, spec)
@@ -144,6 +149,8 @@ def _whole_origin(table: Table, spec: dict[str, Any]) -> pl.Series:
     if "column" in spec:
         name = table.resolve(spec["column"])
         return table.text(name) if name is not None else table.repeat("")
+    if "constant" in spec:
+        return table.repeat(_word(spec["constant"]))
     if "expr" in spec:
         return table.evaluate(spec["expr"]).cast(pl.String).fill_null("").str.strip_chars()
     if "join" in spec:

@@ -8,14 +8,14 @@ from typing import Any
 import polars as pl
 
 from caregrid.feeds import codes
-from caregrid.mapping.cells import Cell, text_cell
+from caregrid.mapping.cells import Cell, is_fixed, text_cell
 from caregrid.mapping.table import Problem, Table, by_unique
 
 
 def code_cell(table: Table, spec: Any, name: str) -> Cell:
     """Return a code of service_or_resource or measure; one that no seed holds is a problem."""
     cell = text_cell(table, spec, name, plain="constant")
-    if isinstance(spec, str) or "constant" in spec:
+    if isinstance(spec, str) or is_fixed(spec):
         return cell
     known = codes.measures() if name == "measure" else codes.services_and_resources()
     empty = cell.series.is_null()
@@ -82,7 +82,7 @@ def dimension_cell(table: Table, spec: dict[str, Any]) -> Cell:
 
     An axis without a value is a problem unless required: false.
     """
-    fixed = {axis: str(cell["constant"]) for axis, cell in spec.items() if "constant" in cell}
+    fixed = {axis: str(cell["constant"]) for axis, cell in spec.items() if is_fixed(cell)}
     varying = {
         axis: text_cell(table, cell, f"dimensions.{axis}")
         for axis, cell in sorted(spec.items())

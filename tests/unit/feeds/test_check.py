@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from caregrid.errors import CareGridError
 from caregrid.feeds import check_file, feed_files, parse_feed
 from caregrid.feeds.check import check_text
@@ -75,7 +74,13 @@ def test_a_good_feed_has_no_problem() -> None:
         ("{type: csv}", "{type: xlsx}", 15, "sources.hourly.format.type", "csv"),
         ("{type: csv}", "{type: csv, encoding: utf-9}", 15, "sources.hourly.format.encoding", "cp1252"),
         ("{type: csv}", "{type: json, delimiter: ;}", 15, "sources.hourly.format.delimiter", "drop it"),
-        ("(\\d{4}-\\d{2})", "(\\d{4}-\\d{2}", 17, "sources.hourly.published_at.file_name", "regular expression"),
+        (
+            "(\\d{4}-\\d{2})",
+            "(\\d{4}-\\d{2}",
+            17,
+            "sources.hourly.published_at.file_name",
+            "regular expression",
+        ),
         ("(\\d{4}-\\d{2})", "\\d{4}-\\d{2}", 17, "sources.hourly.published_at.file_name", "brackets"),
         ('format: "%Y-%m"}', 'format: "%Y-%Q"}', 17, "sources.hourly.published_at.format", "%Q"),
         ("P4D", "P0D", 18, "sources.hourly.known_at.period_end_plus", "publication lag"),
@@ -85,19 +90,39 @@ def test_a_good_feed_has_no_problem() -> None:
         ("grain: day", "grain: daily", 25, "outputs[0].period.grain", "did you mean day?"),
         ('format: "%Y-%m-%d", role', "format: yyyy-mm-dd, role", 25, "outputs[0].period.format", "%Y-%m-%d"),
         ("grain: day", "grain: interval", 25, "outputs[0].period", "end_column"),
-        ("service_or_resource: bed\n", "service_or_resource: bad\n", 28, "outputs[0].values[0].service_or_resource", "did you mean bed?"),
-        ("measure: occupied", "measure: occupancies", 28, "outputs[0].values[0].measure", "did you mean occupancy?"),
+        (
+            "service_or_resource: bed\n",
+            "service_or_resource: bad\n",
+            28,
+            "outputs[0].values[0].service_or_resource",
+            "did you mean bed?",
+        ),
+        (
+            "measure: occupied",
+            "measure: occupancies",
+            28,
+            "outputs[0].values[0].measure",
+            "did you mean occupancy?",
+        ),
         ("statistic: snapshot", "statistic: sum", 28, "outputs[0].values[0].statistic", "snapshot"),
         ("unit: beds", "unit: persons", 28, "outputs[0].values[0].unit", "beds"),
         ("{column: taken, ", "{", 28, "outputs[0].values[0]", "give one of"),
         ("{column: taken, ", "{column: taken, expr: a + b, ", 28, "outputs[0].values[0]", "keep one of"),
-        ("unit: beds}", "unit: beds, dimensions: {aeg: {column: a}}}", 28, "outputs[0].values[0].dimensions.aeg", "did you mean age?"),
+        (
+            "unit: beds}",
+            "unit: beds, dimensions: {aeg: {column: a}}}",
+            28,
+            "outputs[0].values[0].dimensions.aeg",
+            "did you mean age?",
+        ),
         ("unit: beds}", "unit: beds, total_over: [ward]}", 28, "outputs[0].values[0].total_over", "axis"),
         ("unit: beds}", "unit: beds, status_column: f}", 28, "outputs[0].values[0]", "status_map"),
         ("contract: usage", "contract: facility", 20, "outputs[0]", "name"),
     ],
-)  # fmt: skip
-def test_each_mistake_is_told_where_it_is_and_how_to_mend_it(old: str, new: str, line: int, field: str, words: str) -> None:
+)
+def test_each_mistake_is_told_where_it_is_and_how_to_mend_it(
+    old: str, new: str, line: int, field: str, words: str
+) -> None:
     found = problems(old, new)
     match = [problem for problem in found if problem.field == field]
     assert match, [str(problem) for problem in found]
@@ -107,10 +132,16 @@ def test_each_mistake_is_told_where_it_is_and_how_to_mend_it(old: str, new: str,
 
 
 def test_all_mistakes_are_told_at_once() -> None:
-    text = GOOD.replace("America/Toronto", "Nowhere").replace("unit: beds", "unit: stars").replace("PT2H", "soon")
+    text = (
+        GOOD.replace("America/Toronto", "Nowhere")
+        .replace("unit: beds", "unit: stars")
+        .replace("PT2H", "soon")
+    )
     assert {problem.field for problem in check_text(FILE, text)} == {
-        "timezone", "lateness_tolerance", "outputs[0].values[0].unit",
-    }  # fmt: skip
+        "timezone",
+        "lateness_tolerance",
+        "outputs[0].values[0].unit",
+    }
     with pytest.raises(CareGridError) as error:
         parse_feed(FILE, text)
     assert all(field in str(error.value) for field in ("timezone", "lateness_tolerance", "unit"))
@@ -125,9 +156,17 @@ def test_text_that_is_no_mapping(text: str, line: int) -> None:
 
 
 def test_codes_stay_as_they_are_written() -> None:
-    data = read_document("map: {01: a, NO: b, 'on': c}\nday: 2020-01-05\nzip: 00501\nyes: yes\nn: 12\nx: 1.5\n").data
+    data = read_document(
+        "map: {01: a, NO: b, 'on': c}\nday: 2020-01-05\nzip: 00501\nyes: yes\nn: 12\nx: 1.5\n"
+    ).data
     assert data["map"] == {"01": "a", "NO": "b", "on": "c"}
-    assert (data["day"], data["zip"], data["yes"], data["n"], data["x"]) == ("2020-01-05", "00501", "yes", 12, 1.5)
+    assert (data["day"], data["zip"], data["yes"], data["n"], data["x"]) == (
+        "2020-01-05",
+        "00501",
+        "yes",
+        12,
+        1.5,
+    )
 
 
 def test_merge_keys_give_way_to_own_keys() -> None:
@@ -151,9 +190,11 @@ def test_cron_lines(text: str) -> None:
     check_cron(text)
 
 
-@pytest.mark.parametrize("text", ["* * * *", "60 * * * *", "* 24 * * *", "*/0 * * * *", "a * * * *", "5-1 * * * *"])
+@pytest.mark.parametrize(
+    "text", ["* * * *", "60 * * * *", "* 24 * * *", "*/0 * * * *", "a * * * *", "5-1 * * * *"]
+)
 def test_what_is_no_cron_line(text: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         check_cron(text)
 
 
@@ -185,7 +226,12 @@ def test_the_mapping_version_follows_the_mapping_alone() -> None:
     version = parse_feed(FILE, GOOD).mapping_version("hourly")
     assert parse_feed(FILE, GOOD.replace("10 * * * *", "20 * * * *")).mapping_version("hourly") == version
     assert parse_feed(FILE, GOOD.replace("some/*.csv", "other/*.csv")).mapping_version("hourly") == version
-    for old, new in (("taken", "used_beds"), ("America/Toronto", "America/Halifax"), ('"NA"', '"-"'), ("P4D", "P5D")):
+    for old, new in (
+        ("taken", "used_beds"),
+        ("America/Toronto", "America/Halifax"),
+        ('"NA"', '"-"'),
+        ("P4D", "P5D"),
+    ):
         assert parse_feed(FILE, GOOD.replace(old, new)).mapping_version("hourly") != version
 
 
@@ -194,5 +240,7 @@ def test_loading_feeds_imports_nothing_slow() -> None:
         "import sys; sys.path.insert(0, sys.argv[1]); from caregrid.feeds import load_feeds; load_feeds();"
         "print(sorted({'polars', 'pandas', 'pyarrow', 'numpy', 'dbt', 'mlflow'} & set(sys.modules)))"
     )
-    found = subprocess.run([sys.executable, "-c", code, str(ROOT / "plugins")], capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", code, str(ROOT / "plugins")], capture_output=True, text=True, check=True
+    )
     assert found.stdout.strip() == "[]"

@@ -8,10 +8,9 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, settings
-
 from caregrid.feeds import Feed, parse_feed
 from caregrid.mapping import ROW_COLUMNS, Mapped, RecordBatch, Reject, inspect_file, map_batch, read
+from hypothesis import HealthCheck, settings
 
 # A busy machine must not fail a property: no test here is about time.
 settings.register_profile("caregrid", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -55,7 +54,11 @@ class Outcome:
 
     @property
     def reasons(self) -> list[tuple[int, str, str]]:
-        return [(reject.line, reason["code"], reason["field"]) for reject in self.rejects for reason in reject.reasons]
+        return [
+            (reject.line, reason["code"], reason["field"])
+            for reject in self.rejects
+            for reason in reject.reasons
+        ]
 
     @property
     def filtered(self) -> pl.DataFrame:
@@ -73,7 +76,9 @@ def run(feed: Feed, path: Path, batch_rows: int = 50_000, file_name: str | None 
     for batch in read(source, path, batch_rows=batch_rows):
         batches.append(batch)
         results += [map_batch(feed, output, batch, context) for output in feed.outputs]
-    return Outcome(batches, results, feed.outputs[0].contract, context.constant_columns, context.empty_columns)
+    return Outcome(
+        batches, results, feed.outputs[0].contract, context.constant_columns, context.empty_columns
+    )
 
 
 USAGE = """\
@@ -99,7 +104,13 @@ DAY = '{column: day, format: "%Y-%m-%d", role: label, grain: day}'
 OCCUPIED = "[{column: n, measure: occupied, statistic: snapshot}]"
 
 
-def usage(values: str = OCCUPIED, period: str = DAY, form: str = "{type: csv}", more: str = "", timezone: str = "Europe/Berlin") -> Feed:
+def usage(
+    values: str = OCCUPIED,
+    period: str = DAY,
+    form: str = "{type: csv}",
+    more: str = "",
+    timezone: str = "Europe/Berlin",
+) -> Feed:
     return make_feed(USAGE.format(format=form, period=period, values=values, more=more), timezone)
 
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-
 from caregrid.feeds import load_feed
 from caregrid.mapping import Reject, UnreadableFile, inspect_file, map_batch, members, read
 from caregrid.paths import ROOT, feeds_base
@@ -111,7 +110,8 @@ def test_case_07_old_mapping_takes_na_for_adults_and_stops_at_the_renamed_column
 
 def test_case_07_new_mapping_continues_every_series() -> None:
     days = [
-        mapped("case_07_new", f"07-renamed-column-and-na-code/register_2021-03-{day}.csv").rows for day in (30, 31)
+        mapped("case_07_new", f"07-renamed-column-and-na-code/register_2021-03-{day}.csv").rows
+        for day in (30, 31)
     ]
     rows = pl.concat(days)
     assert rows.height == 18
@@ -184,7 +184,9 @@ def test_case_14_repeated_and_skipped_hours(batch_rows: int) -> None:
         (10, "ED1", utc(2024, 3, 10, 6), False, 28),
         (12, "ED1", utc(2024, 3, 10, 7), False, 26),
     ]
-    assert [(reject.line, reject.reasons[0]["code"]) for reject in result.rejects] == [(11, "nonexistent_time")]
+    assert [(reject.line, reject.reasons[0]["code"]) for reject in result.rejects] == [
+        (11, "nonexistent_time")
+    ]
     assert ((result.rows["period_end"] - result.rows["period_start"]).dt.total_hours() == 1).all()
 
 
@@ -193,8 +195,11 @@ def test_case_15_weeks_of_dhis2() -> None:
     assert result.received == 11
     local = pl.col("period_start", "period_end").dt.convert_time_zone("Africa/Dar_es_Salaam").dt.date()
     rows = result.rows.with_columns(local).select(
-        "value", pl.col("period_start").cast(pl.String), pl.col("period_end").dt.offset_by("-1d").cast(pl.String),
-        "grain", "week_ends_on",
+        "value",
+        pl.col("period_start").cast(pl.String),
+        pl.col("period_end").dt.offset_by("-1d").cast(pl.String),
+        "grain",
+        "week_ends_on",
     )
     assert rows.rows() == [
         (11, "2019-12-23", "2019-12-29", "week", 7),
@@ -206,7 +211,7 @@ def test_case_15_weeks_of_dhis2() -> None:
         (19, "2020-01-02", "2020-01-08", "week", 3),
         (20, "2020-01-01", "2020-01-07", "week", 2),
         (52, "2020-01-01", "2020-01-31", "month", None),
-    ]  # fmt: skip
+    ]
     assert sorted(reject.record["value"] for reject in result.rejects) == ["15", "16"]
 
 
@@ -236,13 +241,19 @@ def test_case_17_wall_clock_and_utc() -> None:
     file = "17-parquet-naive-and-utc/census.parquet"
     local = mapped("case_17_local", file).rows.select("period_start", "value").rows()
     assert local == [
-        (utc(2024, 7, 1, 6), 18), (utc(2024, 1, 15, 7), 22), (utc(2024, 10, 27, 0, 30), 20),
-        (utc(2024, 10, 27, 1, 30), 21), (utc(2024, 7, 2, 6), 19),
-    ]  # fmt: skip
+        (utc(2024, 7, 1, 6), 18),
+        (utc(2024, 1, 15, 7), 22),
+        (utc(2024, 10, 27, 0, 30), 20),
+        (utc(2024, 10, 27, 1, 30), 21),
+        (utc(2024, 7, 2, 6), 19),
+    ]
     other = mapped("case_17_utc", file)
     assert other.rows["period_start"].to_list() == [
-        utc(2024, 7, 1, 6), utc(2024, 1, 15, 7), utc(2024, 10, 27, 0, 30), utc(2024, 10, 27, 1, 30),
-    ]  # fmt: skip
+        utc(2024, 7, 1, 6),
+        utc(2024, 1, 15, 7),
+        utc(2024, 10, 27, 0, 30),
+        utc(2024, 10, 27, 1, 30),
+    ]
     assert [(reject.line, reject.reasons[0]["code"]) for reject in other.rejects] == [(5, "disagrees")]
 
 
@@ -257,10 +268,19 @@ def test_case_17_does_not_depend_on_the_machine_time_zone(zone: str) -> None:
         " map_batch(feed, feed.outputs[0], batch, context).rows['period_start'].to_list()])"
     )
     found = subprocess.run(
-        [sys.executable, "-c", code, str(ROOT / "plugins"), str(FEEDS / "case_17_local.yml"),
-         str(CASES / "17-parquet-naive-and-utc" / "census.parquet")],
-        env={**os.environ, "TZ": zone}, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            code,
+            str(ROOT / "plugins"),
+            str(FEEDS / "case_17_local.yml"),
+            str(CASES / "17-parquet-naive-and-utc" / "census.parquet"),
+        ],
+        env={**os.environ, "TZ": zone},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert "2024-07-01 06:00:00+00:00" in found.stdout
     assert "2024-10-27 01:30:00+00:00" in found.stdout
 
@@ -287,7 +307,17 @@ def test_case_23_rows_are_equal_only_after_mapping() -> None:
     result = mapped("case_23_same_key", "23-same-key-two-values/beds.csv")
     assert result.received == 9
     keys = result.rows.select("code", "value").rows()
-    assert keys == [("H1", 40), ("H1", 40), ("H2", 22), ("H2", 25), ("H3", 10), ("H3", 10), ("H4", 5), ("H4", 5), ("H4", 6)]
+    assert keys == [
+        ("H1", 40),
+        ("H1", 40),
+        ("H2", 22),
+        ("H2", 25),
+        ("H3", 10),
+        ("H3", 10),
+        ("H4", 5),
+        ("H4", 5),
+        ("H4", 6),
+    ]
 
 
 def every_case() -> Iterator[Path]:

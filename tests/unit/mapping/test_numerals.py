@@ -7,21 +7,26 @@ from decimal import Decimal
 
 import polars as pl
 import pytest
+from caregrid.mapping.numerals import NumberStyle, parse_numbers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caregrid.mapping.numerals import NumberStyle, parse_numbers
-
 pytestmark = pytest.mark.unit
 STYLES = [
-    NumberStyle(), NumberStyle(thousands=","), NumberStyle(decimal=",", thousands="."), NumberStyle(decimal=",", thousands=" "),
-    NumberStyle(thousands="'"), NumberStyle(decimal=","), NumberStyle(percent=True), NumberStyle(currency="$", thousands=","),
+    NumberStyle(),
+    NumberStyle(thousands=","),
+    NumberStyle(decimal=",", thousands="."),
+    NumberStyle(decimal=",", thousands=" "),
+    NumberStyle(thousands="'"),
+    NumberStyle(decimal=","),
+    NumberStyle(percent=True),
+    NumberStyle(currency="$", thousands=","),
     NumberStyle(decimal=",", thousands=".", percent=True, currency="€"),
-]  # fmt: skip
+]
 
 
 def written(number: Decimal, style: NumberStyle, grouped: bool, sign: str, mark: str, in_front: bool) -> str:
-    """Write a number in a style, the independent way: Python's own grouping, then the characters exchanged."""
+    """Write a number in a style independently: Python's own grouping, then the characters exchanged."""
     text = f"{abs(number):,f}" if grouped and style.thousands else f"{abs(number):f}"
     text = text.replace(".", "\0").replace(",", style.thousands or ",").replace("\0", style.decimal)
     text = ("-" if number < 0 else sign) + text
@@ -30,16 +35,23 @@ def written(number: Decimal, style: NumberStyle, grouped: bool, sign: str, mark:
 
 @given(
     number=st.decimals(min_value=-(10**9), max_value=10**9, places=3, allow_nan=False),
-    style=st.sampled_from(STYLES), grouped=st.booleans(), sign=st.sampled_from(["", "+"]), in_front=st.booleans(),
+    style=st.sampled_from(STYLES),
+    grouped=st.booleans(),
+    sign=st.sampled_from(["", "+"]),
+    in_front=st.booleans(),
     which=st.integers(0, 2),
-)  # fmt: skip
-def test_what_is_written_in_a_style_reads_back(number: Decimal, style: NumberStyle, grouped: bool, sign: str, in_front: bool, which: int) -> None:
+)
+def test_what_is_written_in_a_style_reads_back(
+    number: Decimal, style: NumberStyle, grouped: bool, sign: str, in_front: bool, which: int
+) -> None:
     marks = ["", *(["%"] if style.percent else []), *([style.currency] if style.currency else [])]
     text = written(number, style, grouped, sign, marks[which % len(marks)], in_front)
     assert parse_numbers(pl.Series([text]), style).item() == float(number)
 
 
-@given(text=st.text(alphabet="0123456789.,+-%$ e_'xin", min_size=1, max_size=8), style=st.sampled_from(STYLES))
+@given(
+    text=st.text(alphabet="0123456789.,+-%$ e_'xin", min_size=1, max_size=8), style=st.sampled_from(STYLES)
+)
 def test_what_is_read_is_finite_and_ungrouped_otherwise_equal(text: str, style: NumberStyle) -> None:
     """Any text that is taken for a number holds the digits of that number and at most one decimal mark."""
     number = parse_numbers(pl.Series([text.strip()]), style).item()
@@ -79,6 +91,6 @@ def test_what_is_read_is_finite_and_ungrouped_otherwise_equal(text: str, style: 
         ("", NumberStyle(), None),
         ("12 beds", NumberStyle(), None),
     ],
-)  # fmt: skip
+)
 def test_known_traps(text: str, style: NumberStyle, number: float | None) -> None:
     assert parse_numbers(pl.Series([text], dtype=pl.String), style).item() == number

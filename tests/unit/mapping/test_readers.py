@@ -1,5 +1,7 @@
 """Reading files: encodings, physical lines, ragged records, archives, and what is no data."""
 
+# ruff: noqa: DTZ001, E501 - local times are what is tested; texts of files keep their lines
+
 from __future__ import annotations
 
 import csv
@@ -14,11 +16,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from caregrid.feeds.model import Format, Source
 from caregrid.mapping import UnreadableFile, members, read
+from hypothesis import given
+from hypothesis import strategies as st
 
 pytestmark = pytest.mark.unit
 CSV = Format("csv")
@@ -28,12 +29,16 @@ def source(form: Format = CSV, member: str | None = None) -> Source:
     return Source("feed", "source", None, None, member, form, ("",), (), (), {}, {}, False)
 
 
-def rows(path: Path, form: Format = CSV, batch_rows: int = 50_000, **options: Any) -> tuple[list[Any], list[Any]]:
+def rows(
+    path: Path, form: Format = CSV, batch_rows: int = 50_000, **options: Any
+) -> tuple[list[Any], list[Any]]:
     """Return (line, *cells) of the records, and (line, code) of the rejects."""
     good: list[Any] = []
     bad: list[Any] = []
     for batch in read(source(form, options.pop("pattern", None)), path, batch_rows=batch_rows, **options):
-        good += [(line, *cells) for line, cells in zip(batch.lines.to_list(), batch.frame.rows(), strict=True)]
+        good += [
+            (line, *cells) for line, cells in zip(batch.lines.to_list(), batch.frame.rows(), strict=True)
+        ]
         bad += [(reject.line, reject.reasons[0]["code"]) for reject in batch.rejects]
     return good, bad
 
@@ -57,13 +62,18 @@ def refused(path: Path, form: Format = CSV) -> UnreadableFile:
 @pytest.mark.parametrize(
     ("encoding", "content"),
     [
-        ("utf-8", "näme\nÉ\n".encode()), ("utf-8", "näme\nÉ\n".encode("utf-8-sig")), ("utf-8-sig", "näme\nÉ\n".encode()),
-        ("utf-16", "näme\nÉ\n".encode("utf-16")), ("utf-16", b"\xfe\xff" + "näme\nÉ\n".encode("utf-16-be")),
-        ("utf-16-le", "\ufeffnäme\nÉ\n".encode("utf-16-le")), ("cp1252", "näme\nÉ\n".encode("cp1252")),
-        ("cp1252", b"\xef\xbb\xbf" + "näme\nÉ\n".encode("cp1252")), ("latin-1", "näme\nÉ\n".encode("latin-1")),
+        ("utf-8", "näme\nÉ\n".encode()),
+        ("utf-8", "näme\nÉ\n".encode("utf-8-sig")),
+        ("utf-8-sig", "näme\nÉ\n".encode()),
+        ("utf-16", "näme\nÉ\n".encode("utf-16")),
+        ("utf-16", b"\xfe\xff" + "näme\nÉ\n".encode("utf-16-be")),
+        ("utf-16-le", "\ufeffnäme\nÉ\n".encode("utf-16-le")),
+        ("cp1252", "näme\nÉ\n".encode("cp1252")),
+        ("cp1252", b"\xef\xbb\xbf" + "näme\nÉ\n".encode("cp1252")),
+        ("latin-1", "näme\nÉ\n".encode("latin-1")),
         ("utf-8", gzip.compress("näme\nÉ\n".encode())),
     ],
-)  # fmt: skip
+)
 def test_encodings_and_byte_order_marks(put: Any, encoding: str, content: bytes) -> None:
     path = put(content)
     form = replace(CSV, encoding=encoding)
@@ -83,7 +93,11 @@ def test_one_byte_of_another_encoding_is_an_error_with_its_line(put: Any) -> Non
 
 def test_c1_controls_and_nuls_are_errors_with_their_line(put: Any) -> None:
     error = refused(put(b"name\nb\nUci \x96\n"), replace(CSV, encoding="latin-1"))
-    assert (error.code, "line 3" in error.reason, "cp1252" in error.reason) == ("control_characters", True, True)
+    assert (error.code, "line 3" in error.reason, "cp1252" in error.reason) == (
+        "control_characters",
+        True,
+        True,
+    )
     error = refused(put("name\nb\n".encode("utf-16-le")))
     assert (error.code, "utf-16" in error.reason) == ("control_characters", True)
     assert refused(put("name\n".encode("utf-16"))).code == "undecodable"
@@ -93,11 +107,16 @@ def test_c1_controls_and_nuls_are_errors_with_their_line(put: Any) -> None:
 @pytest.mark.parametrize(
     ("content", "code"),
     [
-        (b"", "empty"), (b"\n \n\r\n", "empty"), (b"\xef\xbb\xbf", "empty"), (b"<!DOCTYPE html>\n<html></html>", "html"),
-        (b"  <html><body>", "html"), (b"a,b,a\n1,2,3\n", "duplicate_header"), (gzip.compress(b"a,b\n1,2\n")[:-12], "not_this_format"),
+        (b"", "empty"),
+        (b"\n \n\r\n", "empty"),
+        (b"\xef\xbb\xbf", "empty"),
+        (b"<!DOCTYPE html>\n<html></html>", "html"),
+        (b"  <html><body>", "html"),
+        (b"a,b,a\n1,2,3\n", "duplicate_header"),
+        (gzip.compress(b"a,b\n1,2\n")[:-12], "not_this_format"),
         (b"PK\x03\x04nothing", "not_this_format"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_data(put: Any, content: bytes, code: str) -> None:
     assert refused(put(content)).code == code
 
@@ -119,7 +138,7 @@ def test_what_is_no_json_or_parquet(put: Any, content: str, form: Format, code: 
 
 
 def test_headers_are_stripped(put: Any) -> None:
-    (batch,) = read(source(), put("a \t\t, b\u00a0,\"c\nd\",\n1,2,3,4\n"))
+    (batch,) = read(source(), put('a \t\t, b\u00a0,"c\nd",\n1,2,3,4\n'))
     assert batch.frame.columns == ["a", "b", "c d", "(column 4)"]
     assert batch.lines.to_list() == [3]
 
@@ -139,7 +158,9 @@ def test_a_stray_quote_does_not_swallow_the_rest(put: Any) -> None:
 
 def test_other_delimiters_quotes_and_lines(put: Any) -> None:
     assert rows(put("a;b\r\n1;'x;y'\r\n"), replace(CSV, delimiter=";", quote="'"))[0] == [(2, "1", "x;y")]
-    assert rows(put('a\tb\n5" tube\t2\n'), Format("tsv", delimiter="\t", quote=None))[0] == [(2, '5" tube', "2")]
+    assert rows(put('a\tb\n5" tube\t2\n'), Format("tsv", delimiter="\t", quote=None))[0] == [
+        (2, '5" tube', "2")
+    ]
     assert rows(put("a,b\r1,2\r3,4\r"))[0] == [(2, "1", "2"), (3, "3", "4")]
     assert rows(put("made by x\n\n1,2\n"), replace(CSV, skip_rows=2, header=("a", "b")))[0] == [(3, "1", "2")]
 
@@ -147,7 +168,12 @@ def test_other_delimiters_quotes_and_lines(put: Any) -> None:
 def test_zip_members(tmp_path: Path) -> None:
     path = tmp_path / "archive"
     with zipfile.ZipFile(path, "w") as archive:
-        for name, text in {"data/b.csv": "a\n2\n", "data/a.csv": "a\n1\n", "readme.txt": "no", "__MACOSX/data/._a.csv": "x"}.items():
+        for name, text in {
+            "data/b.csv": "a\n2\n",
+            "data/a.csv": "a\n1\n",
+            "readme.txt": "no",
+            "__MACOSX/data/._a.csv": "x",
+        }.items():
             archive.writestr(name, text)
     assert members(source(member="*.csv"), path) == ["data/a.csv", "data/b.csv"]
     assert rows(path, member="data/b.csv") == ([(2, "2")], [])
@@ -190,11 +216,19 @@ cells = st.lists(st.sampled_from([*'ab1,;"\n é漢\u00a0', "\r\n"]), max_size=6)
 
 
 @given(
-    records=st.lists(st.lists(cells, min_size=3, max_size=3), max_size=12), quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
-    ending=st.sampled_from(["\n", "\r\n"]), delimiter=st.sampled_from([",", ";"]), batch_rows=st.integers(1, 7),
-)  # fmt: skip
+    records=st.lists(st.lists(cells, min_size=3, max_size=3), max_size=12),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    ending=st.sampled_from(["\n", "\r\n"]),
+    delimiter=st.sampled_from([",", ";"]),
+    batch_rows=st.integers(1, 7),
+)
 def test_what_pythons_csv_writes_reads_back(
-    tmp_path_factory: pytest.TempPathFactory, records: list[list[str]], quoting: Any, ending: str, delimiter: str, batch_rows: int
+    tmp_path_factory: pytest.TempPathFactory,
+    records: list[list[str]],
+    quoting: Any,
+    ending: str,
+    delimiter: str,
+    batch_rows: int,
 ) -> None:
     """Every record comes back in order, cell by cell, at the physical line where it begins, for any batch size."""
     out = io.StringIO()
@@ -210,7 +244,10 @@ def test_what_pythons_csv_writes_reads_back(
     assert rows(path, replace(CSV, delimiter=delimiter), batch_rows) == (expected, [])
 
 
-@given(text=st.text(alphabet=st.sampled_from('ab,"\n 1'), max_size=60), sizes=st.tuples(st.integers(1, 5), st.integers(6, 99)))
+@given(
+    text=st.text(alphabet=st.sampled_from('ab,"\n 1'), max_size=60),
+    sizes=st.tuples(st.integers(1, 5), st.integers(6, 99)),
+)
 def test_any_text_reads_alike_for_every_batch_size_and_no_line_is_lost(
     tmp_path_factory: pytest.TempPathFactory, text: str, sizes: tuple[int, int]
 ) -> None:
@@ -220,7 +257,11 @@ def test_any_text_reads_alike_for_every_batch_size_and_no_line_is_lost(
     assert first == second
     starts = {line for line, *_ in [*first[0], *first[1]]}
     # Every line that is not blank belongs to a record: it begins one, or lies inside one with quoted line feeds.
-    inside = {line + offset for line, *record in first[0] for offset in range(sum(cell.count("\n") for cell in record) + 1)}
+    inside = {
+        line + offset
+        for line, *record in first[0]
+        for offset in range(sum(cell.count("\n") for cell in record) + 1)
+    }
     inside |= {line for line, _ in first[1]}
     filled = {number for number, line in enumerate(text.split("\n"), 2) if line.strip()}
     ragged_with_feeds = any(code == "ragged" for _, code in first[1]) and '"' in text
@@ -233,7 +274,9 @@ objects = st.fixed_dictionaries({"a": plain}, optional={"b": plain})
 
 
 @given(document=st.lists(objects, min_size=1, max_size=9), batch_rows=st.integers(1, 4))
-def test_json_and_ndjson_read_alike(tmp_path_factory: pytest.TempPathFactory, document: list[dict[str, Any]], batch_rows: int) -> None:
+def test_json_and_ndjson_read_alike(
+    tmp_path_factory: pytest.TempPathFactory, document: list[dict[str, Any]], batch_rows: int
+) -> None:
     directory = tmp_path_factory.mktemp("json")
     (directory / "a").write_text(json.dumps(document), encoding="utf-8")
     (directory / "b").write_text("\n".join(json.dumps(record) for record in document), encoding="utf-8")
@@ -242,8 +285,10 @@ def test_json_and_ndjson_read_alike(tmp_path_factory: pytest.TempPathFactory, do
         found = []
         for batch in read(source(replace(CSV, type=kind)), directory / name, batch_rows=batch_rows):
             records = batch.frame.to_dicts() if batch.frame.width else [{} for _ in batch.lines]
-            found += [(line, {key: value for key, value in record.items() if value is not None})
-                      for line, record in zip(batch.lines.to_list(), records, strict=True)]  # fmt: skip
+            found += [
+                (line, {key: value for key, value in record.items() if value is not None})
+                for line, record in zip(batch.lines.to_list(), records, strict=True)
+            ]
         return found
 
     assert cells_of("a", "json") == cells_of("b", "ndjson")
