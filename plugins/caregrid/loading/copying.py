@@ -11,7 +11,10 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
-CHUNK_ROWS = 50_000
+from caregrid.loading import faults
+
+# Small enough that a COPY of any size has a middle, large enough that no time is lost between chunks.
+CHUNK_ROWS = 10_000
 # PostgreSQL counts moments from 2000-01-01, in microseconds.
 _EPOCH_MICROSECONDS = 946_684_800_000_000
 _HEADER = b"PGCOPY\n\xff\r\n\x00" + struct.pack(">ii", 0, 0)
@@ -42,6 +45,7 @@ def copy_frame(
             rows += ready.height
             for chunk in ready.iter_slices(CHUNK_ROWS):
                 copy.write(chunk.write_csv(include_header=False, datetime_format="%Y-%m-%d %H:%M:%S%.6f+00"))
+                faults.point("stage:mid_copy")
     return rows
 
 
@@ -62,6 +66,7 @@ def copy_frame_binary(
             for chunk in frame.select(columns).iter_slices(CHUNK_ROWS):
                 for bytes_ in _binary(chunk):
                     copy.write(bytes_)
+                faults.point("stage:mid_copy")
         copy.write(_TRAILER)
     return rows
 

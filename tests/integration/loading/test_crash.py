@@ -15,10 +15,10 @@ from caregrid.loading import faults
 
 pytestmark = pytest.mark.integration
 
-# Enough rows for several batches, so that the middle of a COPY is a middle.
+# Enough rows for several chunks, so that the middle of a COPY is a middle.
 RECORDS = [
-    f"S{number % 50},Site {number % 50},2025-02-{1 + number // 50 % 28:02d},{number},{number}"
-    for number in range(1400)
+    f"S{number % 250},Site {number % 250},2025-02-{1 + number // 250:02d},{number},{number}"
+    for number in range(7000)
 ]
 TASK = "import sys; from caregrid import loading; loading.accept(loading.ingest(sys.argv[1])['load_ids'])"
 SUPERVISOR = (
@@ -38,7 +38,7 @@ def expected(publisher: Any) -> dict[str, int]:
         connection.execute("truncate landing.file, canonical.place restart identity cascade")
         connection.execute("truncate canonical.usage")
     shutil.rmtree(paths.var("landing"))
-    assert counts["canonical.usage"] == 2800
+    assert counts["canonical.usage"] == 14_000
     return counts
 
 
