@@ -1,0 +1,45 @@
+"""The reference of the feed language names every key there is, and its example is sound."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from caregrid.feeds.check import check_text
+from caregrid.feeds.checker import NAMED_FORMATS
+from caregrid.feeds.schema import SCHEMA_FILE
+from caregrid.mapping.types import UNREADABLE_CODES
+from caregrid.paths import ROOT
+
+pytestmark = pytest.mark.unit
+REFERENCE = (ROOT / "docs" / "feeds.md").read_text(encoding="utf-8")
+
+
+def keys_of(schema: Any) -> set[str]:
+    found: set[str] = set()
+    if isinstance(schema, dict):
+        found |= set(schema.get("properties", {}))
+        for part in schema.values():
+            found |= keys_of(part)
+    if isinstance(schema, list):
+        for part in schema:
+            found |= keys_of(part)
+    return found
+
+
+@pytest.mark.parametrize("key", sorted(keys_of(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))))
+def test_every_key_is_explained(key: str) -> None:
+    assert re.search(rf"(?<![\w]){re.escape(key)}(?![\w])", REFERENCE)
+
+
+@pytest.mark.parametrize("word", sorted({*NAMED_FORMATS, *UNREADABLE_CODES}))
+def test_every_format_and_code_is_named(word: str) -> None:
+    assert f"`{word}`" in REFERENCE
+
+
+def test_the_example_is_sound() -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", REFERENCE, re.DOTALL)
+    assert check_text(Path("north_beds.yml"), example) == []
