@@ -3,6 +3,6 @@ select
     'data_health_total_check' as mart,
     count(*) as rows,
     count(*) filter (where parts < 1) as without_parts,
-    count(*) filter (where agrees and abs(difference) > 0.5 + 0.001 * abs(published_total)) as wrongly_agreeing,
+    count(*) filter (where agrees and abs(difference) > 0.01 * greatest(1, abs(published_total))) as wrongly_agreeing,
     avg((not agrees)::int) as disagreeing_share
 from build_marts.data_health_total_check
