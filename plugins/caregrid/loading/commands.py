@@ -59,6 +59,13 @@ def _ingest(options: argparse.Namespace) -> int:
 
 
 def _backfill(options: argparse.Namespace) -> int:
+    from caregrid.platform import services
+
+    if services.is_up():
+        # A run of its own per day: it shows in the UI, and the build and all that follows take its loads.
+        from caregrid.platform.backfill import backfill_in_airflow
+
+        return backfill_in_airflow(options.feed, options.first, options.last or options.first)
     from caregrid.loading.backfill import BackfillFailedError, backfill
 
     try:

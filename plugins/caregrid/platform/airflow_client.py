@@ -70,6 +70,10 @@ class AirflowClient:
         """Let a DAG run, or pause it."""
         self.request("PATCH", f"/dags/{dag_id}", json={"is_paused": paused})
 
+    def is_paused(self, dag_id: str) -> bool:
+        """Whether a DAG is paused."""
+        return bool(self.request("GET", f"/dags/{dag_id}")["is_paused"])
+
     def trigger(
         self, dag_id: str, conf: dict[str, Any] | None = None, logical_date: str | None = None
     ) -> str:

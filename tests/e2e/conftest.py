@@ -1,0 +1,108 @@
+"""One run of the main job through a real scheduler, on a small simulated network, for all tests here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from caregrid.paths import ROOT
+from caregrid.simulate import simulate
+
+FEEDS = ("sim_registry", "sim_quality", "sim_beds", "sim_clinics", "sim_emergency")
+
+
+@dataclass
+class Job:
+    """The installation on which the job ran: its var directory, what was printed, how to look inside."""
+
+    var: Path
+    log: Path
+    environment: dict[str, str]
+    before: set[str]
+    outputs: list[subprocess.CompletedProcess[str]] = field(default_factory=list)
+
+    def caregrid(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of CareGrid in this installation."""
+        return subprocess.run(
+            [sys.executable, "-m", "caregrid.cli", *arguments],
+            env=self.environment, cwd=ROOT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    def outside(self) -> set[str]:
+        """Return what lies outside var/ now, to compare with `before`."""
+        return outside()
+
+    def demo(self) -> subprocess.CompletedProcess[str]:
+        """Run the demo with its small choice of feeds."""
+        done = self.caregrid("demo", "--feeds", ",".join(FEEDS))
+        self.outputs.append(done)
+        return done
+
+    def query(self, sql: str, role: str = "owner") -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
+        dsns = json.loads((self.var / "secrets" / "database.json").read_text())
+        with psycopg.connect(dsns[role]) as connection:
+            return connection.execute(sql.encode()).fetchall()
+
+    def wait_until(self, sql: str, seconds: float = 300) -> None:
+        """Wait until a query of one boolean answers yes."""
+        deadline = time.monotonic() + seconds
+        while not self.query(sql)[0][0]:
+            assert time.monotonic() < deadline, f"not within {seconds} s: {sql}"
+            time.sleep(1)
+
+    def row_counts(self) -> dict[str, int]:
+        """Return {schema.table: rows} of everything that data flow through."""
+        tables = self.query(
+            "select schemaname, tablename from pg_tables where schemaname in "
+            "('raw', 'canonical', 'rejected', 'core', 'marts', 'model_output', 'action') "
+            "or schemaname || '.' || tablename in ('landing.file', 'ledger.build', 'ledger.gate_result') "
+            "order by 1, 2"
+        )
+        return {
+            f"{schema}.{table}": self.query(f'select count(*) from "{schema}"."{table}"')[0][0]
+            for schema, table in tables
+        }
+
+
+def outside() -> set[str]:
+    """Return what lies in the checkout outside var/, and at the top of the user's home and of the temporary folder."""
+    ours = {".git", "var", "__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache", ".hypothesis"}
+    found = {str(path) for path in ROOT.glob("*") if path.name not in ours}
+    for folder in ("dags", "dbt", "ml", "expectations", "plugins"):
+        found |= {str(path) for path in (ROOT / folder).rglob("*") if not ours & set(path.parts)}
+    home = Path(os.environ.get("HOME", "/nonexistent"))
+    return found | {str(path) for path in (*home.glob(".*"), *(home / ".cache").glob("*"))}
+
+
+@pytest.fixture(scope="session")
+def job(test_var: Path) -> Iterator[Job]:
+    """The demo, run once on four facilities and five weeks; everything is stopped and deleted afterwards."""
+    var = test_var / "e2e"
+    simulate(var / "simulated", seed=7, facilities=5, days=35)
+    log = test_var / "outside.log"
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("CAREGRID_", "AIRFLOW"))
+    }
+    watch = str(Path(__file__).parent / "loopback")
+    environment = kept | {
+        "CAREGRID_VAR": str(var),
+        "CAREGRID_FEEDS_BASE": str(var / "simulated"),
+        "PYTHONPATH": os.pathsep.join(filter(None, [watch, str(ROOT / "plugins"), kept.get("PYTHONPATH")])),
+        "LOOPBACK_LOG": str(log),
+    }
+    running = Job(var, log, environment, outside())
+    try:
+        running.demo()
+        yield running
+    finally:
+        running.caregrid("reset", "--yes")
