@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -159,3 +160,21 @@ def test_two_files_that_speak_of_one_moment_are_taken_in_the_order_of_publicatio
     assert newest(publisher)["A", "occupied"] == 71
     accounts = [publisher.account(load_id) for (load_id,) in publisher.query("select load_id from raw.load")]
     assert [account.loaded for account in accounts] == [1, 1, 1]
+
+
+def test_what_was_loaded_has_statistics_once_it_is_accepted(publisher: Any) -> None:
+    publisher.publish("2025-03-05", [f"S{number},,2025-03-04,40,50" for number in range(1500)])
+    load_ids = publisher.load(accept=False)
+    assert publisher.query("select reltuples from pg_class where oid = 'canonical.usage'::regclass") == [
+        (-1,)
+    ]
+    # The server counts changes a moment after the worker that made them has gone.
+    deadline = time.monotonic() + 30
+    changed = "select n_mod_since_analyze from pg_stat_user_tables where relid = 'canonical.usage'::regclass"
+    while publisher.query(changed) != [(3000,)]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    loading.accept(load_ids)
+    assert publisher.query("select reltuples from pg_class where oid = 'canonical.usage'::regclass") == [
+        (3000,)
+    ]
