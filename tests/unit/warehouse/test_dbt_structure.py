@@ -1,0 +1,125 @@
+"""The rooms of the warehouse and their doors: who may read whom, and what every table says of itself."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from caregrid.paths import ROOT
+
+pytestmark = pytest.mark.unit
+
+MODELS = ROOT / "dbt" / "models"
+ROOMS = ("staging", "intermediate", "core", "marts")
+SQL = {path.stem: path for path in sorted(MODELS.rglob("*.sql"))}
+
+
+def room(path: Path) -> str:
+    return path.relative_to(MODELS).parts[0]
+
+
+def refs(name: str) -> set[str]:
+    return set(re.findall(r"ref\('(\w+)'\)", SQL[name].read_text()))
+
+
+def described() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for file in sorted(MODELS.rglob("*.yml")):
+        for model in yaml.safe_load(file.read_text()).get("models", []):
+            assert model["name"] not in found, f"{model['name']} is described twice"
+            found[model["name"]] = model
+    return found
+
+
+DESCRIBED = described()
+
+
+def test_there_are_models_in_every_room() -> None:
+    assert {room(path) for path in SQL.values()} == set(ROOMS)
+    assert len(SQL) > 60
+
+
+@pytest.mark.parametrize("name", SQL)
+def test_only_staging_reads_sources(name: str) -> None:
+    reads_source = "source(" in SQL[name].read_text()
+    assert not reads_source or room(SQL[name]) == "staging"
+
+
+@pytest.mark.parametrize("name", [name for name, path in SQL.items() if room(path) == "marts"])
+def test_marts_read_core_only(name: str) -> None:
+    assert refs(name)
+    assert {other: room(SQL[other]) for other in refs(name)} == dict.fromkeys(refs(name), "core")
+
+
+@pytest.mark.parametrize("name", SQL)
+def test_served_tables_are_read_only_where_touched_keys_are_found(name: str) -> None:
+    """core.x by its served name would escape the order of the graph."""
+    if re.search(r"\b(core|marts)\.\w+", SQL[name].read_text()):
+        assert room(SQL[name]) == "intermediate"
+        assert "builds_delta(" in SQL[name].read_text()
+
+
+@pytest.mark.parametrize("name", SQL)
+def test_names_follow_the_rooms(name: str) -> None:
+    prefixes = {
+        "staging": ("stg_",),
+        "intermediate": ("int_",),
+        "core": ("dim_", "fct_"),
+        "marts": (f"{SQL[name].parent.name}_",),
+    }
+    assert name.startswith(prefixes[room(SQL[name])])
+
+
+@pytest.mark.parametrize("name", SQL)
+def test_every_model_states_its_grain_and_key(name: str) -> None:
+    model = DESCRIBED[name]
+    meta = model["config"]["meta"]
+    assert "Grain: one row per" in model["description"]
+    assert meta["grain"].startswith("one row per")
+    if room(SQL[name]) != "staging":
+        assert meta["key"]
+    columns = [column["name"] for column in model.get("columns", [])]
+    if columns:
+        assert set(meta["key"]) <= set(columns)
+
+
+@pytest.mark.parametrize("name", [name for name, path in SQL.items() if room(path) not in ("staging",)])
+def test_every_key_is_tested(name: str) -> None:
+    """By a test of its own and a unique index; a fact built by touched keys by those of its rebuilt rows."""
+    meta = DESCRIBED[name]["config"]["meta"]
+    delta = meta.get("delta")
+    tested = DESCRIBED[delta["rows"] if delta else name]
+    keys = [
+        test["unique_key"]["arguments"]["columns"]
+        for test in tested.get("data_tests", [])
+        if isinstance(test, dict) and "unique_key" in test
+    ]
+    assert keys == [meta["key"]]
+    text = SQL[tested["name"]].read_text()
+    index = re.search(r"'columns': \[([^\]]+)\],\s*'unique': True", text)
+    assert index is not None
+    assert re.findall(r"'(\w+)'", index[1]) == meta["key"]
+
+
+@pytest.mark.parametrize("name", [name for name, path in SQL.items() if room(path) == "marts"])
+def test_the_page_of_marts_tells_grain_and_key(name: str) -> None:
+    page = (ROOT / "docs" / "marts.md").read_text()
+    section = page.split(f"## {name}\n", 1)[1].split("\n## ", 1)[0]
+    meta = DESCRIBED[name]["config"]["meta"]
+    assert f"Grain: {meta['grain']}" in section
+    assert f"Key: `{', '.join(meta['key'])}`" in section
+
+
+def test_the_page_of_marts_lists_no_other() -> None:
+    page = (ROOT / "docs" / "marts.md").read_text()
+    sections = set(re.findall(r"^## (\w+_\w+)$", page, flags=re.M))
+    assert sections == {name for name, path in SQL.items() if room(path) == "marts"}
+
+
+def test_no_secret_stands_in_the_profile() -> None:
+    profile = (ROOT / "dbt" / "profiles.yml").read_text()
+    passwords = re.findall(r"password: (.+)", profile)
+    assert passwords == ["\"{{ env_var('DBT_ENV_SECRET_CAREGRID_PASSWORD', '') }}\""]

@@ -1,0 +1,136 @@
+"""Which places are one facility: by identifier, then by name, region and postal code; what leaves a choice is listed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from caregrid.warehouse.names import comparable, postal
+from caregrid.warehouse.pairs import Place, Verdict, find_pairs
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytestmark = pytest.mark.unit
+
+
+def american(place_id: int, system: str, name: str, postal_code: str = "36301", **more: object) -> Place:
+    place = Place(place_id, system, f"c{place_id}", name, "US", "AL", postal_code, f"{place_id} Main St")
+    return replace(place, **more)  # type: ignore[arg-type]
+
+
+def year(number: int) -> datetime:
+    return datetime(number, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("SOUTHEAST HEALTH MEDICAL CENTER", "Southeast Health Med. Ctr"),
+        ("St. Mary's Hospital, Inc.", "SAINT MARYS HOSPITAL"),
+        ("Hôpital Général de Montréal", "HOPITAL GENERAL DE MONTREAL"),
+        ("Mercy & Grace", "The Mercy and Grace"),
+        ("國立臺灣大學醫學院附設醫院", "國立臺灣大學醫學院附設醫院 "),
+        ("ＡＢＣ　Hospital", "ABC Hospital"),
+    ],
+)
+def test_spelling_is_no_difference(one: str, other: str) -> None:
+    assert comparable(one) == comparable(other) != ""
+
+
+def test_other_names_stay_other() -> None:
+    assert comparable("Mercy Hospital North") != comparable("Mercy Hospital South")
+    assert comparable(None) == comparable(" . ") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "country", "expected"),
+    [
+        ("36301-1234", "US", "36301"), ("1040", "US", "01040"), ("H2X 1R9", "CA", "H2X1R9"), (None, "US", "00000"[:0]),
+    ],
+)  # fmt: skip
+def test_postal_codes(text: str | None, country: str, expected: str) -> None:
+    assert postal(text, country) == expected
+
+
+def test_identifier_matches_before_names() -> None:
+    places = [
+        american(1, "cms", "Mercy"),
+        american(2, "hifld", "Grace", "99999", identifiers=frozenset({("cms", "c1")})),
+        american(3, "hifld", "Mercy"),
+    ]
+    assert find_pairs(places) == {(1, 2): Verdict("identifier", 1.0, "matched")}
+
+
+def test_name_region_and_postal_code_match() -> None:
+    places = [american(1, "cms", "Mercy Hospital"), american(2, "hifld", "MERCY HOSPITAL", "36301-0001")]
+    assert find_pairs(places) == {(1, 2): Verdict("name_region_postal_code", 0.95, "matched")}
+
+
+def test_a_choice_is_listed_not_merged() -> None:
+    places = [american(1, "cms", "Mercy"), american(2, "hifld", "Mercy"), american(3, "hifld", "Mercy")]
+    found = find_pairs(places)
+    assert set(found) == {(1, 2), (1, 3)}
+    assert {verdict.status for verdict in found.values()} == {"ambiguous"}
+
+
+def test_same_address_alone_is_a_hint() -> None:
+    places = [
+        american(1, "cms", "Mercy", address="5 Main Street"),
+        american(2, "hifld", "Grace", address="5 MAIN STREET"),
+    ]
+    assert find_pairs(places) == {(1, 2): Verdict("address_region_postal_code", 0.7, "ambiguous")}
+
+
+def test_other_state_or_postal_code_is_no_match() -> None:
+    places = [american(1, "cms", "Mercy"), american(2, "hifld", "Mercy", "36302"), american(3, "ods", "Mercy", region="TX")]
+    assert find_pairs(places) == {}
+
+
+def permit(place_id: int, first: int, last: int) -> Place:
+    return Place(
+        place_id, "qc_permit", f"c{place_id}", "Hôpital Notre-Dame", "CA", "Montréal", span=(year(first), year(last))
+    )
+
+
+def test_renumbered_permit_is_one_facility() -> None:
+    found = find_pairs([permit(1, 2019, 2021), permit(2, 2022, 2023)])
+    assert found == {(1, 2): Verdict("renumbered", 0.9, "matched")}
+
+
+def test_two_permits_at_the_same_time_are_not() -> None:
+    assert find_pairs([permit(1, 2019, 2022), permit(2, 2021, 2023)])[1, 2].status == "ambiguous"
+
+
+some_places = st.lists(
+    st.builds(
+        Place,
+        place_id=st.integers(1, 10_000),
+        id_system=st.sampled_from(["cms", "hifld", "ods"]),
+        code=st.sampled_from(["1", "2", "3"]),
+        name=st.sampled_from(["Mercy", "MERCY", "Grace", None]),
+        country=st.just("US"),
+        region=st.sampled_from(["AL", "TX"]),
+        postal_code=st.sampled_from(["36301", "36302", ""]),
+        address=st.sampled_from(["1 Main St", "2 Main St", ""]),
+        identifiers=st.frozensets(st.tuples(st.just("npi"), st.sampled_from(["7", "8", "9"])), max_size=1),
+        span=st.none() | st.tuples(st.just(year(2019)), st.just(year(2020))),
+    ),
+    unique_by=lambda place: place.place_id,
+    max_size=12,
+)
+
+
+@given(places=some_places, data=st.data())
+def test_order_decides_nothing(places: list[Place], data: st.DataObject) -> None:
+    assert find_pairs(data.draw(st.permutations(places))) == find_pairs(places)
+
+
+@given(places=some_places)
+def test_pairs_are_ordered_and_of_known_places(places: list[Place]) -> None:
+    known = {place.place_id for place in places}
+    for (one, other), verdict in find_pairs(places).items():
+        assert one < other
+        assert {one, other} <= known
+        assert verdict.status in ("matched", "ambiguous")
+        assert 0 < verdict.score <= 1
