@@ -102,10 +102,9 @@ def run(
 ) -> Backtest:
     """Back-test one grain.
 
-    For each feed one model is fitted at its earliest cut, on what all feeds had made known by then, and
-    used unchanged
-    for its later cuts, where it sees the values known by those. Nothing known after a cut reaches a
-    forecast from it.
+    For each feed a model is fitted at its earliest cut, on what all feeds had made known by then, and used
+    unchanged for the next `refit_every` cuts, where it sees the values known by those; then one is fitted
+    anew. Nothing known after a cut reaches a forecast from it.
     """
     spines = [spine.with_assumed_vintages() for spine in spines]
     grain = spines[0].grain
@@ -115,18 +114,23 @@ def run(
         if not cuts:
             progress(f"{grain} {spine.feed}: too short for a back-test")
             continue
-        grids = [other.as_known(cuts[-1]) for other in spines]
-        model = fit([grid for grid in grids if (grid.last >= 0).any()], settings, settings.backtest_rows)
-        if model is None:
-            progress(f"{grain} {spine.feed}: too few rows to fit at the earliest origin")
-            continue
-        truth = spine.as_known(None)
-        for number, cut in enumerate(cuts):
-            cells, risks = _one_origin(spine, truth, cut, number, model, settings)
+        truth, model = spine.as_known(None), None
+        every = settings.grains[grain].refit_every
+        for number in reversed(range(len(cuts))):
+            if model is None or (len(cuts) - 1 - number) % every == 0:
+                grids = [other.as_known(cuts[number]) for other in spines]
+                fresh = fit([one for one in grids if (one.last >= 0).any()], settings, settings.backtest_rows)
+                model = fresh or model
+            if model is None:
+                continue
+            cells, risks = _one_origin(spine, truth, cuts[number], number, model, settings)
             if cells is not None:
                 found.cells.append(cells)
             if risks is not None:
                 found.risks.append(risks)
+        if model is None:
+            progress(f"{grain} {spine.feed}: too few rows to fit at the earliest origin")
+            continue
         found.cuts[spine.feed] = cuts
         progress(f"{grain} {spine.feed}: {len(cuts)} origins, {model.rows} training rows")
     return found
@@ -153,15 +157,16 @@ def _one_origin(
     units = grid.units[rows][:, None]
     ours = model.predict_paths(maker, rows, origin, grain.horizon)
     middle = settings.quantiles.index(0.5)
+    plain = FeatureMaker(grid, grain, model.measures, power=1) if maker.power != 1 else maker
     quantiles, points = {OURS: ours}, {OURS: ours[:, :, middle]}
     for name in (SEASONAL_NAIVE, PERSISTENCE):
         points[name], quantiles[name] = baselines.quantile_forecasts(
-            maker, name, rows, origin, grain.horizon, settings.quantiles
+            plain, name, rows, origin, grain.horizon, settings.quantiles
         )
     common = ~np.isnan(later)
     for name in MODELS:
         common &= ~np.isnan(quantiles[name]).any(axis=2) & ~np.isnan(points[name])
-    error = np.broadcast_to(_naive_error(maker, rows)[:, None], common.shape)
+    error = np.broadcast_to(_naive_error(plain, rows)[:, None], common.shape)
     scaled = np.broadcast_to(units, common.shape)
     cells = Cells(
         feed=spine.feed,

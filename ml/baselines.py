@@ -26,7 +26,7 @@ def seasonal_naive(maker: FeatureMaker, series: Ints, origin: Ints, horizon: Int
 def persistence(maker: FeatureMaker, series: Ints, origin: Ints) -> Floats:
     """Return the last observed value."""
     columns = maker.newest(series, origin)
-    return maker.take(maker.grid.y, series, columns)
+    return maker.take(maker.y, series, columns)
 
 
 def quantile_forecasts(
@@ -57,7 +57,7 @@ def quantile_forecasts(
     back = np.arange(window)
     ends = origin[:, None] - back[None, :]
     rows = np.broadcast_to(series[:, None], ends.shape)
-    truth = maker.take(maker.grid.y, rows, ends)
+    truth = maker.take(maker.y, rows, ends)
     cached: dict[int, Floats] = {}
     for step in range(1, horizons + 1):
         at = np.full(count, step)
@@ -72,7 +72,7 @@ def quantile_forecasts(
             points[:, step - 1] = persistence(maker, series, origin)
             before = np.where(ends - step >= 0, ends - step, -1)
             newest = np.where(before >= 0, maker.newest(rows, np.maximum(before, 0)), -1)
-            errors = np.sort(truth - maker.take(maker.grid.y, rows, newest), axis=1)
+            errors = np.sort(truth - maker.take(maker.y, rows, newest), axis=1)
         found[:, step - 1] = points[:, step - 1, None] + sorted_quantiles(errors, quantiles)
     return points, np.maximum(np.sort(found, axis=2), 0.0)
 

@@ -37,11 +37,15 @@ class FeatureMaker:
         grid: values as known at a cut.
         settings: of the grid's grain.
         measures: codes in the order in which the model numbers them; others get -1.
+        power: of the values, by default the settings'; 1 leaves them as they are.
     """
 
-    def __init__(self, grid: Grid, settings: GrainSettings, measures: list[str]) -> None:
+    def __init__(
+        self, grid: Grid, settings: GrainSettings, measures: list[str], power: float | None = None
+    ) -> None:
         self.grid, self.spine, self.settings = grid, grid.spine, settings
-        y = grid.y
+        self.power = settings.power if power is None else power
+        self.y = y = grid.y if self.power == 1 else np.maximum(grid.y, 0.0) ** self.power
         seen = ~np.isnan(y)
         self._sum, self._square, self._count = (
             _cumulative(part) for part in (np.where(seen, y, 0.0), np.where(seen, y, 0.0) ** 2, seen)
@@ -96,10 +100,10 @@ class FeatureMaker:
             return (values - level) / scale
 
         def lag(back: int) -> Floats:
-            return scaled(self._at(self.grid.y, series, origin - back))
+            return scaled(self._at(self.y, series, origin - back))
 
         fetched = self._newest[series, origin]
-        last = scaled(self._at(self.grid.y, series, fetched))
+        last = scaled(self._at(self.y, series, fetched))
         seasonal = [
             scaled(self.take(self.season_fill, series, self.aligned(series, origin, horizon, season, back)))
             for back in range(4)
@@ -138,8 +142,8 @@ class FeatureMaker:
         past's.
         """
         season = self.spine.season
-        level = self._mean(series, origin, season)
-        past = np.full(len(series), self.grid.y.shape[1])
+        level = self._mean(series, origin, self.settings.anchor)
+        past = np.full(len(series), self.y.shape[1])
         level = np.where(np.isnan(level), self._mean(series, origin, past), level)
         recent, whole = self._spread(series, origin, 4 * season), self._spread(series, origin, past)
         scale = np.maximum(np.nan_to_num(recent), 0.25 * np.nan_to_num(whole))
@@ -162,7 +166,7 @@ class FeatureMaker:
 
     def _fill(self, season: int) -> Floats:
         """Return for every period the last observed value at its position of the season, itself included."""
-        filled = self.grid.y.copy()
+        filled = self.y.copy()
         width = filled.shape[1]
         # Blocks of half a season: what a block looks back to is filled already, clock changes included.
         block = max(season // 2, 1)
@@ -176,7 +180,7 @@ class FeatureMaker:
 
     def _everywhere(self, periods: int) -> tuple[Ints, Ints]:
         """Return rows and columns `periods` before every cell of the grid."""
-        found = np.indices(self.grid.y.shape)
+        found = np.indices(self.y.shape)
         rows, columns = np.asarray(found[0]), np.asarray(found[1])
         return rows, self.spine.same_position(rows, columns, periods)
 

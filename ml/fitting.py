@@ -38,7 +38,8 @@ def fit(
     that
     the share of their truth below each equals its level (conformalised quantile regression, Romano et al.
     2019,
-    asymmetric, per feed and horizon band). Deterministic: same grids and settings, same numbers.
+    asymmetric, per feed and horizon band, drawn towards no shift). Deterministic: same grids and settings,
+    same numbers.
     """
     import lightgbm as lgb
 
@@ -86,7 +87,7 @@ def fit(
         feature_names=makers[0].names,
     )
     for maker, part_rows in zip(makers, calibrating, strict=True):
-        model.offsets[maker.spine.feed] = _offsets(model, part_rows)
+        model.offsets[maker.spine.feed] = _offsets(model, part_rows, grain.calibration, grain.season)
     for maker, usable in zip(makers, chosen, strict=True):
         model.risk_weights[maker.spine.feed] = overload.calibrate(model, maker, usable, settings.seed)
     return model
@@ -129,7 +130,7 @@ def _draw(
 
     Origins are observed periods, as in use, that have a season behind them.
     """
-    y = maker.grid.y
+    y = maker.y
     begin = min(maker.spine.season, max(y.shape[1] // 3, 1))
     rows, origins = np.nonzero(~np.isnan(y[usable, : last + 1]))
     rows = usable[rows]
@@ -149,9 +150,11 @@ def _draw(
     return _Drawn(made.x, (truth[good] - made.level) / made.scale, steps[good])
 
 
-def _offsets(model: QuantileModel, drawn: _Drawn) -> Floats:
+def _offsets(model: QuantileModel, drawn: _Drawn, calibration: int, season: int) -> Floats:
     """Return [band, quantile] shifts from the residuals of the calibration rows; 0 where they are too few."""
     offsets = np.zeros((BANDS, len(model.quantiles)))
+    # A few seasons tell little: the shift is drawn towards none as if one more season had needed none.
+    trusted = calibration / (calibration + season)
     if len(drawn.z) < FEWEST_CALIBRATION:
         return offsets
     said = np.stack([booster.predict(drawn.x, num_threads=1) for booster in model.boosters], axis=1)
@@ -161,7 +164,7 @@ def _offsets(model: QuantileModel, drawn: _Drawn) -> Floats:
         if mine.sum() < FEWEST_CALIBRATION:
             mine = np.ones(len(bands), dtype=bool)
         for at, quantile in enumerate(model.quantiles):
-            offsets[number, at] = np.quantile(drawn.z[mine] - said[mine, at], quantile)
+            offsets[number, at] = trusted * np.quantile(drawn.z[mine] - said[mine, at], quantile)
     return offsets
 
 

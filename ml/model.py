@@ -51,8 +51,8 @@ class QuantileModel:
         said = np.stack([booster.predict(rows.x, num_threads=1) for booster in self.boosters], axis=1)
         offsets = self.offsets.get(maker.spine.feed, self.offsets[""])
         said = said + offsets[band(horizon, self.horizon)]
-        values = rows.level[:, None] + rows.scale[:, None] * said
-        return np.maximum(np.sort(values, axis=1), 0.0)
+        values = np.maximum(np.sort(rows.level[:, None] + rows.scale[:, None] * said, axis=1), 0.0)
+        return values if maker.power == 1 else values ** (1 / maker.power)
 
     def predict_paths(self, maker: FeatureMaker, series: Ints, origin: Ints, horizons: int) -> Floats:
         """Return [series, horizon, quantile] forecasts for horizons 1..horizons."""

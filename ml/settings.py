@@ -26,6 +26,9 @@ class GrainSettings:
         step: periods between two origins; no multiple of a day for hours, so that origins fall at all hours.
         windows: trailing windows of the rolling features, the shortest first.
         risk_horizons: horizons at which the overload risk is said.
+        anchor: the mean of this many last periods is the level that the model's answers are relative to.
+        refit_every: origins of the back-test that one fit serves, from its own cut on.
+        power: values are modelled as this power of themselves, which calms what grows by multiples.
     """
 
     season: int
@@ -36,6 +39,9 @@ class GrainSettings:
     step: int
     windows: tuple[int, ...]
     risk_horizons: tuple[int, ...]
+    anchor: int
+    power: float
+    refit_every: int
 
 
 @dataclass(frozen=True)
@@ -108,10 +114,12 @@ WHOLE = Settings(
     series_per_feed=None,
     seed=20250131,
     grains={
-        "hour": GrainSettings(168, 48, 24 * 7 * 26, 24 * 10, 12, 31, (3, 6, 24, 168), (6, 12, 24, 48)),
-        "day": GrainSettings(7, 28, 365 * 4, 56, 12, 9, (3, 7, 14, 28), (1, 3, 7, 14, 28)),
-        "week": GrainSettings(52, 4, 52 * 8, 13, 20, 2, (2, 4, 8, 13), (1, 2, 4)),
-        "month": GrainSettings(12, 3, 12 * 16, 6, 8, 1, (2, 3, 6, 12), (1, 3)),
+        "hour": GrainSettings(
+            168, 48, 24 * 7 * 26, 24 * 10, 12, 31, (3, 6, 24, 168), (6, 12, 24, 48), 24, 0.5, 12
+        ),
+        "day": GrainSettings(7, 28, 365 * 4, 56, 12, 9, (3, 7, 14, 28), (1, 3, 7, 14, 28), 3, 0.5, 6),
+        "week": GrainSettings(52, 4, 52 * 8, 26, 20, 2, (2, 4, 8, 13), (1, 2, 4), 2, 0.5, 4),
+        "month": GrainSettings(12, 3, 12 * 16, 6, 8, 1, (2, 3, 6, 12), (1, 3), 2, 1.0, 8),
     },
 )
 
@@ -134,7 +142,7 @@ DEMO = replace(
         "day": replace(
             WHOLE.grains["day"], horizon=14, history=365 * 2, origins=5, risk_horizons=(1, 3, 7, 14)
         ),
-        "week": replace(WHOLE.grains["week"], origins=6, step=4),
+        "week": replace(WHOLE.grains["week"], origins=6, step=4, refit_every=6),
         "month": replace(WHOLE.grains["month"], origins=5),
     },
 )  # fmt: skip
