@@ -39,7 +39,7 @@ def between(
         min_value=low,
         max_value=high,
         severity=FailureSeverity(severity),
-        notes=f"{means} · {means_zh}",
+        description=_described(severity, means, means_zh, _limits(column, low, high)),
         meta=_meta(name or f"{column}_{side}", means, means_zh, column),
     )
 
@@ -49,7 +49,7 @@ def has_rows(means: str, means_zh: str) -> Expectation:
     return gxe.ExpectTableRowCountToBeBetween(
         min_value=1,
         severity=FailureSeverity.CRITICAL,
-        notes=f"{means} · {means_zh}",
+        description=_described("critical", means, means_zh, "rows ≥ 1"),
         meta=_meta("batch_not_empty", means, means_zh),
     )
 
@@ -57,13 +57,27 @@ def has_rows(means: str, means_zh: str) -> Expectation:
 def unique(columns: Sequence[str], means: str, means_zh: str) -> Expectation:
     """Expect no two rows of the profile to bear one key."""
     meta = _meta("profile_key_unique", means, means_zh)
+    described = _described("critical", means, means_zh, f"{', '.join(columns)}: unique")
     if len(columns) == 1:
         return gxe.ExpectColumnValuesToBeUnique(
-            column=columns[0], severity=FailureSeverity.CRITICAL, notes=f"{means} · {means_zh}", meta=meta
+            column=columns[0], severity=FailureSeverity.CRITICAL, description=described, meta=meta
         )
     return gxe.ExpectCompoundColumnsToBeUnique(
-        column_list=list(columns), severity=FailureSeverity.CRITICAL, notes=f"{means} · {means_zh}", meta=meta
+        column_list=list(columns), severity=FailureSeverity.CRITICAL, description=described, meta=meta
     )
+
+
+def _limits(column: str, low: float | None, high: float | None) -> str:
+    """Return `0.5 ≤ column ≤ 2` and the like."""
+    below = "" if low is None else f"{low:g} ≤ "
+    above = "" if high is None else f" ≤ {high:g}"
+    return f"{below}{column}{above}"
+
+
+def _described(severity: Severity, means: str, means_zh: str, limits: str) -> str:
+    """Return what stands in Data Docs; a dollar sign would begin a parameter there."""
+    words = {"critical": "critical · 严重", "warning": "warning · 警告"}
+    return f"{means} · {means_zh} [{limits}; {words[severity]}]".replace("$", "")
 
 
 def _meta(name: str, means: str, means_zh: str, column: str | None = None) -> dict[str, Any]:

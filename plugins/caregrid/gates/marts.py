@@ -94,7 +94,7 @@ def _mart(
         with connection.transaction():
             frame = profile_mart(connection, mart)
     except psycopg.Error as error:
-        message = f"the profile of {mart} could not be computed: {str(error).strip()}"
+        message = f"the profile of {mart} could not be computed: {str(error).splitlines()[0]}"
         row = record.GateRow(
             "marts", f"marts_{mart}", None, build_id, "profile", engine.CRITICAL, False, True, None, message
         )
