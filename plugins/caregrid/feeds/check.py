@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import codecs
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from caregrid.feeds.check_outputs import check_outputs
 from caregrid.feeds.checker import Checker
-from caregrid.feeds.document import BrokenYaml, read_document
+from caregrid.feeds.document import BrokenYaml, Document, read_document
 from caregrid.feeds.document import Path as DocumentPath
 from caregrid.feeds.problems import Problem
 from caregrid.feeds.schema import schema_problems
@@ -23,12 +24,20 @@ def check_text(file: Path, text: str) -> list[Problem]:
 
     The semantic checks run only once the schema holds: before, they would repeat its findings.
     """
+    return check_and_read(file, text)[0]
+
+
+def check_and_read(file: Path, text: str) -> tuple[list[Problem], dict[str, Any]]:
+    """Return every mistake in a feed's YAML, and its data, from one reading of the text."""
     try:
         document = read_document(text)
     except BrokenYaml as error:
-        return [
-            Problem(file, error.line, "", f"this is no YAML mapping: {error.message}", "correct the YAML")
-        ]
+        message = f"this is no YAML mapping: {error.message}"
+        return [Problem(file, error.line, "", message, "correct the YAML")], {}
+    return _check(file, document), document.data
+
+
+def _check(file: Path, document: Document) -> list[Problem]:
     problems = schema_problems(file, document)
     if problems:
         return sorted(set(problems), key=lambda problem: (problem.line, problem.field))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -35,6 +36,13 @@ def check_measures(checker: Checker, path: Path, contract: Contract) -> None:
         if name in names:
             checker.report(here, f"two values are called {name!r}", "add name: to one of them")
         names.add(name)
+        statistic = {**output, **value}.get("statistic")
+        if output.get("on_conflict") == "sum" and statistic not in ("count", "sum"):
+            checker.report(
+                (*path, "on_conflict"),
+                f"{name!r} is no count: its values cannot be added up",
+                "use reject or last",
+            )
 
 
 def mapped_codes(spec: dict[str, Any]) -> list[Any]:
@@ -175,6 +183,7 @@ def check_period(checker: Checker, path: Path, needs_grain: bool) -> None:
     )
     if needs_grain and grain is None:
         checker.report(path, "the grain is missing", f"add grain: one of {', '.join(codes.USAGE_GRAINS)}")
+    _check_precision(checker, path, inherited.get("format"), grain)
     if grain == "interval" and not {"end_column", "end_constant", "length"} & set(inherited):
         checker.report(path, "an interval has no end", "add end_column:, end_constant: or length: P30D")
     if (
@@ -190,6 +199,24 @@ def check_period(checker: Checker, path: Path, needs_grain: bool) -> None:
         checker.duration((*path, "shift"))
     if "agrees_with" in period:
         checker.formats((*path, "agrees_with", "format"))
+
+
+_PRECISION = {1: "mbB", 2: "dj", 3: "HIMST"}
+
+
+def _check_precision(checker: Checker, path: Path, formats: Any, grain: str | None) -> None:
+    """Report a format without the parts the grain needs: a month would be taken for its first day."""
+    if grain not in ("instant", "hour", "day", "week"):
+        return
+    for form in [formats] if isinstance(formats, str) else formats or []:
+        written = set(re.findall(r"%(.)", form))
+        finest = max((level for level, letters in _PRECISION.items() if set(letters) & written), default=0)
+        if "%" in form and finest < (2 if grain in ("day", "week") else 3):
+            checker.report(
+                (*path, "format"),
+                f"{form!r} is too coarse for the grain {grain}",
+                "name the parts of the time down to the grain",
+            )
 
 
 def check_known(checker: Checker, path: Path) -> None:

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from caregrid.errors import CareGridError
-from caregrid.feeds.check import check_text
-from caregrid.feeds.document import read_document
+from caregrid.feeds.check import check_and_read, check_text
 from caregrid.feeds.model import Feed, Format, Output, Source
 from caregrid.feeds.problems import Problem
 from caregrid.paths import FEEDS_DIR
@@ -34,10 +33,16 @@ def load_feed(file: str | Path) -> Feed:
 
 def load_feeds(directory: Path = FEEDS_DIR) -> dict[str, Feed]:
     """Return every feed of a directory by name. Raises CareGridError with every mistake of every file."""
-    problems = [problem for file in feed_files(directory) for problem in check_file(file)]
+    feeds: dict[str, Feed] = {}
+    problems: list[Problem] = []
+    for file in feed_files(directory):
+        try:
+            feeds[file.stem] = load_feed(file)
+        except CareGridError:
+            problems += check_file(file)
     if problems:
         raise _error(problems)
-    return {file.stem: load_feed(file) for file in feed_files(directory)}
+    return feeds
 
 
 def check_file(file: Path) -> list[Problem]:
@@ -47,10 +52,10 @@ def check_file(file: Path) -> list[Problem]:
 
 def parse_feed(file: Path, text: str) -> Feed:
     """Return the feed of a YAML text that would stand in `file`. Raises CareGridError with every mistake."""
-    problems = check_text(file, text)
+    problems, data = check_and_read(file, text)
     if problems:
         raise _error(problems)
-    return _build(file, read_document(text).data)
+    return _build(file, data)
 
 
 @lru_cache(maxsize=256)

@@ -10,9 +10,11 @@ from typing import Any
 
 import polars as pl
 
+from caregrid.feeds.document import Document, read_document
 from caregrid.feeds.document import Path as DocumentPath
-from caregrid.feeds.document import read_document
-from caregrid.feeds.problems import Problem, dotted
+from caregrid.feeds.problems import Problem, dotted, nearest
+from caregrid.feeds.spec import load_feed
+from caregrid.mapping.columns import absent, needs_of_source
 from caregrid.mapping.table import compiled, expression_columns
 
 _CONDITIONS = ("where", "when")
@@ -48,11 +50,32 @@ def expression_problems(file: Path) -> list[Problem]:
                 visit(item, (*path, index))
 
     visit(document.data.get("outputs"), ("outputs",))
-    return sorted(problems)
+    return sorted(problems or _header_problems(file, document))
+
+
+def _header_problems(file: Path, document: Document) -> list[Problem]:
+    """Return the columns that are read but not among those of a header that the feed itself declares."""
+    feed = load_feed(file)
+    problems = []
+    for source in feed.sources.values():
+        if not isinstance(source.format.header, tuple):
+            continue
+        at: DocumentPath = ("sources", source.name, "format", "header")
+        for need in absent(needs_of_source(feed, source), list(source.format.header)):
+            problems.append(
+                Problem(
+                    file,
+                    document.line_of(at),
+                    dotted(at),
+                    f"column {' / '.join(map(repr, need.names))} is read by {need.used_by}, not in the header",
+                    nearest(need.names[0], source.format.header),
+                )
+            )
+    return problems
 
 
 def _is_number(path: DocumentPath) -> bool:
-    """Say whether an expression at this path makes a number: a value of a measure, or a numeric field."""
+    """Say whether an expression at this path makes a number: a value of a measure, a numeric field."""
     numeric_fields = {"value", "numerator", "denominator", "benchmark", "latitude", "longitude", "quantile"}
     return path[-2:-1] == ("values",) or path[-1] in numeric_fields or path[-1] == "reporting_units"
 

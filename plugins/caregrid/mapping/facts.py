@@ -106,6 +106,10 @@ def _check_columns(
         raise UnreadableFile(
             "error_text", f"a line of text came instead of this feed's columns: {columns[0][:120]!r}"
         )
+    if gone and empty and len(gone) == len(required):
+        raise UnreadableFile(
+            "error_text", f"no column of this feed; the heading is {', '.join(columns)[:120]!r}"
+        )
     if gone:
         words = describe_absent(gone, needs, columns)
         unknown = _unknown_codes(feed, source, columns, batches())

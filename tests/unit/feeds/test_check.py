@@ -117,6 +117,8 @@ def test_a_good_feed_has_no_problem() -> None:
         ),
         ("unit: beds}", "unit: beds, total_over: [ward]}", 28, "outputs[0].values[0].total_over", "axis"),
         ("unit: beds}", "unit: beds, status_column: f}", 28, "outputs[0].values[0]", "status_map"),
+        ('"%Y-%m-%d", role', '"%Y-%m", role', 25, "outputs[0].period.format", "coarse"),
+        ("    where:", "    on_conflict: sum\n    where:", 23, "outputs[0].on_conflict", "reject or last"),
         ("contract: usage", "contract: facility", 20, "outputs[0]", "name"),
     ],
 )
@@ -215,6 +217,15 @@ def test_expressions_are_compiled(tmp_path: Path, old: str, new: str, field: str
     (problem,) = expression_problems(file)
     assert problem.field == field
     assert problem.line in (23, 28)
+
+
+def test_columns_are_among_those_of_a_declared_header(tmp_path: Path) -> None:
+    file = tmp_path / "some_feed.yml"
+    file.write_text(GOOD.replace("{type: csv}", "{type: csv, header: [id, day, takn]}"), encoding="utf-8")
+    (problem,) = expression_problems(file)
+    assert (problem.line, problem.field) == (15, "sources.hourly.format.header")
+    assert "'taken'" in problem.message
+    assert "did you mean takn?" in problem.fix
 
 
 @pytest.mark.parametrize("file", feed_files(), ids=lambda file: file.stem)
