@@ -78,9 +78,9 @@ def test_quebec_totals_stand_at_their_own_level_and_check_the_departments(
     mapped_file: Callable[..., Any], records: Callable[..., Any]
 ) -> None:
     snapshot = "ca_quebec_er_snapshot/urgence_time.csv"
-    parts, rejects, filtered, received = mapped_file("ca_quebec_emergency", "departments_now", snapshot)
-    regions, *_ = mapped_file("ca_quebec_emergency", "regions_now", snapshot)
-    province, *_ = mapped_file("ca_quebec_emergency", "province_now", snapshot)
+    parts, rejects, filtered, received = mapped_file("ca_quebec_emergency_now", "departments_now", snapshot)
+    regions, *_ = mapped_file("ca_quebec_emergency_now", "regions_now", snapshot)
+    province, *_ = mapped_file("ca_quebec_emergency_now", "province_now", snapshot)
     assert (received, rejects, filtered) == (131, [], 16)
     assert measure(province, "occupied")["value"].to_list() == [1862.0]
     assert measure(parts, "occupied")["value"].sum() == measure(regions, "occupied")["value"].sum() == 1862
