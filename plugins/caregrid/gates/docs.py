@@ -13,8 +13,8 @@ from caregrid import paths
 from caregrid.gates import engine
 
 VENDOR = Path(__file__).parent / "vendor"
-# What a page asks hosts outside for → what lies beside it; None: not needed. Vega draws no chart of ours, popper is
-# in the bundle of Bootstrap, and the dark style would make half of every table unreadable.
+# What a page asks hosts outside for → what lies beside it; None: not needed. Vega draws no chart of ours,
+# popper is in the bundle of Bootstrap, and the dark style would make half of every table unreadable.
 _REPLACED: tuple[tuple[str, str | None], ...] = (
     ("bootstrap-table-filter-control.min.js", "bootstrap-table/bootstrap-table-filter-control.min.js"),
     ("bootstrap-table-filter-control.min.css", "bootstrap-table/bootstrap-table-filter-control.min.css"),

@@ -1,0 +1,119 @@
+"""What a message says, in both languages."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from caregrid.alerts.message import Told, compose
+from caregrid.alerts.moment import declare
+from caregrid.alerts.names import series_words
+from caregrid.alerts.outbox import NotifyOutbox
+from caregrid.alerts.phrases import news_phrase, value_phrase
+from caregrid.errors import CareGridError
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytestmark = pytest.mark.unit
+
+NOW = datetime(2025, 3, 3, 12, tzinfo=UTC)
+
+
+def _told(number: int, state: str = "firing", **details: Any) -> Told:
+    given = {
+        "rule_name": {"en": "Full", "zh": "满"},
+        "kind": "observed",
+        "label": f"Place {number}",
+        "what": {"en": "Occupied", "zh": "占用"},
+        "value": float(number),
+        "threshold": 3.0,
+        "above": True,
+        "of": "value",
+        "top": 2,
+        "is_new": True,
+        "link": "http://127.0.0.1:8081/",
+        "kept": {"unit": "beds", "timezone": "Asia/Taipei"},
+        **details,
+    }
+    return Told(number, "full", f"series:{number}", state, "critical", NOW, NOW, given)
+
+
+def test_message_names_the_worst_and_counts_the_others() -> None:
+    message = compose([_told(number) for number in (4, 9, 6, 7)], ("en", "zh"))
+    assert message.title == "[CRITICAL] Full: 4 firing · 【紧急】满：4 项触发"
+    english, chinese = message.body.split("\n\n")
+    assert [line for line in english.splitlines() if line.startswith("•")] == [
+        "• Place 9: Occupied 9 beds (threshold over 3); as of 2025-03-03 20:00 Asia/Taipei; new",
+        "• Place 7: Occupied 7 beds (threshold over 3); as of 2025-03-03 20:00 Asia/Taipei; new",
+    ]
+    assert "… and 2 more" in english
+    assert "• Place 9：占用：9 张 (阈值高于 3)；截至 2025-03-03 20:00 Asia/Taipei；首次出现" in chinese
+    assert english.endswith("Look: http://127.0.0.1:8081/")
+    assert [fact["subject"] for fact in message.facts] == ["series:4", "series:9", "series:6", "series:7"]
+
+
+def test_resolved_is_told_as_good_news() -> None:
+    message = compose([_told(4, "resolved")], ("en",))
+    assert message.tone == "resolved"
+    assert message.title == "[CRITICAL] Full: 1 resolved"
+    assert "new" not in message.body
+
+
+def test_lowest_is_worst_under_a_lower_threshold() -> None:
+    message = compose([_told(number, above=False) for number in (2, 1)], ("en",))
+    assert message.body.index("Place 1") < message.body.index("Place 2")
+    assert "threshold under 3" in message.body
+
+
+def test_key_is_the_same_for_the_same_events_only() -> None:
+    same = [compose([_told(4), _told(5)], languages).key for languages in (("en",), ("zh",))]
+    assert same[0] == same[1]
+    assert compose([_told(4)], ("en",)).key != same[0]
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=150, unique=True), st.integers(1, 9))
+def test_message_stays_short_however_many_change(numbers: list[int], top: int) -> None:
+    message = compose([_told(number, top=top) for number in numbers], ("en", "zh"))
+    assert len(re.findall("^•", message.body, re.MULTILINE)) == 2 * min(top, len(numbers))
+    assert len(message.facts) == len(numbers)
+
+
+def test_again_is_not_new() -> None:
+    details = {"is_new": False, "last_resolved": "2025-03-01T10:00:00+00:00"}
+    assert news_phrase(details, "en") == "again (last resolved 2025-03-01 10:00 UTC)"
+    assert news_phrase(details, "zh") == "再次出现（上次解除 2025-03-01 10:00 UTC）"
+
+
+def test_no_number_no_phrase() -> None:
+    assert value_phrase({"value": None, "kind": "failed_gate"}, "en") == ""
+
+
+def test_series_is_named_in_both_languages() -> None:
+    words = series_words("waiting", "emergency_department", {"waiting_for": "ward_bed"})
+    assert words == {
+        "en": "Waiting, Emergency department (Waiting for: ward_bed)",
+        "zh": "等候，急诊科（等候对象：ward_bed）",
+    }
+    assert series_words("unheard_of", "x", {})["en"] == "unheard_of, x"
+
+
+def test_outbox_writes_each_key_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CAREGRID_VAR", str(tmp_path))
+    for key in ("a", "b", "a"):
+        channel = NotifyOutbox(host="alerts.ndjson")
+        channel.key = key
+        assert channel.send("body 满", "title")
+    lines = (tmp_path / "outbox" / "alerts.ndjson").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 2
+    assert "满" in lines[0]
+
+
+@pytest.mark.parametrize("wrong", ["yesterday", "2025-01-01T00:00:00"])
+def test_declared_moment_needs_an_offset(wrong: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CAREGRID_VAR", str(tmp_path))
+    with pytest.raises(CareGridError, match="fix: write latest"):
+        declare({"*": wrong})
+    assert not (tmp_path / "run").exists()
