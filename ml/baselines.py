@@ -19,14 +19,22 @@ def seasonal_naive(maker: FeatureMaker, series: Ints, origin: Ints, horizon: Int
 
     A gap is stepped over season by season, never by counting rows. NaN where that position was never seen.
     """
+    _must_be_plain(maker)
     season = maker.spine.season
     return maker.take(maker.season_fill, series, maker.aligned(series, origin, horizon, season, 0))
 
 
 def persistence(maker: FeatureMaker, series: Ints, origin: Ints) -> Floats:
     """Return the last observed value."""
+    _must_be_plain(maker)
     columns = maker.newest(series, origin)
     return maker.take(maker.y, series, columns)
+
+
+def _must_be_plain(maker: FeatureMaker) -> None:
+    """Refuse a maker of transformed values: a baseline in square roots would be no baseline."""
+    if maker.power != 1:
+        raise ValueError(f"baselines need a FeatureMaker of power 1, not {maker.power}")
 
 
 def quantile_forecasts(

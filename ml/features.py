@@ -144,7 +144,8 @@ class FeatureMaker:
         season = self.spine.season
         level = self._mean(series, origin, self.settings.anchor)
         past = np.full(len(series), self.y.shape[1])
-        level = np.where(np.isnan(level), self._mean(series, origin, past), level)
+        for further in (season, past):
+            level = np.where(np.isnan(level), self._mean(series, origin, further), level)
         recent, whole = self._spread(series, origin, 4 * season), self._spread(series, origin, past)
         scale = np.maximum(np.nan_to_num(recent), 0.25 * np.nan_to_num(whole))
         return level, np.maximum(scale, np.maximum(0.02 * np.abs(level), 1e-6))

@@ -207,7 +207,7 @@ def test_knowing_later_makes_the_forecast_longer_and_worse() -> None:
     assert grids[0].last[0] - grids[1].last[0] == 6
     error = []
     for grid in grids:
-        maker = FeatureMaker(grid, settings.grains["day"], [])
+        maker = FeatureMaker(grid, settings.grains["day"], [], power=1)
         rows = usable_rows(grid, settings)
         from ml import baselines
 

@@ -35,7 +35,7 @@ def _case_34() -> dict[int, np.ndarray]:
 
 def _naive_week(columns: dict[int, np.ndarray]) -> dict[int, list[float]]:
     found = spines(frame(columns))[0]
-    maker = FeatureMaker(found.as_known(None), DEMO.grains["day"], [])
+    maker = FeatureMaker(found.as_known(None), DEMO.grains["day"], [], power=1)
     rows = np.arange(len(columns))
     points, _ = baselines.quantile_forecasts(maker, "seasonal_naive", rows, 27, 7, DEMO.quantiles)
     return {series_id: points[row].tolist() for row, series_id in enumerate(columns)}
@@ -45,6 +45,12 @@ def test_seasonal_naive_steps_over_a_gap_by_weeks_not_rows() -> None:
     found = _naive_week(_case_34())
     assert found[1] == [100, 110, 120, 130, 140, 150, 160], CASE
     assert found[2] == [105, 115, 125, 135, 145, 155, 165], CASE
+
+
+def test_a_baseline_refuses_values_that_were_made_smaller() -> None:
+    maker = FeatureMaker(spines(frame(_case_34()))[0].as_known(None), DEMO.grains["day"], [], power=0.5)
+    with pytest.raises(ValueError, match="power 1"):
+        baselines.seasonal_naive(maker, np.array([0]), np.array([27]), np.array([1]))
 
 
 def test_leaving_one_series_out_changes_no_other() -> None:
@@ -99,7 +105,7 @@ def test_lags_of_hours_follow_the_local_clock_over_a_change(change: datetime) ->
             series, pl.DataFrame({"series_id": [1] * len(starts), "period_start": starts, "value": values})
         )
     )
-    maker = FeatureMaker(found[0].as_known(None), DEMO.grains["hour"], [])
+    maker = FeatureMaker(found[0].as_known(None), DEMO.grains["hour"], [], power=1)
     # Origin: just before the change; the targets of the next day lie after it.
     origin = int((change - first).total_seconds() // 3600)
     steps = np.arange(1, 49)
