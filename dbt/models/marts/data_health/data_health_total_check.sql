@@ -13,6 +13,6 @@ select
     check_of_total.parts,
     check_of_total.sum_of_parts - check_of_total.published_total as difference,
     abs(check_of_total.sum_of_parts - check_of_total.published_total)
-    <= 0.5 + 0.001 * abs(check_of_total.published_total) as agrees
+    <= 0.01 * greatest(1, abs(check_of_total.published_total)) as agrees
 from {{ ref('fct_total_check') }} as check_of_total
 inner join {{ ref('dim_series') }} as series on check_of_total.series_id = series.series_id
