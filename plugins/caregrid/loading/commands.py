@@ -33,6 +33,7 @@ def register_actions(actions: Any) -> None:
     record = actions.add_parser("show", help="show a record as received, and what became of it")
     record.add_argument("load", metavar="LOAD", type=int)
     record.add_argument("line", metavar="LINE", type=int)
+    record.add_argument("--feed", metavar="FILE", help="the feed's YAML, where it is not in dags/feeds")
     record.set_defaults(run=_show)
     ledger = actions.add_parser("loads", help="list the newest loads")
     ledger.add_argument("--feed", help="of this feed only")
@@ -111,7 +112,9 @@ def _replay(options: argparse.Namespace) -> int:
 def _show(options: argparse.Namespace) -> int:
     from caregrid.loading.records import show
 
-    print(json.dumps(show(options.load, options.line), ensure_ascii=False, indent=2, default=str))
+    print(
+        json.dumps(show(options.load, options.line, options.feed), ensure_ascii=False, indent=2, default=str)
+    )
     return 0
 
 

@@ -138,9 +138,11 @@ def _stage_one(
     problem: UnreadableFile | None = landed.problem
     if problem is not None:
         reject_file(connection, file, version, problem)
-    elif (known := _rejected(connection, file, version)) is not None:
-        problem = known
-    elif reload or not _is_loaded(connection, file):
+    else:
+        problem = _rejected(connection, file, version)
+    wanted = problem is None and (reload or not _is_loaded(connection, file))
+    connection.commit()  # no transaction stays open while a file is staged
+    if wanted:
         try:
             load_id = stage(feed, file.file_id, run_id=run_id, again=reload, context=landed.context)
         except UnreadableFile as found:

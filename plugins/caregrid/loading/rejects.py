@@ -69,5 +69,14 @@ def write(
 
 
 def _json(value: Any) -> str:
-    # jsonb cannot hold the NUL character; it is kept visible.
-    return json.dumps(value, ensure_ascii=False, default=str).replace("\\u0000", "\\\\u0000")
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    # jsonb cannot hold the NUL character; its picture can be seen.
+    return json.dumps(_visible(value), ensure_ascii=False, default=str) if "\\u0000" in text else text
+
+
+def _visible(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\x00", "\u2400")
+    if isinstance(value, dict):
+        return {_visible(key): _visible(item) for key, item in value.items()}
+    return [_visible(item) for item in value] if isinstance(value, list) else value

@@ -39,11 +39,11 @@ outputs:
     where: "site <> 'IGNORED'"
     place: {{level: facility, system: test_site, code: site, name: site_name}}
     period: {{column: day, format: "{day_format}", role: start, grain: day}}
-    service_or_resource: bed_general
+    service_or_resource: {service}
     on_conflict: {on_conflict}
     values:
-      - {{column: occupied, measure: occupied, statistic: snapshot, unit: beds}}
-      - {{name: capacity, column: {capacity}, measure: capacity, statistic: snapshot, unit: beds}}
+      - {{column: occupied, measure: {first}, statistic: {statistic}, unit: {unit}}}
+      - {{name: capacity, column: {capacity}, measure: {second}, statistic: {statistic}, unit: {unit}}}
   - name: sites
     contract: facility
     source: beds
@@ -69,12 +69,24 @@ class Publisher:
     feed: Path
 
     def write_feed(self, **changes: str) -> None:
-        """Write the feed's YAML with another path, url, day_format, on_conflict or capacity column."""
+        """Write the feed's YAML with another path, url, day_format, on_conflict or capacity column.
+
+        Beds in stock cannot be summed: with on_conflict `sum` the columns count arrivals and admissions.
+        """
         given = {
             "path": "beds_*.csv", "url": "null", "day_format": "%Y-%m-%d", "on_conflict": "reject",
             "capacity": "capacity",
         }  # fmt: skip
-        self.feed.write_text(FEED.format(**{**given, **changes}))
+        stock = {
+            "first": "occupied", "second": "capacity", "statistic": "snapshot", "unit": "beds",
+            "service": "bed_general"
+        }  # fmt: skip
+        flow = {
+            "first": "arrivals", "second": "admissions", "statistic": "count", "unit": "persons",
+            "service": "emergency_department",
+        }  # fmt: skip
+        meaning = flow if changes.get("on_conflict") == "sum" else stock
+        self.feed.write_text(FEED.format(**{**given, **meaning, **changes}))
 
     def publish(self, day: str, records: Iterable[str], header: str = HEADER) -> Path:
         """Write the file of one day."""

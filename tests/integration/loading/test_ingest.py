@@ -158,6 +158,6 @@ def test_summing_parts_and_keeping_the_last(publisher: Any) -> None:
     publisher.write_feed(on_conflict="sum")
     publisher.publish("2025-03-02", ["A,,2025-03-01,7,9", "A,,2025-03-01,8,9", "A,,2025-03-01,8,9"])
     (load_id,) = publisher.load()
-    assert [(row[1], row[4]) for row in publisher.usage()] == [("capacity", 18.0), ("occupied", 15.0)]
+    assert [(row[1], row[4]) for row in publisher.usage()] == [("admissions", 18.0), ("arrivals", 15.0)]
     account = publisher.account(load_id)
     assert (account.received, account.loaded, account.duplicate) == (3, 1, 2)

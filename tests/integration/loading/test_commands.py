@@ -1,0 +1,83 @@
+"""What a data engineer types, and what the sweeper takes away."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import pytest
+from caregrid import loading, paths
+from caregrid.cli import main
+from caregrid.landing import store
+from caregrid.landing.retention import sweep
+
+pytestmark = pytest.mark.integration
+
+
+def test_from_ingest_to_show(publisher: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    feed = str(publisher.feed)
+    publisher.publish("2025-03-02", ["A,Alpha,2025-03-01,10,20", "B,,2025-03-01,-1,20"])
+    assert main(["feeds", "ingest", feed]) == 0
+    said = capsys.readouterr().out
+    assert "files 1 landed, 0 unchanged, 0 failed; records 2 received, 1 with a reject" in said
+    assert "loads 1 staged" in said
+    assert main(["feeds", "loads"]) == 0
+    assert "base:beds_2025-03-02.csv" in capsys.readouterr().out
+    assert main(["feeds", "show", "1", "3", "--feed", feed]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["record"]["site"] == "B"
+    assert shown["rejects"][0]["value_name"] == "occupied"
+    assert main(["feeds", "replay", feed]) == 0
+    assert "1 under this mapping already" in capsys.readouterr().out
+    assert main(["feeds", "backfill", feed, "2025-03-02"]) == 0
+    said = capsys.readouterr().out
+    assert "2025-03-02: replayed from landing" in said
+    assert "loads 2 staged" in said
+
+
+def test_a_failed_file_is_exit_code_one_and_bad_input_two(
+    publisher: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["feeds", "ingest", str(publisher.feed)]) == 1
+    assert "failed: beds_*.csv: there is no file" in capsys.readouterr().out
+    assert main(["feeds", "replay", "4711"]) == 2
+    assert "there is no load 4711" in capsys.readouterr().err
+    assert main(["feeds", "show", "4711", "1"]) == 2
+    with pytest.raises(SystemExit) as stopped:
+        main(["feeds", "backfill", str(publisher.feed), "01.03.2025"])
+    assert stopped.value.code == 2
+    assert "write it as 2025-01-31" in capsys.readouterr().err
+
+
+def test_the_sweeper_takes_leftovers_and_never_a_landed_file(publisher: Any) -> None:
+    path = publisher.publish("2025-03-02", ["A,,2025-03-01,10,20"])
+    (load_id,) = publisher.load()
+    landed = store.path_of(store.digest(path))
+    unnamed, _ = store.keep([b"a crash came before the manifest"])
+    half = paths.var("landing", "incoming", "half")
+    spill = paths.var("tmp", "load-dead")
+    spill.mkdir(parents=True)
+    half.write_bytes(b"half")
+    assert sweep() == {"incoming": 0, "spills": 0, "unnamed": 0}, "a fetch or load may still be at work"
+    for old in (landed, store.path_of(unnamed), half, spill):
+        os.utime(old, (0, 0))
+    assert sweep() == {"incoming": 1, "spills": 1, "unnamed": 1}
+    assert landed.exists()
+    assert not any(gone.exists() for gone in (store.path_of(unnamed), half, spill))
+    assert loading.accept([load_id]) == []
+
+
+def test_a_text_that_jsonb_cannot_hold_is_kept_visible(publisher: Any) -> None:
+    from caregrid.loading import rejects
+    from caregrid.mapping import Reject
+
+    publisher.publish("2025-03-02", ["A,,2025-03-01,10,20"])
+    (load_id,) = publisher.load()
+    record = {"a\x00": "b\x00c", "literal": "\\u0000", "name": "病区 é"}
+    with publisher.warehouse.connect("loader") as connection:
+        rejects.write(
+            connection, load_id, [], [Reject(9, "", "", [{"code": "ragged", "message": "x"}], record)]
+        )
+    ((found,),) = publisher.query("select record from rejected.record")
+    assert found == {"a\u2400": "b\u2400c", "literal": "\\u0000", "name": "病区 é"}
