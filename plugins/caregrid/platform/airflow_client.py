@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -69,6 +70,11 @@ class AirflowClient:
     def unpause(self, dag_id: str, paused: bool = False) -> None:
         """Let a DAG run, or pause it."""
         self.request("PATCH", f"/dags/{dag_id}", json={"is_paused": paused})
+
+    def next_run_after(self, dag_id: str) -> datetime | None:
+        """Return when a DAG's schedule comes round next, None where it has none."""
+        moment = self.request("GET", f"/dags/{dag_id}")["next_dagrun_run_after"]
+        return datetime.fromisoformat(moment) if moment else None
 
     def is_paused(self, dag_id: str) -> bool:
         """Whether a DAG is paused."""

@@ -34,7 +34,8 @@ def test_reader_holds_no_privilege_on_any_other_table(served: Any) -> None:
         readable = reader.execute(
             "select distinct n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace"
             " where c.relkind in ('r', 'p', 'v', 'm') and n.nspname !~ '^pg_|^information_schema$'"
-            " and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select, insert, update, delete')"
+            " and has_schema_privilege(n.oid, 'usage')"
+            " and has_table_privilege(c.oid, 'select, insert, update, delete')"
         ).fetchall()
     assert {name for (name,) in readable} == {"core", "marts"}
 
