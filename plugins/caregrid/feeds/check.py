@@ -130,6 +130,8 @@ def _check_source(checker: Checker, path: DocumentPath) -> None:
     seen: dict[str, str] = {}
     for key in ("missing", "suppressed", "not_applicable"):
         for token in source.get(key, []):
+            if len(str(token)) > 2 and str(token).startswith("/") and str(token).endswith("/"):
+                checker.pattern((*path, key), str(token)[1:-1])
             if str(token) in seen:
                 checker.report(
                     (*path, key),

@@ -73,6 +73,8 @@ def _check_value(
     checker.one_of(path, value, ("column", "columns", "expr", "constant"), "this value")
     if "columns" in value:
         checker.regex((*path, "columns"))
+    if "extract" in value:
+        checker.regex((*path, "extract"), groups=1)
     if "period" in value:
         check_period(checker, (*path, "period"), needs_grain="period" not in checker.at(path[:2]))
     for key in ("service_or_resource", "reporting_units", "is_provisional"):

@@ -31,7 +31,7 @@ NAMED_FORMATS = {
     "YYYY",
     "YYYYQn",
 }
-_DIRECTIVES = set("YmdHMSfybBpIjzT%")
+_DIRECTIVES = set("YmdHMSfybBpIjzZT%")
 
 
 class Checker:
@@ -72,6 +72,15 @@ class Checker:
         else:
             self.report(path, f"{what} says nowhere where it comes from", f"give one of {', '.join(keys)}")
         return None
+
+    def pattern(self, path: DocumentPath, text: str) -> None:
+        """Check a word between slashes that stands for many words."""
+        try:
+            re.compile(text)
+        except re.error as error:
+            self.report(
+                path, f"/{text}/ is no regular expression: {error}", "correct it, for example '/<\\d+/'"
+            )
 
     def regex(self, path: DocumentPath, groups: int | None = None) -> None:
         """Check a regular expression, and that it has the groups it needs."""
@@ -121,7 +130,7 @@ class Checker:
                     self.report(
                         here,
                         f"%{directive} is no directive that is understood",
-                        "use %Y %y %m %d %j %H %I %p %M %S %f %b %B %z",
+                        "use %Y %y %m %d %j %H %I %p %M %S %f %b %B %z %Z",
                     )
 
     def cell(self, path: DocumentPath, allow_text: str = "column") -> None:

@@ -18,6 +18,7 @@ class Stamp:
 
     moment: naive local time, or aware (UTC) when the text carries its offset.
     precision: year | month | day | time, the finest part that is written.
+    zone_name: abbreviation written beside a local time (EST); it tells a repeated hour's passings apart.
     last_day, grain: set when the text names a whole period (a week, a quarter); moment is its first day.
     """
 
@@ -25,6 +26,7 @@ class Stamp:
     precision: str
     last_day: date | None = None
     grain: str | None = None
+    zone_name: str | None = None
 
 
 def week_start(year: int, week: int, first_day: int) -> date:

@@ -44,6 +44,11 @@ def normal(spec: Any, plain: str = "column") -> dict[str, Any]:
     return {plain: spec}
 
 
+def is_pattern(word: str) -> bool:
+    """Say whether a word for missing or suppressed is a regular expression: /…/ around all of a cell."""
+    return len(word) > 2 and word.startswith("/") and word.endswith("/")
+
+
 def is_fixed(spec: dict[str, Any]) -> bool:
     """Say whether a mapping is one constant; with a map it is the header's text, put there for $column."""
     return "constant" in spec and "map" not in spec
@@ -63,13 +68,17 @@ def tokens(table: Table, spec: dict[str, Any]) -> dict[str, list[str]]:
 def statuses(text: pl.Series, words: dict[str, list[str]], numbers: pl.Series | None = None) -> pl.Series:
     """Return the status of each cell by its words.
 
-    A word that is a number also stands for its other spellings.
+    A word that is a number also stands for its other spellings; one between slashes (/<\\d+/) is a pattern.
     """
     result = pl.select(
         pl.when(text.is_in(words["missing"])).then(pl.lit("missing")).otherwise(pl.lit("reported"))
     ).to_series()
     for status in ("missing", "suppressed", "not_applicable"):
         mask = text.is_in(words[status]) if status != "missing" else None
+        for word in words[status]:
+            if is_pattern(word):
+                matches = text.str.contains(f"^(?:{word[1:-1]})$").fill_null(False)
+                mask = matches if mask is None else mask | matches
         values = [
             value
             for value in parse_numbers(pl.Series(words[status], dtype=pl.String), NumberStyle()).to_list()
@@ -84,9 +93,14 @@ def statuses(text: pl.Series, words: dict[str, list[str]], numbers: pl.Series | 
 
 
 def text_cell(table: Table, spec: Any, name: str, *, plain: str = "column", identifier: bool = False) -> Cell:
-    """Return text, null where missing. identifier.
+    """Return text, null where missing.
 
-    Full-width digits and letters become ordinary ones (NFKC).
+    Args:
+        table: the records.
+        spec: the mapping.
+        name: what problems call the cell.
+        plain: what plain text in the YAML is here, `column` or `constant`.
+        identifier: whether full-width digits and letters become ordinary ones (NFKC).
     """
     spec = normal(spec, plain)
     if is_fixed(spec):

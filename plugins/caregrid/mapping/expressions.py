@@ -67,7 +67,7 @@ def _header_problems(file: Path, document: Document) -> list[Problem]:
                     file,
                     document.line_of(at),
                     dotted(at),
-                    f"column {' / '.join(map(repr, need.names))} is read by {need.used_by}, not in the header",
+                    f"{' / '.join(map(repr, need.names))} is read by {need.used_by} but not in the header",
                     nearest(need.names[0], source.format.header),
                 )
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 import polars as pl
@@ -34,12 +35,23 @@ def parse_numbers(text: pl.Series, style: NumberStyle) -> pl.Series:
     A group of thousands has exactly three digits: under decimal comma and thousands point `6.42` is no
     number, neither 6.42 nor 642. The text is stripped before.
     """
-    if text.str.contains("[\uff10-\uff19]").any():  # full-width digits of East Asian input
-        text = text.str.normalize("NFKC")
+    if text.str.contains(r"[\p{Nd}&&[^0-9]]").any():
+        text = _ascii_digits(text)
     if not style.is_plain:
         text = _plain(text, style)
     numbers = text.str.replace("\u2212", "-", literal=True).cast(pl.Float64, strict=False)
     return numbers.set(~numbers.is_finite().fill_null(False), None)
+
+
+def _ascii_digits(text: pl.Series) -> pl.Series:
+    """Return the text with the decimal digits of every script (full-width, Arabic, Devanagari) as 0-9."""
+    return pl.Series(
+        [
+            None if cell is None else "".join(str(unicodedata.decimal(mark, mark)) for mark in cell)
+            for cell in text
+        ],
+        dtype=pl.String,
+    )
 
 
 def _plain(text: pl.Series, style: NumberStyle) -> pl.Series:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -71,7 +71,12 @@ def stamp_moments(stamp: Stamp, zone: ZoneInfo) -> list[datetime]:
     """Return what moments a stamp may be; a stamp without a time of day is the start of its day."""
     if stamp.moment.tzinfo:
         return [stamp.moment]
-    return to_utc(stamp.moment, zone) if stamp.precision == "time" else [day_start(stamp.moment, zone)]
+    if stamp.precision != "time":
+        return [day_start(stamp.moment, zone)]
+    moments = to_utc(stamp.moment, zone)
+    if stamp.zone_name:
+        moments = [moment for moment in moments if moment.astimezone(zone).tzname() == stamp.zone_name]
+    return moments
 
 
 def read_moment(text: str, formats: list[str], zone: ZoneInfo, ambiguous: str = "earliest") -> datetime:
@@ -148,7 +153,7 @@ def _fine_bounds(
 ) -> Bounds:
     exact = stamp
     if grain == "hour" and role == "label":
-        exact = Stamp(stamp.moment.replace(minute=0, second=0, microsecond=0), "time")
+        exact = replace(stamp, moment=stamp.moment.replace(minute=0, second=0, microsecond=0))
     moments = stamp_moments(exact, zone)
     chosen = _choose(moments, "earliest" if ambiguous == "in_order" else ambiguous, text, zone)
     length = timedelta(hours=1) if grain == "hour" else timedelta()

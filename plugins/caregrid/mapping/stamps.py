@@ -39,6 +39,7 @@ _FIXED = {
     "p": r"(?P<p>[AaPp]\.?[Mm]\.?)",
     "b": r"(?P<b>[A-Za-z]{3})\.?",
     "B": r"(?P<B>[A-Za-z]{3,9})",
+    "Z": r"(?P<Z>[A-Za-z]{1,5})",
     "%": "%",
 }
 _TWO_DIGITS = "mdHMSIy"
@@ -150,7 +151,12 @@ def _strptime(form: str) -> Reader:
 
     def read(text: str) -> Stamp | None:
         match = compiled.fullmatch(text)
-        return None if match is None else Stamp(_assemble(match.groupdict(), text), precision)
+        if match is None:
+            return None
+        moment, abbreviation = _assemble(match.groupdict(), text), match.groupdict().get("Z", "").upper()
+        if abbreviation in ("UTC", "GMT", "Z"):
+            return Stamp(moment.replace(tzinfo=UTC), precision)
+        return Stamp(moment, precision, zone_name=abbreviation or None)
 
     return read
 

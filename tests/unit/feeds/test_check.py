@@ -83,6 +83,7 @@ def test_a_good_feed_has_no_problem() -> None:
         ),
         ("(\\d{4}-\\d{2})", "\\d{4}-\\d{2}", 17, "sources.hourly.published_at.file_name", "brackets"),
         ('format: "%Y-%m"}', 'format: "%Y-%Q"}', 17, "sources.hourly.published_at.format", "%Q"),
+        ('"NA"', "'/<(/'", 16, "sources.hourly.missing", "regular expression"),
         ("P4D", "P0D", 18, "sources.hourly.known_at.period_end_plus", "publication lag"),
         ("P4D", "4 days", 18, "sources.hourly.known_at.period_end_plus", "P4D"),
         ("source: hourly", "source: daily", 22, "outputs[0].source", "hourly"),

@@ -49,6 +49,29 @@ def test_a_sentinel_is_recognised_in_every_spelling(small: Any) -> None:
     assert outcome.reasons == [(5, "negative", "value")]
 
 
+def test_words_between_slashes_are_patterns(small: Any) -> None:
+    values = r"[{column: n, measure: occupied, suppressed: ['/<\s*\d+/', '*']}]"
+    text = "id,day,n\na,2024-01-01,<5\na,2024-01-02,< 10\na,2024-01-03,*\na,2024-01-04,<x\na,2024-01-05,5\n"
+    outcome = small.map(small.usage(values=values), text)
+    assert column(outcome, "value_status") == ["suppressed", "suppressed", "suppressed", "reported"]
+    assert outcome.reasons == [(5, "not_a_number", "n")]
+
+
+def test_the_number_within_a_text(small: Any) -> None:
+    values = r"[{column: n, measure: occupied, extract: '^(\d+) beds?$'}]"
+    outcome = small.map(small.usage(values=values), "id,day,n\na,2024-01-01,12 beds\na,2024-01-02,1 bed\n")
+    assert column(outcome, "value") == [12.0, 1.0]
+
+
+def test_zone_abbreviations_tell_the_passings_of_an_hour_apart(small: Any) -> None:
+    period = '{column: day, format: "%Y-%m-%d %H:%M %Z", role: instant, grain: instant}'
+    text = "id,day,n\na,2024-11-03 01:00 EDT,1\na,2024-11-03 01:00 EST,2\na,2024-07-01 01:00 EST,3\na,2024-07-01 05:00 UTC,4\n"
+    outcome = small.map(small.usage(period=period, timezone="America/Toronto"), text)
+    assert [moment.hour for moment in column(outcome, "period_start")] == [5, 6, 5]
+    assert column(outcome, "time_is_ambiguous") == [False, False, False]
+    assert [(line, code) for line, code, _ in outcome.reasons] == [(4, "nonexistent_time")]
+
+
 def test_every_reason_is_told(small: Any) -> None:
     outcome = small.map(small.usage(), "id,day,n\n,2024-02-30,many\n")
     assert [(code, field) for _, code, field in outcome.reasons] == [

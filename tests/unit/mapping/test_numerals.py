@@ -82,6 +82,7 @@ def test_what_is_read_is_finite_and_ungrouped_otherwise_equal(text: str, style: 
         ("1\u2019234", NumberStyle(thousands="'"), 1234.0),
         ("\u22125", NumberStyle(), -5.0),
         ("\uff11\uff12", NumberStyle(), 12.0),
+        ("\u0661\u0662", NumberStyle(), 12.0),
         ("1e3", NumberStyle(), 1000.0),
         ("nan", NumberStyle(), None),
         ("inf", NumberStyle(), None),
