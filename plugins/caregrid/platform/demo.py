@@ -187,7 +187,7 @@ def _trigger(client: AirflowClient, chosen: dict[str, str | None], stages: Stage
 
 
 def _wait_for_its_schedule_to_pass(client: AirflowClient, dag_id: str) -> None:
-    """Wait, half a minute at most, while a scheduled run is due just now: it would take more than was asked for."""
+    """Wait, a minute at most, while a scheduled run is due: it would take more than was asked for."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         due = client.next_run_after(dag_id)

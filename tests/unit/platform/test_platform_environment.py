@@ -30,8 +30,8 @@ def var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_directory_of_a_tool_lies_below_var(var: Path) -> None:
     settings = environment.quiet()
     directories = [
-        "HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "MPLCONFIGDIR",
-        "NUMBA_CACHE_DIR", "DBT_TARGET_PATH", "DBT_LOG_PATH",
+        "HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME",
+        "MPLCONFIGDIR", "NUMBA_CACHE_DIR", "DBT_TARGET_PATH", "DBT_LOG_PATH",
     ]  # fmt: skip
     for name in directories:
         assert Path(settings[name]).is_relative_to(var.resolve()), name
