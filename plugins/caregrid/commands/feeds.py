@@ -1,7 +1,4 @@
-"""`caregrid feeds`: list, check and try feeds without loading.
-
-The loader adds its own actions to the group.
-"""
+"""`caregrid feeds`: lists, checks and tries feeds; the loader adds its own actions to the group."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The contracts.
-
-Fields, types and row rules of each canonical table, read from the YAML files beside this one.
-"""
+"""Reads the contracts beside this file: fields, types and row rules of each canonical table."""
 
 from __future__ import annotations
 
@@ -19,9 +16,9 @@ FIELD_TYPES = {"text", "identifier", "code", "number", "integer", "boolean", "da
 
 @dataclass(frozen=True)
 class ContractField:
-    """One field. type: one of FIELD_TYPES. one_of: allowed codes, () when any. has_status.
+    """One field.
 
-    Carries `<name>_status`.
+    type: one of FIELD_TYPES. one_of: allowed codes, () when any. has_status: carries `<name>_status`.
     """
 
     name: str

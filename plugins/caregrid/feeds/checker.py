@@ -1,7 +1,4 @@
-"""What all semantic checks of a feed share.
-
-Collecting problems by path, and the checks of one cell mapping.
-"""
+"""Collects a feed's problems by path, and checks one cell mapping; all semantic checks build on it."""
 
 from __future__ import annotations
 

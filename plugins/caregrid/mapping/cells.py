@@ -1,7 +1,4 @@
-"""Turns one mapping of the YAML into a column.
-
-Text, number, flag, date, with the status of what is not there.
-"""
+"""Turns one mapping of the YAML into text, flags, dates and moments, with the status of what is missing."""
 
 from __future__ import annotations
 
@@ -24,9 +21,9 @@ _TRUE, _FALSE = {"true", "1"}, {"false", "0"}
 
 @dataclass
 class Cell:
-    """A column and what is wrong with it. status.
+    """A column and what is wrong with it.
 
-    Reported | missing | suppressed | not_applicable, or None unread.
+    status: per cell reported | missing | suppressed | not_applicable; None where nobody asks for it.
     """
 
     series: pl.Series

@@ -1,7 +1,4 @@
-"""Checks of a feed that need polars.
-
-Do its SQL expressions compile, and do they make sense with their columns.
-"""
+"""Checks of a feed that need polars: its SQL expressions, and its columns against a declared header."""
 
 from __future__ import annotations
 

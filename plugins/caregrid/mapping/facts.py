@@ -1,7 +1,4 @@
-"""What has to be known about a whole file before its records are mapped.
-
-Header, publication, constants, order.
-"""
+"""Finds what must be known of a whole file before mapping: header, publication, constants, order."""
 
 from __future__ import annotations
 

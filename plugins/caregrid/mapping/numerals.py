@@ -13,9 +13,9 @@ _SPACES = " \u00a0\u202f\u2009"
 
 @dataclass(frozen=True)
 class NumberStyle:
-    """How numbers are written. thousands None: no grouping is accepted. percent.
+    """How numbers are written.
 
-    A % sign is allowed on one side.
+    thousands: None when no grouping is accepted. percent: whether a % sign may stand on one side.
     """
 
     decimal: str = "."

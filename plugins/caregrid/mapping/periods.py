@@ -33,9 +33,9 @@ class Bounds:
 
 
 class TimeProblem(ValueError):  # noqa: N818 - a finding about data, not a programming error
-    """A time that cannot be used. code.
+    """A time that cannot be used.
 
-    Unparseable_time | nonexistent_time | ambiguous_time | wrong_grain | disagrees.
+    code: unparseable_time | nonexistent_time | ambiguous_time | wrong_grain | disagrees.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -44,10 +44,7 @@ class TimeProblem(ValueError):  # noqa: N818 - a finding about data, not a progr
 
 
 def to_utc(local: datetime, zone: ZoneInfo) -> list[datetime]:
-    """Return the moments in UTC a local time may be.
-
-    None (skipped hour), one, or two (repeated hour), in order.
-    """
+    """Return the moments in UTC a local time may be, in order: none (skipped), one, or two (repeated)."""
     moments: list[datetime] = []
     for fold in (0, 1):
         moment = local.replace(tzinfo=zone, fold=fold).astimezone(UTC)

@@ -1,7 +1,4 @@
-"""Maps records to the contracts of one row per record or set of fields.
-
-Facility, resource, quality, action.
-"""
+"""Maps records to facility, resource, quality and improvement_action: one row each, or several."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""From candidate rows and their problems to mapped rows, rejects and filtered rows.
-
-Nothing is lost between them.
-"""
+"""Parts candidate rows into mapped rows, rejects and filtered rows; nothing is lost between them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Weekly service slots: weekday × morning, afternoon, evening. A slot is no clock time.
-
-Empty is unknown, not closed.
-"""
+"""Reads weekly service slots (weekday × part of day); a slot is no clock time, empty is not closed."""
 
 from __future__ import annotations
 

@@ -18,9 +18,9 @@ _MEMO_LIMIT = 200_000
 
 @dataclass(frozen=True)
 class Problem:
-    """Cells that cannot be: where (mask over the batch), and what to say.
+    """Cells that cannot be.
 
-    {value} in the message is the cell.
+    mask: where, over the batch. message: what to say; {value} in it becomes the cell of `shown`.
     """
 
     mask: pl.Series

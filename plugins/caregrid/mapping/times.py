@@ -1,7 +1,4 @@
-"""The times of a row.
-
-Its period, when it was known, and repeated local hours resolved in the order of the file.
-"""
+"""Gives each row its period and the time it was known, repeated local hours told apart by their order."""
 
 from __future__ import annotations
 

@@ -262,9 +262,6 @@ class FileContext:
 
     @property
     def empty_columns(self) -> list[str]:
-        """Return the mapped columns without any value so far; after the last batch, in the whole file.
-
-        No error.
-        """
+        """Return the mapped columns without any value so far."""
         filled: dict[str, bool] = self.state.get("filled", {})
         return sorted(name for name, has_value in filled.items() if not has_value)
