@@ -18,6 +18,8 @@ from caregrid.simulate import Summary, simulate
 from caregrid.simulate.flow import run_flow
 from caregrid.simulate.hours import build_hours
 from caregrid.simulate.world import build_world
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 pytestmark = pytest.mark.unit
 
@@ -183,19 +185,19 @@ def test_the_clinics_fall_silent_while_the_others_report_to_the_end(run: Summary
     assert (run.out / "emergency" / f"emergency_{END - timedelta(days=1)}.csv.gz").is_file()
 
 
-def test_patients_and_beds_add_up() -> None:
-    hospitals = [place for place in build_world(9, 12) if not place.is_clinic]
-    hours = build_hours(9, date(2025, 11, 3), 40, len(hospitals))
-    flow = run_flow(9, hospitals, hours)
+@settings(max_examples=12, deadline=None)
+@given(
+    seed=st.integers(0, 2**31), count=st.integers(4, 24), first=st.dates(date(2000, 1, 1), date(2040, 1, 1))
+)
+def test_patients_and_beds_add_up(seed: int, count: int, first: date) -> None:
+    """Occupied now is occupied before, plus admissions, less discharges, in every hour of every hospital."""
+    hospitals = [place for place in build_world(seed, count) if not place.is_clinic]
+    hours = build_hours(seed, first, 20, len(hospitals))
+    flow = run_flow(seed, hospitals, hours)
     for name, values in vars(flow).items():
         assert values.min() >= 0, name
-    moved = (
-        flow.general_occupied[1:]
-        + flow.icu_occupied[1:]
-        - flow.general_occupied[:-1]
-        - flow.icu_occupied[:-1]
-    )
-    assert np.array_equal(moved, (flow.admissions - flow.discharges)[:-1])
+    occupied = flow.general_occupied + flow.icu_occupied
+    assert np.array_equal(occupied[1:] - occupied[:-1], (flow.admissions - flow.discharges)[:-1])
     assert (flow.boarding <= flow.present).all()
     assert (flow.ready <= flow.general_occupied).all()
 
