@@ -47,10 +47,10 @@ class Job:
         self.outputs.append(done)
         return done
 
-    def query(self, sql: str, role: str = "owner") -> list[tuple[Any, ...]]:
-        """Return the rows of a query."""
+    def query(self, sql: str, role: str = "admin") -> list[tuple[Any, ...]]:
+        """Return the rows of a query on the warehouse; by default as one who may read everything."""
         dsns = json.loads((self.var / "secrets" / "database.json").read_text())
-        with psycopg.connect(dsns[role]) as connection:
+        with psycopg.connect(f"{dsns[role].rsplit('/', 1)[0]}/warehouse") as connection:
             return connection.execute(sql.encode()).fetchall()
 
     def wait_until(self, sql: str, seconds: float = 300) -> None:
