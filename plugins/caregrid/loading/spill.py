@@ -55,7 +55,7 @@ class Spill:
             *beside,
         )
         self.rows += rows.height
-        self._hashes.append(frame.select(self.layout.key).hash_rows())
+        self._hashes.append(key_hashes(frame.select(self.layout.key)))
         size = int(frame.estimated_size())
         if self._bytes_in_memory + size <= MEMORY_BYTES:
             self._bytes_in_memory += size
@@ -88,6 +88,11 @@ class Spill:
             if part.height:
                 found.append(part)
         return pl.concat(found)
+
+
+def key_hashes(keys: pl.DataFrame) -> pl.Series:
+    """Return a 64-bit hash per key (UInt64), the same all through one process."""
+    return keys.hash_rows()
 
 
 class SpillRoom:
