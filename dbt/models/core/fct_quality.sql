@@ -12,14 +12,15 @@ with known as (
 compared as (
     select
         known.*,
-        row(
-            value, value_status, numerator, denominator, benchmark, benchmark_source, assessment_result, footnote
-        )::text is distinct from lag(
+        (
             row(
                 value, value_status, numerator, denominator, benchmark, benchmark_source, assessment_result, footnote
-            )::text
-        ) over (
-            partition by place_id, measure, period_start, period_end, dimensions order by known_at
+            )::text is distinct from lag(
+                row(
+                    value, value_status, numerator, denominator, benchmark, benchmark_source, assessment_result,
+                    footnote
+                )::text
+            ) over (partition by place_id, measure, period_start, period_end, dimensions order by known_at)
         ) as is_change
     from known
 )

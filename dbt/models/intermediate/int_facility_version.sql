@@ -66,8 +66,10 @@ merged as (
 compared as (
     select
         merged.*,
-        lag(regexp_replace(lower(attributes::text), '[\s.,()#/-]+', '', 'g')) over published
-        is distinct from regexp_replace(lower(attributes::text), '[\s.,()#/-]+', '', 'g') as is_change
+        (
+            lag(regexp_replace(lower(attributes::text), '[\s.,()#/-]+', '', 'g')) over published
+            is distinct from regexp_replace(lower(attributes::text), '[\s.,()#/-]+', '', 'g')
+        ) as is_change
     from merged
     window published as (partition by facility_id order by published_at)
 )

@@ -25,9 +25,9 @@ with observed as (
         usage.load_id,
         usage.line,
         lag(usage.load_id) over known is null
-        or lag(usage.value) over known is distinct from usage.value
+        or (lag(usage.value) over known is distinct from usage.value)
         or lag(usage.value_status) over known <> usage.value_status
-        or lag(usage.reporting_units) over known is distinct from usage.reporting_units
+        or (lag(usage.reporting_units) over known is distinct from usage.reporting_units)
         or lag(usage.is_provisional) over known <> usage.is_provisional
         or lag(usage.period_end) over known <> usage.period_end as is_change
     from {{ ref('stg_usage') }} as usage
@@ -53,9 +53,9 @@ settled as (
     select
         changed.*,
         lag(load_id) over known is null
-        or lag(value) over known is distinct from value
+        or (lag(value) over known is distinct from value)
         or lag(value_status) over known <> value_status
-        or lag(reporting_units) over known is distinct from reporting_units
+        or (lag(reporting_units) over known is distinct from reporting_units)
         or lag(is_provisional) over known <> is_provisional
         or lag(period_end) over known <> period_end as is_still_a_change
     from changed

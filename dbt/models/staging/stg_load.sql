@@ -37,9 +37,9 @@ select
     load.superseded_at,
     load.decision_reason,
     load.status = 'accepted' as is_accepted,
-    built.load_status is distinct from load.status
+    (built.load_status is distinct from load.status)
     and (load.status in ('accepted', 'superseded') or built.load_status = 'accepted') as is_pending,
-    built.load_status is distinct from load.status and load.status <> 'staged' as is_new,
+    (built.load_status is distinct from load.status) and load.status <> 'staged' as is_new,
     -- the order of ledger.load_order: it does not depend on when the files came to us
     row_number() over (
         order by file.published_at, file.sha256, file.source, file.member, file.uri, load.feed, load.mapping_version

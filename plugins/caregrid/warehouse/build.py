@@ -1,4 +1,6 @@
-"""One build of the warehouse: dbt once, the marts gate, and one transaction that publishes or nothing at all."""
+"""One build of the warehouse: dbt once, the marts gate, and one transaction that publishes or nothing
+at all.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,12 @@ def build(full_refresh: bool = False, force: bool = False) -> BuildResult:
     full_refresh = full_refresh or ledger.built_models() != dbt.models_sha256()
     if not (full_refresh or force or ledger.pending_loads() or not _served()):
         return BuildResult("nothing_to_do")
-    arguments = ["build", "--exclude-resource-type", "unit_test", *(["--full-refresh"] if full_refresh else [])]
+    arguments = [
+        "build",
+        "--exclude-resource-type",
+        "unit_test",
+        *(["--full-refresh"] if full_refresh else []),
+    ]
     return _build("warehouse", arguments, full_refresh)
 
 
@@ -81,7 +88,9 @@ def build_forecast() -> BuildResult:
     if not (row and row[0]):
         return BuildResult("nothing_to_do")
     return _build(
-        "forecast", ["build", "--select", "tag:forecast", "--exclude-resource-type", "unit_test"], full_refresh=False
+        "forecast",
+        ["build", "--select", "tag:forecast", "--exclude-resource-type", "unit_test"],
+        full_refresh=False,
     )
 
 
@@ -147,7 +156,9 @@ def _run(
     if not verdict.passed:
         result.reason = "the marts gate refused it: " + ("; ".join(verdict.failures) or "nothing was checked")
         return
-    built = [node.unique_id for node in outcome.nodes if node.resource_type == "model" and node.status == "success"]
+    built = [
+        node.unique_id for node in outcome.nodes if node.resource_type == "model" and node.status == "success"
+    ]
     with connection.transaction():
         result.published = publish.publish(connection, publish.tables(outcome.manifest, built))
         if kind == "warehouse":

@@ -1,4 +1,6 @@
-"""Runs dbt once, as a process of its own, with its environment complete and everything it writes under var/."""
+"""Runs dbt once, as a process of its own, with its environment complete and everything it writes under
+var/.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +85,8 @@ def run(arguments: Sequence[str], *, target: Path | None = None) -> Outcome:
 
     Args:
         arguments: the command and its options, without project and profile.
-        target: directory of compiled files and results; default var/dbt/target, which keeps the parsed project.
+        target: directory of compiled files and results; default var/dbt/target, which keeps the parsed
+        project.
 
     Raises:
         CareGridError: dbt ended without results: it could not parse, or not connect.

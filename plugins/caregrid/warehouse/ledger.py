@@ -27,7 +27,9 @@ order by load.load_id
 
 
 def pending_loads() -> list[int]:
-    """Return the loads that the last published build did not see in their present status; staged ones are not due."""
+    """Return the loads that the last published build did not see in their present status; staged ones
+    are not due.
+    """
     with connect("dbt") as connection:
         return [load_id for (load_id,) in connection.execute(_PENDING)]
 
@@ -65,7 +67,15 @@ def write_nodes(connection: psycopg.Connection[Any], build_id: int, outcome: Out
             "(build_id, unique_id, resource_type, status, execution_seconds, failures, message) "
             "values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
             [
-                [build_id, node.unique_id, node.resource_type, node.status, node.seconds, node.failures, node.message]
+                [
+                    build_id,
+                    node.unique_id,
+                    node.resource_type,
+                    node.status,
+                    node.seconds,
+                    node.failures,
+                    node.message,
+                ]
                 for node in outcome.nodes
             ],
         )
@@ -85,13 +95,16 @@ def write_nodes(connection: psycopg.Connection[Any], build_id: int, outcome: Out
 def close_build(connection: psycopg.Connection[Any], build_id: int, status: str, reason: str | None) -> None:
     """Write how a build ended."""
     connection.execute(
-        "update ledger.build set status = %s, reason = %s, finished_at = clock_timestamp() where build_id = %s",
+        "update ledger.build set status = %s, reason = %s, finished_at = clock_timestamp() where "
+        "build_id = %s",
         [status, reason, build_id],
     )
 
 
 def list_loads(connection: psycopg.Connection[Any], build_id: int) -> int:
-    """List the loads as the build saw them, in the transaction that publishes it; return how many were new to it."""
+    """List the loads as the build saw them, in the transaction that publishes it; return how many were
+    new to it.
+    """
     return connection.execute(
         "insert into ledger.build_load (build_id, load_id, load_status) "
         "select %s, load_id, status from build_staging.stg_load where is_new",

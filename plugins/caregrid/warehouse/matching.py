@@ -29,7 +29,8 @@ with described as (
     )
 )
 select place.place_id, place.id_system, place.code, coalesce(described.name, place.name),
-    coalesce(described.country_code, place.country_code), described.region, described.postal_code, described.address
+    coalesce(described.country_code, place.country_code), described.region, described.postal_code,
+    described.address
 from canonical.place as place
 left join described on described.place_id = place.place_id and described.recency = 1
 where place.place_level = 'facility'
@@ -76,15 +77,31 @@ def _places(connection: psycopg.Connection[Any]) -> list[Place]:
         identifiers.setdefault(place_id, set()).add((system, value))
     spans = {place_id: (first, last) for place_id, first, last in connection.execute(_SPANS)}
     return [
-        Place(*row, identifiers=frozenset(identifiers.get(row[0], ())), span=spans.get(row[0]))
-        for row in connection.execute(_PLACES)
+        Place(
+            place_id=place_id,
+            id_system=id_system,
+            code=code,
+            name=name,
+            country=country,
+            region=region,
+            postal_code=postal_code,
+            address=address,
+            identifiers=frozenset(identifiers.get(place_id, ())),
+            span=spans.get(place_id),
+        )
+        for place_id, id_system, code, name, country, region, postal_code, address in connection.execute(
+            _PLACES
+        )
     ]
 
 
 def _write(connection: psycopg.Connection[Any], decided: dict[Pair, Verdict]) -> None:
-    """Bring the undecided-by-people part of the crosswalk to `decided`; unchanged pairs keep their decided_at."""
+    """Bring the undecided-by-people part of the crosswalk to `decided`; unchanged pairs keep their
+    decided_at.
+    """
     connection.execute(
-        "create temporary table pair (place_id bigint, same_place_id bigint, method text, score double precision, "
+        "create temporary table pair (place_id bigint, same_place_id bigint, method text, score double "
+        "precision, "
         "status text, primary key (place_id, same_place_id)) on commit drop"
     )
     with connection.cursor() as cursor, cursor.copy("copy pair from stdin") as copy:
@@ -97,7 +114,9 @@ def _write(connection: psycopg.Connection[Any], decided: dict[Pair, Verdict]) ->
     connection.execute(
         "insert into canonical.facility_crosswalk as old (place_id, same_place_id, method, score, status) "
         "select place_id, same_place_id, method, score, status from pair "
-        "on conflict (place_id, same_place_id) do update set method = excluded.method, score = excluded.score, "
+        "on conflict (place_id, same_place_id) do update set method = excluded.method, score = "
+        "excluded.score, "
         "status = excluded.status, decided_at = clock_timestamp() "
-        "where (old.method, old.score, old.status) is distinct from (excluded.method, excluded.score, excluded.status)"
+        "where (old.method, old.score, old.status) is distinct from (excluded.method, excluded.score, "
+        "excluded.status)"
     )

@@ -9,14 +9,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from caregrid.warehouse.names import comparable, postal
 
 
 @dataclass(frozen=True)
 class Place:
-    """What is known of a facility in one registry. `span`: first and last period of its usage, where it has any."""
+    """What is known of a facility in one registry. `span`: first and last period of its usage, where it
+    has any.
+    """
 
     place_id: int
     id_system: str
@@ -86,7 +88,9 @@ class _Found:
             self._match(pair, Verdict(method, score, "matched"))
 
     def renumbered(self, groups: Iterable[list[Place]]) -> None:
-        """Match two places of one registry with one name and region, of which one falls silent before the other speaks."""
+        """Match two places of one registry with one name and region, of which one falls silent before
+        the other speaks.
+        """
         for group in groups:
             by_system: dict[str, list[Place]] = defaultdict(list)
             for place in group:
@@ -96,7 +100,7 @@ class _Found:
                 ordered = sorted(same, key=lambda place: (place.span, place.code))
                 apart = all(
                     earlier.span is not None and later.span is not None and earlier.span[1] < later.span[0]
-                    for earlier, later in zip(ordered, ordered[1:], strict=False)
+                    for earlier, later in pairwise(ordered)
                 )
                 for one, other in combinations(ordered, 2):
                     if apart:
@@ -112,18 +116,24 @@ class _Found:
                     self._ambiguous.setdefault(_pair(one, other), Verdict(method, score, "ambiguous"))
 
     def verdicts(self) -> dict[Pair, Verdict]:
-        """Return all pairs; an ambiguous one is left out once either side is settled with the other's registry."""
+        """Return all pairs; an ambiguous one is left out once either side is settled with the other's
+        registry.
+        """
         open_pairs = {
             pair: verdict
             for pair, verdict in self._ambiguous.items()
-            if pair not in self._matched and not self._is_settled(*(self._places[place_id] for place_id in pair))
+            if pair not in self._matched
+            and not self._is_settled(*(self._places[place_id] for place_id in pair))
         }
         return self._matched | open_pairs
 
     def _is_settled(self, one: Place, other: Place) -> bool:
         if one.id_system == other.id_system:
             return False
-        return (one.place_id, other.id_system) in self._settled or (other.place_id, one.id_system) in self._settled
+        return (one.place_id, other.id_system) in self._settled or (
+            other.place_id,
+            one.id_system,
+        ) in self._settled
 
     def _match(self, pair: Pair, verdict: Verdict) -> None:
         if pair in self._matched:
@@ -172,7 +182,9 @@ def _by_name_and_postal_code(places: list[Place]) -> list[list[Place]]:
 
 
 def _by_name_and_region(places: list[Place]) -> list[list[Place]]:
-    return _groups(((place.country or "", comparable(place.region), comparable(place.name)), place) for place in places)
+    return _groups(
+        ((place.country or "", comparable(place.region), comparable(place.name)), place) for place in places
+    )
 
 
 def _by_address(places: list[Place]) -> list[list[Place]]:

@@ -1,8 +1,9 @@
 """Publishes what was built: the differences go into the served tables, all in the caller's one transaction.
 
-Served tables are changed, not replaced, so that a reader never waits and whatever depends on them stays: a small
-table gets the rows that differ, a large fact the rows of the touched keys. Only a table that is new, has another
-shape, or was rebuilt whole is moved in place of the old one, which costs nothing however large it is.
+Served tables are changed, not replaced, so that a reader never waits and whatever depends on them stays:
+a small table gets the rows that differ, a large fact the rows of the touched keys. Only a table that is new,
+has another shape, or was rebuilt whole is moved in place of the old one, which costs nothing however large
+it is.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ Connection = psycopg.Connection[Any]
 
 @dataclass(frozen=True)
 class Delta:
-    """How a large fact is built: its rebuilt rows and touched keys (intermediate tables), and the key's columns."""
+    """How a large fact is built: its rebuilt rows and touched keys (intermediate tables), and the key's
+    columns.
+    """
 
     rows: str
     keys: str
@@ -54,7 +57,9 @@ class Table:
 
 
 def tables(manifest: dict[str, Any], built: Iterable[str] | None = None) -> list[Table]:
-    """Return the models of core and marts in the manifest; only those among the unique ids `built`, where given."""
+    """Return the models of core and marts in the manifest; only those among the unique ids `built`,
+    where given.
+    """
     chosen = None if built is None else set(built)
     found = []
     for unique_id, node in manifest["nodes"].items():
@@ -110,9 +115,13 @@ def withdraw(connection: Connection, known: Iterable[Table]) -> list[str]:
 
 
 def align(connection: Connection) -> None:
-    """Make every built relation a view of the served one, so that a partial build never reads what was not published."""
+    """Make every built relation a view of the served one, so that a partial build never reads what was
+    not published.
+    """
     for built_schema, served_schema in SCHEMAS.items():
-        names = connection.execute("select tablename from pg_tables where schemaname = %s", [served_schema]).fetchall()
+        names = connection.execute(
+            "select tablename from pg_tables where schemaname = %s", [served_schema]
+        ).fetchall()
         for (name,) in names:
             built, served = sql.Identifier(built_schema, name), sql.Identifier(served_schema, name)
             kind = _kind(connection, built_schema, name)
@@ -180,7 +189,9 @@ def _move(connection: Connection, table: Table, schema: str, name: str) -> str:
     if _kind(connection, served_schema, table.name) is not None:
         connection.execute(sql.SQL("drop table {}").format(table.served))
     connection.execute(
-        sql.SQL("alter table {} set schema {}").format(sql.Identifier(schema, name), sql.Identifier(served_schema))
+        sql.SQL("alter table {} set schema {}").format(
+            sql.Identifier(schema, name), sql.Identifier(served_schema)
+        )
     )
     if name != table.name:
         connection.execute(
@@ -201,7 +212,8 @@ def _shape(connection: Connection, schema: str, name: str) -> list[tuple[str, st
     """Return the columns' names and types in order; None where there is no such relation."""
     rows = connection.execute(
         "select attname, format_type(atttypid, atttypmod) from pg_attribute "
-        "where attrelid = to_regclass(format('%%I.%%I', %s::text, %s::text)) and attnum > 0 and not attisdropped "
+        "where attrelid = to_regclass(format('%%I.%%I', %s::text, %s::text)) and attnum > 0 and not "
+        "attisdropped "
         "order by attnum",
         [schema, name],
     ).fetchall()
@@ -231,14 +243,17 @@ def _comments(connection: Connection, schema: str, name: str) -> dict[int, str]:
     """Return the comments of a relation by column number; 0 is the relation itself."""
     rows = connection.execute(
         "select objsubid, description from pg_description "
-        "where objoid = to_regclass(format('%%I.%%I', %s::text, %s::text)) and classoid = 'pg_class'::regclass",
+        "where objoid = to_regclass(format('%%I.%%I', %s::text, %s::text)) and classoid = "
+        "'pg_class'::regclass",
         [schema, name],
     ).fetchall()
     return {int(number): str(text) for number, text in rows}
 
 
 def _comment(connection: Connection, table: Table, wanted: dict[int, str]) -> None:
-    """Give the served table the comments of the built one; those that it has already are not written again."""
+    """Give the served table the comments of the built one; those that it has already are not written
+    again.
+    """
     present = _comments(connection, SCHEMAS[table.schema], table.name)
     shape = _shape(connection, SCHEMAS[table.schema], table.name) or []
     for number in range(len(shape) + 1):

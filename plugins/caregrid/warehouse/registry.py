@@ -1,4 +1,6 @@
-"""Writes what the feeds' YAML says of itself into ledger.feed, for freshness, coverage and what is left out."""
+"""Writes what the feeds' YAML says of itself into ledger.feed, for freshness, coverage and what is left
+out.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ insert into ledger.feed as known (
     lateness_tolerance, licence, provenance, complete_sources, contracts, left_out
 )
 values (
-    %(feed)s, %(name_en)s, %(name_zh)s, %(owner)s, %(owner_name)s, %(visibility)s, %(country_code)s, %(timezone)s,
+    %(feed)s, %(name_en)s, %(name_zh)s, %(owner)s, %(owner_name)s, %(visibility)s, %(country_code)s,
+    %(timezone)s,
     %(expected_every)s::interval, %(lateness_tolerance)s::interval, %(licence)s, %(provenance)s,
     %(complete_sources)s, %(contracts)s, %(left_out)s
 )
@@ -36,7 +39,8 @@ on conflict (feed) do update set
 
 
 def register_feeds(feeds: Iterable[Feed] | None = None) -> int:
-    """Insert or update one row per feed; return how many. A feed whose YAML is gone keeps its row: its facts stay.
+    """Insert or update one row per feed; return how many. A feed whose YAML is gone keeps its row: its
+    facts stay.
 
     A YAML file that is wrong is told in the log and stops no other feed.
 
