@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from caregrid.contracts import Contract, contracts
 from caregrid.feeds.check import check_text
 from caregrid.feeds.checker import NAMED_FORMATS
 from caregrid.feeds.schema import SCHEMA_FILE
@@ -43,3 +44,14 @@ def test_every_format_and_code_is_named(word: str) -> None:
 def test_the_example_is_sound() -> None:
     (example,) = re.findall(r"```yaml\n(.*?)```", REFERENCE, re.DOTALL)
     assert check_text(Path("north_beds.yml"), example) == []
+
+
+@pytest.mark.parametrize("contract", contracts().values(), ids=lambda contract: contract.name)
+def test_every_contract_is_documented_as_it_is(contract: Contract) -> None:
+    heading = f"### {contract.name} (version {contract.version})"
+    assert heading in REFERENCE
+    section = REFERENCE.split(heading)[1].split("\n## ")[0].split("\n### ")[0]
+    for name, field in contract.fields.items():
+        assert f"| `{name}` | {field.type}{', required' if field.required else ''}" in section
+    for rule in contract.rules:
+        assert f"{rule.message} (`{rule.code}`)" in section

@@ -453,3 +453,96 @@ def test_published_at_is_the_newest_of_its_column(small: Any) -> None:
         datetime(2024, 1, 2, 23, tzinfo=UTC),
         False,
     )
+
+
+RESOURCE = """\
+sources:
+  s:
+    path: small.csv
+    format: {type: csv}
+    published_at: {last_modified: true}
+outputs:
+  - name: out
+    contract: resource
+    source: s
+    place: {level: facility, system: small, code: id}
+    fields:
+      resource_type: {column: kind, map: {ICU: bed_icu, V: ventilator}}
+      name: unit
+      valid_from: {column: since, format: ["%Y-%m-%d", "%d.%m.%Y"]}
+      valid_to: {column: until, format: "%Y-%m-%d"}
+"""
+
+
+def test_resources_hold_no_number_but_a_validity(small: Any) -> None:
+    from caregrid.mapping import inspect_file, map_batch, read
+
+    feed = small.feed(RESOURCE)
+    (source,) = feed.sources.values()
+    path = small.directory / "resources.csv"
+    path.write_text(
+        "id,kind,unit,since,until\n1,ICU,3 West,01.02.2020,\n1,V,,2020-02-01,2019-01-01\n1,MRI,,,\n"
+    )
+    with pytest.raises(UnreadableFile, match="no time of last modification"):
+        inspect_file(feed, source, path, file_name="resources.csv")
+    seen = datetime(2024, 5, 1, 8, tzinfo=UTC)
+    context = inspect_file(feed, source, path, file_name="resources.csv", last_modified=seen)
+    (batch,) = read(source, path)
+    mapped = map_batch(feed, feed.outputs[0], batch, context)
+    assert mapped.rows.select("resource_type", "name", "valid_from", "published_at", "known_at").rows() == [
+        ("bed_icu", "3 West", date(2020, 2, 1), seen, seen)
+    ]
+    assert [[reason["code"] for reason in reject.reasons] for reject in mapped.rejects] == [
+        ["validity_reversed"],
+        ["unknown_code"],
+    ]
+    assert dict(mapped.rows.schema) == ROW_COLUMNS["resource"]
+
+
+ACTION = """\
+sources:
+  s:
+    path: small.csv
+    format: {type: csv}
+    published_at: {value: "2024-01-10", assumed: true}
+outputs:
+  - name: out
+    contract: improvement_action
+    source: s
+    place: {level: facility, system: small, code: id}
+    fields:
+      action_code: nr
+      measure: measure
+      action: what
+      started_on: {column: start, format: "%Y-%m-%d"}
+      due_on: {column: due, format: "%Y-%m-%d"}
+      status: {column: status, map: {open: under_way, closed: done}}
+"""
+
+
+def test_improvement_actions(small: Any) -> None:
+    text = (
+        "id,nr,measure,what,start,due,status\n"
+        "1,A1,M1,Second discharge round,2024-01-01,2024-06-30,open\n"
+        "1,A2,M1,,2024-01-01,2023-06-30,paused\n"
+    )
+    outcome = small.map(small.feed(ACTION), text)
+    assert outcome.rows.select("action_code", "status", "due_on").rows() == [
+        ("A1", "under_way", date(2024, 6, 30))
+    ]
+    assert {(code, field) for _, code, field in outcome.reasons} == {
+        ("required", "action"),
+        ("due_before_start", "due_on"),
+        ("unknown_code", "status"),
+    }
+    assert dict(outcome.rows.schema) == ROW_COLUMNS["improvement_action"]
+
+
+@pytest.mark.parametrize("contract", list(ROW_COLUMNS))
+def test_every_field_of_a_contract_has_its_column(contract: str) -> None:
+    from caregrid.contracts import contracts
+
+    fields = contracts()[contract].fields
+    assert set(fields) <= set(ROW_COLUMNS[contract])
+    statuses = {f"{name}_status" for name, field in fields.items() if field.has_status}
+    assert statuses <= set(ROW_COLUMNS[contract])

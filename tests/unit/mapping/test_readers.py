@@ -91,6 +91,18 @@ def test_one_byte_of_another_encoding_is_an_error_with_its_line(put: Any) -> Non
     assert rows(put(mixed), replace(CSV, encoding="cp1252"))[0][1] == (3, "Uci Health – Los Alamitos")
 
 
+def test_the_advice_follows_the_bytes(put: Any) -> None:
+    chinese = "名称\n北京市人民医院\n"
+    error = refused(put(chinese.encode("gb18030")))
+    assert (error.code, "gb18030" in error.reason) == ("undecodable", True)
+    for encoding in ("gb18030", "big5", "utf-8"):
+        text = chinese if encoding != "big5" else "名稱\n臺北市立聯合醫院\n"
+        assert rows(put(text.encode(encoding)), replace(CSV, encoding=encoding)) == (
+            [(2, text.split("\n")[1])],
+            [],
+        )
+
+
 def test_c1_controls_and_nuls_are_errors_with_their_line(put: Any) -> None:
     error = refused(put(b"name\nb\nUci \x96\n"), replace(CSV, encoding="latin-1"))
     assert (error.code, "line 3" in error.reason, "cp1252" in error.reason) == (

@@ -121,11 +121,14 @@ def _undecodable(error: UnicodeDecodeError, codec: str, line: int, first: bool) 
     at = line + data[: error.start].count(b"\n")
     shown = data[error.start : error.start + 1].hex().upper()
     around = data[max(0, error.start - 12) : error.start + 12]
-    advice = (
-        "set encoding: cp1252 if the byte belongs to Western European text"
-        if codec.startswith("utf")
-        else "declare the encoding it was written in"
-    )
+    advice = "declare the encoding it was written in"
+    if codec.startswith("utf"):
+        pairs = re.search(rb"[\x81-\xfe]{4,}", data[error.start : error.start + 40])
+        advice = (
+            "set encoding: gb18030, big5 or shift_jis if the text is East Asian"
+            if pairs
+            else "set encoding: cp1252 if the byte belongs to Western European text"
+        )
     return UnreadableFile("undecodable", f"line {at}: byte {shown} is not {codec} (…{around!r}…); {advice}")
 
 
