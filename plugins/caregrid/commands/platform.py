@@ -33,9 +33,9 @@ def _up(options: argparse.Namespace) -> None:
 
     services.start_database()
     services.migrate_warehouse()
-    services.migrate_airflow()
+    fresh = not services.is_up() and services.migrate_airflow()
     others = [services.start_mlflow(), services.start_docs()]
-    services.start_airflow()
+    services.start_airflow(fresh)
     services.wait_all(others)
     _status(options)
     print(f"accounts: {', '.join(accounts.ROLES)}; passwords in {accounts.passwords_file()}")

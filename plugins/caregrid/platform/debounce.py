@@ -14,6 +14,13 @@ select (select count(*) from pg_locks where locktype = 'advisory' and classid = 
 """
 
 
+def is_anything_staged() -> bool:
+    """Whether a load waits for the gate."""
+    with connect("loader") as connection:
+        found = connection.execute("select exists (select from raw.load where status = 'staged')").fetchone()
+    return bool(found and found[0])
+
+
 def wait_for_quiet(quiet_seconds: float, at_most_seconds: float = 120.0) -> float:
     """Return once no load is being written and none was staged for a while; say how long it took."""
     from caregrid.loading.stage import STAGE_LOCK

@@ -137,10 +137,9 @@ def _start(stages: Stages, chosen: list[Feed]) -> None:
         concurrent.futures.ThreadPoolExecutor() as pool,
     ):
         simulating = pool.submit(_simulate, chosen)
-        if not services.is_up():
-            services.migrate_airflow()
+        fresh = not services.is_up() and services.migrate_airflow()
         others = [services.start_mlflow(), services.start_docs()]
-        services.start_airflow()
+        services.start_airflow(fresh)
         services.wait_all(others)
         simulating.result()
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+
+import psycopg
 
 from caregrid import paths
 from caregrid.database import connect, migrate, server
@@ -24,12 +26,14 @@ def start_database() -> None:
         server.start()
 
 
-def migrate_airflow() -> None:
-    """Bring Airflow's own tables to the installed version (8–15 s the first time).
+def migrate_airflow() -> bool:
+    """Bring Airflow's own tables to the installed version, 8–15 s at first; return whether they are new.
 
     Raises:
         CareGridError: `airflow db migrate` failed; the end of its log is in the message.
     """
+    with psycopg.connect(connect.dsn("airflow")) as connection:
+        known = connection.execute("select to_regclass('public.dag_run') is not null").fetchone()
     log = paths.var("logs", "airflow-migrate.log")
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as stream:
@@ -40,6 +44,7 @@ def migrate_airflow() -> None:
     if done.returncode:
         ending = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
         raise CareGridError(f"airflow db migrate failed\n{ending}", where=str(log))
+    return not (known and known[0])
 
 
 def migrate_warehouse() -> list[str]:
@@ -73,27 +78,26 @@ def start_docs() -> Service:
     return _start("docs", command, f"http://127.0.0.1:{port}/")
 
 
-def start_airflow() -> None:
+def start_airflow(fresh: bool = False) -> None:
     """Start Airflow and wait for it: the API and the DAG processor, then the pools, then the scheduler.
 
     Tasks that the scheduler queues before the API answers fail, hence the order.
+
+    Args:
+        fresh: there is no run yet that the scheduler could queue; all start at once, to save seconds.
     """
     port = _port("airflow", "airflow-api-server")
     api = _start("airflow-api-server", _airflow("api-server"), f"http://127.0.0.1:{port}/api/v2/version")
-    _start("airflow-dag-processor", _airflow("dag-processor"), "")
+    _start("airflow-dag-processor", _airflow("dag-processor"))
+    # Task logs are read from the disk they lie on; no second server needs to hand them out.
+    command = _airflow("scheduler", "--skip-serve-logs")
+    if fresh:
+        _start("airflow-scheduler", command)
     processes.wait(api)
     client = airflow_client.sign_in()
     for name, (slots, description) in POOLS.items():
         client.ensure_pool(name, slots, description)
-    # Task logs are read from the disk they lie on; no second server needs to hand them out.
-    scheduler = Service(
-        "airflow-scheduler",
-        _airflow("scheduler", "--skip-serve-logs"),
-        environment.environment(),
-        client.scheduler_is_healthy,
-    )
-    processes.start(scheduler)
-    processes.wait(scheduler)
+    processes.wait(_start("airflow-scheduler", command, is_ready=client.scheduler_is_healthy))
 
 
 def stop_all() -> list[str]:
@@ -138,7 +142,11 @@ def _port(name: str, service: str | None = None) -> int:
     return ports.choose(name)
 
 
-def _start(name: str, command: list[str], url: str) -> Service:
-    service = Service(name, command, environment.environment(), lambda: not url or processes.answers(url))
+def _start(
+    name: str, command: list[str], url: str = "", is_ready: Callable[[], bool] | None = None
+) -> Service:
+    """Start a service that is ready when its address answers, or by another sign; at once without either."""
+    ready = is_ready or (lambda: not url or processes.answers(url))
+    service = Service(name, command, environment.environment(), ready)
     processes.start(service)
     return service

@@ -9,6 +9,7 @@ import dataclasses
 import importlib
 import logging
 import os
+import threading
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -82,8 +83,11 @@ def gate_loads(quiet_seconds: float) -> dict[str, Any]:
         CareGridError: a verdict could not be carried out; the load is still staged and a retry decides it.
     """
     from caregrid.gates import gate_staged
-    from caregrid.platform.debounce import wait_for_quiet
+    from caregrid.platform.debounce import is_anything_staged, wait_for_quiet
 
+    if is_anything_staged():
+        # The import takes seconds, which pass while loads still come in.
+        threading.Thread(target=importlib.import_module, args=["great_expectations"], daemon=True).start()
     log.info("waited %.1f s for more loads", wait_for_quiet(quiet_seconds))
     verdict = gate_staged().to_dict()
     log.info("%s", verdict)

@@ -1,0 +1,108 @@
+"""What maintain does to the warehouse, the logs and landing; and how the build waits for loads to pause."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import Any
+
+import pytest
+from caregrid.platform import maintenance
+from caregrid.platform.debounce import is_anything_staged, wait_for_quiet
+
+pytestmark = pytest.mark.integration
+
+_OLD = 400 * 86_400
+
+
+def test_vacuum_reaches_the_tables_of_both_owners(warehouse: Any) -> None:
+    with warehouse.connect("dbt") as dbt:
+        dbt.execute("create schema core")
+        dbt.execute("create table core.number as select generate_series(1, 10) as value")
+    maintenance.vacuum_warehouse()
+    with warehouse.connect("owner") as owner:
+        analyzed = owner.execute(
+            "select schemaname || '.' || relname from pg_stat_user_tables where last_analyze is not null"
+        ).fetchall()
+    assert {("core.number",), ("raw.load",), ("canonical.usage",)} <= set(analyzed)
+
+
+def test_old_logs_go_and_young_ones_stay(warehouse: Any) -> None:
+    logs = warehouse.var / "logs" / "airflow" / "dag_id=a"
+    logs.mkdir(parents=True)
+    old, young, service = logs / "old.log", logs / "young.log", warehouse.var / "logs" / "mlflow.log"
+    for file in (old, young, service):
+        file.write_text("line\n")
+    past = time.time() - _OLD
+    os.utime(old, (past, past))
+    os.utime(service, (past, past))
+    (warehouse.var / "tmp").mkdir()
+    maintenance.clean_logs(keep_days=30)
+    assert not old.exists()
+    assert young.exists()
+    # A service that has nothing to say still holds its log open.
+    assert service.exists()
+
+
+def test_grown_log_keeps_its_newest_lines_in_the_same_file(warehouse: Any) -> None:
+    log = warehouse.var / "logs" / "airflow-scheduler.log"
+    log.parent.mkdir(parents=True)
+    log.write_bytes(b"old\n" * (6 * 2**20) + b"newest\n")
+    (warehouse.var / "tmp").mkdir()
+    number = log.stat().st_ino
+    maintenance.clean_logs(keep_days=30)
+    assert log.stat().st_ino == number
+    assert log.stat().st_size <= 10 * 2**20
+    assert log.read_bytes().endswith(b"newest\n")
+
+
+def _file(warehouse: Any, digest: str, loaded: bool) -> None:
+    path = warehouse.var / "landing" / digest[:2] / digest[2:4] / digest
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"bytes")
+    past = time.time() - _OLD
+    os.utime(path, (past, past))
+    if not loaded:
+        return
+    with warehouse.connect("loader") as loader:
+        (file_id,) = loader.execute(
+            "insert into landing.file"
+            " (feed, source, uri, sha256, byte_size, published_at, published_at_is_assumed) values ('f', 's', 'base:x', %s, 5, '2020-01-01', false) returning file_id",
+            [digest],
+        ).fetchone()
+        loader.execute(
+            "insert into raw.load"
+            " (file_id, feed, source, owner, visibility, mapping_version, mapping, status) values (%s, 'f', 's', 'o', 'public', 'v', '{}', 'superseded')",
+            [file_id],
+        )
+
+
+def test_landed_bytes_that_a_load_refers_to_are_kept_however_old(warehouse: Any) -> None:
+    kept, unused = "a" * 64, "b" * 64
+    _file(warehouse, kept, loaded=True)
+    _file(warehouse, unused, loaded=False)
+    (warehouse.var / "tmp").mkdir(exist_ok=True)
+    maintenance.clean_landing()
+    names = {path.name for path in (warehouse.var / "landing").rglob("*") if path.is_file()}
+    assert names == {kept}
+
+
+def test_build_waits_while_a_load_is_being_written_but_not_for_ever(warehouse: Any) -> None:
+    from caregrid.loading.stage import STAGE_LOCK
+
+    done = threading.Event()
+    with warehouse.connect("loader") as writer:
+        writer.execute("select pg_advisory_xact_lock(%s::int, 1)", [STAGE_LOCK])
+        waiting = threading.Thread(target=lambda: (wait_for_quiet(0.1), done.set()))
+        waiting.start()
+        assert not done.wait(1.0)
+    waiting.join(30)
+    assert done.is_set()
+    with warehouse.connect("loader") as writer:
+        writer.execute("select pg_advisory_xact_lock(%s::int, 1)", [STAGE_LOCK])
+        assert wait_for_quiet(0.1, at_most_seconds=0.5) >= 0.5
+
+
+def test_nothing_is_staged_in_an_empty_warehouse(warehouse: Any) -> None:
+    assert not is_anything_staged()
