@@ -62,6 +62,15 @@ def test_var() -> Iterator[Path]:
     shutil.rmtree(var, ignore_errors=True)
 
 
+@pytest.fixture(autouse=True)
+def same_environment() -> Iterator[None]:
+    """Give each test the environment that the one before it found: builds and commands set theirs for good."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
 @pytest.fixture(scope="session")
 def database_server(test_var: Path) -> dict[str, str]:
     """Start PostgreSQL once, migrate the template, and return {role: dsn} of the template."""
