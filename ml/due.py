@@ -18,18 +18,24 @@ FEWEST_REALISED = 500
 COVERAGE_80 = (0.65, 0.95)
 
 
-def why(connection: Any, champion: Registered, as_of: datetime) -> str | None:
+def why(
+    connection: Any, champion: Registered, as_of: datetime, challenger: Registered | None = None
+) -> str | None:
     """Return why a new training is due, or None.
 
-    Drift is looked for in the champion's own forecasts of the past whose truth is known by now.
+    Drift is looked for in the champion's own forecasts of the past whose truth is known by now. A challenger
+    that was refused has answered what was asked of it: the same question is not asked again for a day.
     """
-    age = (as_of - champion.as_of).total_seconds() / 86_400
+    newest = challenger if challenger is not None and challenger.as_of > champion.as_of else champion
+    age = (as_of - newest.as_of).total_seconds() / 86_400
     if age > MAX_AGE_DAYS:
-        return f"the champion is {age:.1f} days old, {MAX_AGE_DAYS} are allowed"
-    trained = json.loads(champion.tags.get("series_by_grain", "{}"))
+        return f"the newest model is {age:.1f} days old, {MAX_AGE_DAYS} are allowed"
+    trained = json.loads(newest.tags.get("series_by_grain", "{}"))
     for grain, count in _counts(connection).items():
         if count > GROWTH * trained.get(grain, 0):
-            return f"{count} series per {grain} where the champion knew {trained.get(grain, 0)}"
+            return f"{count} series per {grain} where the newest model knew {trained.get(grain, 0)}"
+    if newest is not champion and age < 1:
+        return None
     for grain, (count, covered) in _realised(connection, champion.version, as_of).items():
         if count >= FEWEST_REALISED and not COVERAGE_80[0] <= covered <= COVERAGE_80[1]:
             return f"drift: the 80 % interval held {covered:.0%} of {count} values per {grain}"

@@ -137,7 +137,7 @@ def train(
     champion = registry.by_alias(registry.CHAMPION)
     if champion is not None and not force:
         with open_connection() as connection:
-            why = due.why(connection, champion, as_of)
+            why = due.why(connection, champion, as_of, registry.by_alias(registry.CHALLENGER))
         if why is None:
             text = (
                 f"champion {MODEL_NAME} version {champion.version} stands: neither age, drift nor growth asks"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import tempfile
 from dataclasses import dataclass
@@ -57,7 +58,11 @@ def client() -> Any:
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     import mlflow
+
+    # Its warnings are about pickles of strangers and missing examples; ours is our own, with a signature.
+    logging.getLogger("mlflow.pyfunc").setLevel(logging.ERROR)
 
     uri = os.environ.get("MLFLOW_TRACKING_URI") or _own_store()
     mlflow.set_tracking_uri(uri)

@@ -104,11 +104,11 @@ def _frozen(value: Any) -> Any:
 WHOLE = Settings(
     name="whole",
     quantiles=WHOLE_QUANTILES,
-    rows=200_000,
-    backtest_rows=80_000,
-    rounds=120,
+    rows=120_000,
+    backtest_rows=40_000,
+    rounds=100,
     leaves=31,
-    learning_rate=0.08,
+    learning_rate=0.09,
     bins=127,
     workers=2,
     series_per_feed=None,
@@ -118,7 +118,7 @@ WHOLE = Settings(
             168, 48, 24 * 7 * 26, 24 * 10, 12, 31, (3, 6, 24, 168), (6, 12, 24, 48), 24, 0.5, 12
         ),
         "day": GrainSettings(7, 28, 365 * 4, 56, 12, 9, (3, 7, 14, 28), (1, 3, 7, 14, 28), 7, 0.5, 6),
-        "week": GrainSettings(52, 4, 52 * 8, 26, 20, 2, (2, 4, 8, 13), (1, 2, 4), 2, 0.5, 4),
+        "week": GrainSettings(52, 4, 52 * 8, 26, 20, 2, (2, 4, 8, 13), (1, 2, 4), 2, 0.5, 7),
         "month": GrainSettings(12, 3, 12 * 16, 6, 8, 1, (2, 3, 6, 12), (1, 3), 2, 1.0, 8),
     },
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -67,6 +69,21 @@ def _quiet() -> None:
     environment.apply_quiet()
 
 
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Say in words that the warehouse has not been built yet."""
+    import psycopg
+
+    try:
+        yield
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+        raise CareGridError(
+            f"the warehouse lacks what the models read: {str(error).splitlines()[0]}",
+            where="schema core",
+            fix="load feeds and build the warehouse first (`make demo`)",
+        ) from None
+
+
 def _train(options: argparse.Namespace) -> int:
     _quiet()
     from ml import pipeline, promotion
@@ -87,7 +104,8 @@ def _score(options: argparse.Namespace) -> int:
     from ml import pipeline
 
     try:
-        result = pipeline.score(options.as_of or clock.now(), progress=_say)
+        with _readable():
+            result = pipeline.score(options.as_of or clock.now(), progress=_say)
     except LookupError as error:
         raise CareGridError(str(error), fix="train one with `caregrid forecast train`") from None
     how = "appended" if result.appended else "there already, nothing appended"
@@ -102,7 +120,9 @@ def _backtest(options: argparse.Namespace) -> int:
     _quiet()
     from ml import pipeline
 
-    made, scores = pipeline.backtest_only(options.settings, options.as_of or clock.now(), progress=_say)
+    as_of = options.as_of or clock.now()
+    with _readable():
+        made, scores = pipeline.backtest_only(options.settings, as_of, progress=_say)
     print(f"run {made}")
     _print_scores(scores)
     return 0

@@ -109,7 +109,7 @@ class _Answers:
     [
         (1, [("day", 10)], [], None),
         (8, [("day", 10)], [], "days old"),
-        (1, [("day", 20)], [], "20 series per day where the champion knew 10"),
+        (1, [("day", 20)], [], "20 series per day where the newest model knew 10"),
         (1, [("hour", 1)], [], "1 series per hour"),
         (1, [("day", 10)], [("day", 600, 0.5)], "drift"),
         (1, [("day", 10)], [("day", 499, 0.5)], None),
@@ -122,6 +122,22 @@ def test_age_growth_and_drift_ask_for_a_new_model(
     tags = {"as_of": (now - timedelta(days=age)).isoformat(), "series_by_grain": json.dumps({"day": 10})}
     said = due.why(_Answers(counts, realised), Registered("1", "run", tags), now)
     assert said is None if why is None else why in str(said)
+
+
+def test_a_refused_challenger_is_not_asked_the_same_again_within_a_day() -> None:
+    now = datetime(2024, 7, 1, tzinfo=UTC)
+
+    def model(version: str, hours: int, series: int) -> Registered:
+        tags = {
+            "as_of": (now - timedelta(hours=hours)).isoformat(),
+            "series_by_grain": json.dumps({"day": series}),
+        }
+        return Registered(version, "run", tags)
+
+    drifted = [("day", 600, 0.5)]
+    champion = model("1", 100, 10)
+    assert due.why(_Answers([("day", 20)], drifted), champion, now, model("2", 2, 20)) is None
+    assert "drift" in str(due.why(_Answers([("day", 20)], drifted), champion, now, model("2", 30, 20)))
 
 
 def test_every_series_left_out_has_its_reason() -> None:
