@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,7 +20,7 @@ from caregrid.mapping.columns import Need, absent, describe_absent, needs_of_sou
 from caregrid.mapping.periods import TimeProblem, read_moment
 from caregrid.mapping.readers import read
 from caregrid.mapping.table import Table, as_text
-from caregrid.mapping.times import repeated_hour_keys
+from caregrid.mapping.times import hours_key, repeated_hour_keys
 from caregrid.mapping.types import FileContext, RecordBatch, UnreadableFile
 
 
@@ -49,24 +50,20 @@ def inspect_file(
     batches = read(source, path, member=member)
     first = next(batches)
     whole = _needs_whole(feed, source)
-    held = [first]
     columns = list(first.frame.columns)
-    if source.format.type == "ndjson":
-        held += list(batches)
-        columns = list(dict.fromkeys(column for batch in held for column in batch.frame.columns))
-    _check_columns(feed, source, needs, columns, first, lambda: _chain(held, batches))
+    if source.format.type == "ndjson":  # a key may first appear in the last record
+        later = [batch.frame.columns for batch in batches]
+        columns = list(dict.fromkeys([*columns, *(column for names in later for column in names)]))
+        batches = read(source, path, member=member) if later else iter([])
+        first = next(batches) if later else first
+    _check_columns(feed, source, needs, columns, first, lambda: chain([first], batches))
     context = FileContext(source.name, file_name, datetime.min.replace(tzinfo=UTC), True, columns)
     facts = _Facts(feed, source, context)
     if whole:
-        for batch in _chain(held, batches):
+        for batch in chain([first], batches):
             facts.add(batch)
     facts.finish(last_modified)
     return context
-
-
-def _chain(held: list[RecordBatch], rest: Iterator[RecordBatch]) -> Iterator[RecordBatch]:
-    yield from held
-    yield from rest
 
 
 def _needs_whole(feed: Feed, source: Source) -> bool:
@@ -83,12 +80,9 @@ def _ordered_periods(output: Output) -> list[dict[str, Any]]:
 
     if contracts()[output.contract].values != "measures":
         return []
-    found = [
-        value["period"]
-        for value in expand_values(output, [])
-        if value["period"].get("ambiguous") == "in_order"
-    ]
-    return found[:1]
+    found = [value["period"] for value in expand_values(output, [])]
+    ordered = [spec for spec in found if spec.get("ambiguous") == "in_order"]
+    return list({hours_key(output, spec): spec for spec in ordered}.values())
 
 
 def _check_columns(
@@ -155,9 +149,9 @@ class _Facts:
         self.records = 0
         self.hours: dict[str, Counter[str]] = {}
         self.ordered = {
-            output.name: (output, periods[0])
+            hours_key(output, period): (output, period)
             for output in feed.outputs_of(source.name)
-            if (periods := _ordered_periods(output))
+            for period in _ordered_periods(output)
         }
 
     def add(self, batch: RecordBatch) -> None:

@@ -136,6 +136,11 @@ def _end_text(table: Table, spec: dict[str, Any]) -> pl.Series:
     return table.repeat(str(spec.get("end_constant", "")))
 
 
+def hours_key(output: Output, spec: dict[str, Any]) -> str:
+    """Return the name under which the repeated hours of one output's period are counted."""
+    return output.name + json.dumps(spec, sort_keys=True)
+
+
 def repeated_hour_keys(
     table: Table, output: Output, spec: dict[str, Any], found: pl.DataFrame | None = None
 ) -> pl.Series:
@@ -178,8 +183,9 @@ def _in_order(
     A lone one stays marked.
     """
     state = table.context.state
-    seen: dict[str, int] = state.setdefault(("seen_hours", output.name), {})
-    totals: dict[str, int] = state.get(("repeated_hours", output.name), {})
+    key_of_spec = hours_key(output, spec)
+    seen: dict[str, int] = state.setdefault(("seen_hours", key_of_spec), {})
+    totals: dict[str, int] = state.get(("repeated_hours", key_of_spec), {})
     keys = repeated_hour_keys(table, output, spec, found).to_list()
     later, alone = [False] * len(keys), [False] * len(keys)
     for row, key in enumerate(keys):

@@ -546,3 +546,35 @@ def test_every_field_of_a_contract_has_its_column(contract: str) -> None:
     assert set(fields) <= set(ROW_COLUMNS[contract])
     statuses = {f"{name}_status" for name, field in fields.items() if field.has_status}
     assert statuses <= set(ROW_COLUMNS[contract])
+
+
+def test_two_columns_of_local_times_are_told_apart_by_their_own_order(small: Any) -> None:
+    values = """
+      - {column: n, measure: occupied, period: {column: day, format: "%Y-%m-%d %H:%M", role: instant, grain: instant, ambiguous: in_order}}
+      - {column: m, measure: waiting, period: {column: seen, format: "%Y-%m-%d %H:%M", role: instant, grain: instant, ambiguous: in_order}}
+"""
+    text = "id,day,seen,n,m\n" + "a,2024-10-27 02:30,2024-10-27 02:30,1,2\n" * 2
+    outcome = small.map(small.usage(values=values), text, batch_rows=1)
+    hours = {name: [] for name in ("n", "m")}
+    for row in outcome.rows.iter_rows(named=True):
+        hours[row["value_name"]].append(row["period_start"].hour)
+    assert hours == {"n": [0, 1], "m": [0, 1]}
+    assert not outcome.rows["time_is_ambiguous"].any()
+
+
+def test_a_key_of_ndjson_may_first_appear_late(small: Any) -> None:
+    lines = [json.dumps({"id": "a", "day": "2024-01-01"})] * 3 + [
+        json.dumps({"id": "b", "day": "2024-01-01", "n": 4})
+    ]
+    outcome = small.map(small.usage(form="{type: ndjson}"), "\n".join(lines), batch_rows=2)
+    assert column(outcome, "value") == [None, None, None, 4.0]
+
+
+def test_facts_of_a_long_file_are_of_the_whole_file(small: Any) -> None:
+    feed = facility(small, "latitude: lat\n      phone: p", "{type: ndjson}", more="constants_checked: [lat]")
+    same = ['{"id": "a", "lat": 1}'] * 50_001
+    assert small.map(feed, "\n".join([*same, '{"id": "b", "lat": 1, "p": "2"}'])).constant_columns == ["lat"]
+    outcome = small.map(feed, "\n".join([*same, '{"id": "b", "lat": 2, "p": "2"}']))
+    assert outcome.constant_columns == []
+    assert outcome.rows.filter(pl.col("code") == "b")["phone"].to_list() == ["2"]
+    assert len(outcome.batches) == 2
