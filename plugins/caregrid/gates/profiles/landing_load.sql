@@ -17,31 +17,31 @@ rows_of as (
     select load_id, sum(rows)::bigint as rows, array_agg(contract order by contract) as contracts
     from counted group by 1
 ),
-loaded_line as (
-    select load_id, line from canonical.facility where load_id = any(%(loads)s)
-    union select load_id, line from canonical.resource where load_id = any(%(loads)s)
-    union select load_id, line from canonical.usage where load_id = any(%(loads)s)
-    union select load_id, line from canonical.quality where load_id = any(%(loads)s)
-    union select load_id, line from canonical.improvement_action where load_id = any(%(loads)s)
-    union select load_id, line from canonical.external_forecast where load_id = any(%(loads)s)
-),
-loaded as (
-    select load_id, range_agg(int4range(line, line + 1)) as lines from loaded_line group by 1
-),
-rejected_line as (
-    select distinct load_id, line from rejected.record where load_id = any(%(loads)s)
-),
 rejected as (
-    select load_id, count(*) as records, range_agg(int4range(line, line + 1)) as lines from rejected_line group by 1
+    select load_id, count(distinct line) as records from rejected.record where load_id = any(%(loads)s) group by 1
 ),
 fate as (
     select
         load_id,
-        range_agg(lines) filter (where fate = 'received') as received,
         range_agg(lines) filter (where fate <> 'received') as set_aside,
         coalesce(sum(row_count) filter (where fate = 'received'), 0)::bigint as received_count,
         coalesce(sum(row_count) filter (where fate = 'duplicate'), 0)::bigint as duplicate_count
     from raw.fate where load_id = any(%(loads)s) and output = '' group by 1
+),
+-- A record that became rows or rejects, each once; none of them may have been set aside as well.
+became as (
+    select line_of.load_id, count(*) as records, count(*) filter (where line_of.line <@ fate.set_aside) as also_set_aside
+    from (
+        select load_id, line from canonical.facility where load_id = any(%(loads)s)
+        union select load_id, line from canonical.resource where load_id = any(%(loads)s)
+        union select load_id, line from canonical.usage where load_id = any(%(loads)s)
+        union select load_id, line from canonical.quality where load_id = any(%(loads)s)
+        union select load_id, line from canonical.improvement_action where load_id = any(%(loads)s)
+        union select load_id, line from canonical.external_forecast where load_id = any(%(loads)s)
+        union select load_id, line from rejected.record where load_id = any(%(loads)s)
+    ) as line_of
+    left join fate using (load_id)
+    group by 1
 ),
 usual as (
     select
@@ -77,17 +77,10 @@ select
     coalesce(rows_of.rows, 0) as rows,
     coalesce(rejected.records, 0)::float / nullif(fate.received_count, 0) as rejected_share,
     coalesce(fate.duplicate_count, 0)::float / nullif(fate.received_count, 0) as duplicate_share,
-    (
-        select coalesce(sum(upper(part) - lower(part)), 0)
-        from unnest(
-            (coalesce(fate.received, '{}') - (
-                coalesce(fate.set_aside, '{}') + coalesce(loaded.lines, '{}') + coalesce(rejected.lines, '{}')
-            ))
-            + (coalesce(loaded.lines, '{}') + coalesce(rejected.lines, '{}') + coalesce(fate.set_aside, '{}')
-                - coalesce(fate.received, '{}'))
-            + (coalesce(fate.set_aside, '{}') * (coalesce(loaded.lines, '{}') + coalesce(rejected.lines, '{}')))
-        ) as part
-    ) as unaccounted,
+    abs(
+        coalesce(fate.received_count, 0) - coalesce(became.records, 0)
+        - (select coalesce(sum(upper(part) - lower(part)), 0) from unnest(fate.set_aside) as part)
+    ) + coalesce(became.also_set_aside, 0) as unaccounted,
     case when usual.loads >= %(usual_needed)s
         then fate.received_count / nullif(usual.smallest, 0)::float end as received_to_smallest,
     fate.received_count / nullif(usual.median, 0)::float as received_to_usual,
@@ -100,7 +93,7 @@ select
 from chosen
 join landing.file using (file_id)
 left join rows_of using (load_id)
-left join loaded using (load_id)
+left join became using (load_id)
 left join rejected using (load_id)
 left join fate using (load_id)
 left join usual using (load_id)
