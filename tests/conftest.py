@@ -64,7 +64,7 @@ def test_var() -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def same_environment() -> Iterator[None]:
-    """Give each test the environment that the one before it found: builds and commands set theirs for good."""
+    """Give each test the environment that the one before it found: builds set theirs for good."""
     before = dict(os.environ)
     yield
     os.environ.clear()

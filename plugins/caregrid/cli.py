@@ -1,4 +1,4 @@
-"""The `caregrid` command: gathers the command groups, runs one, and turns errors into words and exit codes."""
+"""The `caregrid` command: gathers the command groups, runs one, turns errors into words and exit codes."""
 
 from __future__ import annotations
 

@@ -21,9 +21,7 @@ pytestmark = pytest.mark.unit
 def var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CAREGRID_VAR", str(tmp_path))
     for role in ("owner", "airflow", "mlflow"):
-        monkeypatch.setenv(
-            f"CAREGRID_DSN_{role}", f"postgresql://{role.lower()}:word@127.0.0.1:1/{role.lower()}"
-        )
+        monkeypatch.setenv(f"CAREGRID_DSN_{role.upper()}", f"postgresql://any:word@127.0.0.1:1/{role}")
     return tmp_path
 
 
