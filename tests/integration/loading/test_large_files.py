@@ -13,8 +13,10 @@ pytestmark = pytest.mark.integration
 
 SITES = 1000
 # 70,000 records, then the first line once more, and the second with another value.
-RECORDS = [f"S{number % SITES},,2025-{1 + number // SITES // 28:02d}-{1 + number // SITES % 28:02d},{number},9"
-           for number in range(70 * SITES)]  # fmt: skip
+DAYS = [f"2025-{1 + day // 28:02d}-{1 + day % 28:02d}" for day in range(70)]
+RECORDS = [
+    f"S{site},,{day},{turn * SITES + site},9" for turn, day in enumerate(DAYS) for site in range(SITES)
+]
 RECORDS += [RECORDS[0], RECORDS[1].replace(",1,9", ",2,9")]
 
 
@@ -24,7 +26,7 @@ def test_repeated_rows_are_found_across_batches(
 ) -> None:
     if way == "on disk":
         monkeypatch.setattr(spill, "MEMORY_BYTES", 0)
-    if way == "colliding hashes":
+    elif way == "colliding hashes":
         whole = spill.key_hashes
         monkeypatch.setattr(spill, "key_hashes", lambda keys: (whole(keys) % 100_000).cast(pl.UInt64))
     publisher.publish("2025-12-31", RECORDS)
