@@ -53,7 +53,8 @@ bi-url: install ## print how a BI tool connects (read-only)
 
 .PHONY: train
 train: install ## train the forecaster on every series, with every quantile
-	@$(BIN)/caregrid forecast train --settings whole
+	@$(BIN)/caregrid database start
+	@$(BIN)/caregrid forecast train --settings whole --force
 
 .PHONY: docs
 docs: install ## write the documentation of tables and of the gates' findings into var/docs

@@ -35,6 +35,12 @@ def register_actions(actions: Any) -> None:
     record.add_argument("line", metavar="LINE", type=int)
     record.add_argument("--feed", metavar="FILE", help="the feed's YAML, where it is not in dags/feeds")
     record.set_defaults(run=_show)
+    release = actions.add_parser(
+        "release", help="accept a load that the gate refused; the next build takes it"
+    )
+    release.add_argument("load", metavar="LOAD", type=int)
+    release.add_argument("--reason", required=True, help="why it is right after all; kept with the load")
+    release.set_defaults(run=_release)
     ledger = actions.add_parser("loads", help="list the newest loads")
     ledger.add_argument("--feed", help="of this feed only")
     ledger.add_argument("--count", type=int, default=20, help="how many (20)")
@@ -115,6 +121,14 @@ def _show(options: argparse.Namespace) -> int:
     print(
         json.dumps(show(options.load, options.line, options.feed), ensure_ascii=False, indent=2, default=str)
     )
+    return 0
+
+
+def _release(options: argparse.Namespace) -> int:
+    from caregrid.loading.ledger import accept
+
+    released = accept([options.load], options.reason)
+    print(f"load {options.load} is accepted" if released else f"load {options.load} was accepted already")
     return 0
 
 

@@ -125,6 +125,8 @@ def _airflow() -> dict[str, str]:
             "task_instance_heartbeat_timeout": "30",
             "scheduler_idle_sleep_time": "0.5",
         },
+        # On a machine that is busy starting everything the API takes longer than the 5 s it is given.
+        "workers": {"execution_api_timeout": "30"},
         "dag_processor": {"refresh_interval": "30", "min_file_process_interval": "30"},
         "logging": {
             "base_log_folder": str(logs / "airflow"),
