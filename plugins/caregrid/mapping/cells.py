@@ -16,6 +16,7 @@ from caregrid.mapping.stamps import read_stamp
 from caregrid.mapping.table import Problem, Table, by_unique
 from caregrid.mapping.types import UTC_TIME
 
+_INVISIBLE = "[\u200b-\u200d\u2060\ufeff]"  # pasted into codes, never part of one
 _TRUE, _FALSE = {"true", "1"}, {"false", "0"}
 
 
@@ -106,7 +107,7 @@ def text_cell(table: Table, spec: Any, name: str, *, plain: str = "column", iden
     raw = origin_text(table, spec)
     problems: list[Problem] = []
     if identifier and raw.str.contains("[^\\x00-\\x7f]").any():
-        raw = raw.str.normalize("NFKC").str.strip_chars()
+        raw = raw.str.normalize("NFKC").str.replace_all(_INVISIBLE, "").str.strip_chars()
     if "case" in spec:
         raw = raw.str.to_uppercase() if spec["case"] == "upper" else raw.str.to_lowercase()
     status = statuses(raw, tokens(table, spec))

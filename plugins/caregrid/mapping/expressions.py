@@ -81,10 +81,12 @@ def _fault(expression: str, *, condition: bool, numeric: bool) -> str:
     try:
         columns = expression_columns(expression)
         kind = pl.Float64 if numeric else pl.String
-        frame = pl.DataFrame({name: pl.Series([None], dtype=kind) for name in columns or ("",)})
+        frame = pl.DataFrame({name: pl.Series([None, None], dtype=kind) for name in columns or ("",)})
         result = frame.select(compiled(expression).alias("result"))["result"]
     except Exception as error:
         return f"it does not compile: {str(error).splitlines()[0]}"
+    if columns and len(result) != frame.height:
+        return "it makes one value of many records; a record knows only itself"
     if condition and result.dtype not in (pl.Boolean, pl.Null):
         return "it is no condition"
     if numeric and not (result.dtype.is_numeric() or result.dtype == pl.Null):

@@ -44,6 +44,12 @@ def preview(
             raise CareGridError(
                 f"the feed has no {name!r}", where=str(path), fix=f"there are: {', '.join(known)}"
             )
+    if file and not source_name and len(feed.sources) > 1:
+        raise CareGridError(
+            "a file alone does not say of which source it is",
+            where=str(path),
+            fix=f"add --source, one of: {', '.join(feed.sources)}",
+        )
     failed = False
     for source in feed.sources.values():
         outputs = [output for output in feed.outputs_of(source.name) if output_name in (None, output.name)]

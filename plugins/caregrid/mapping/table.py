@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from caregrid.errors import CareGridError
 from caregrid.feeds.model import Feed, Source
 from caregrid.mapping.types import UTC_TIME, FileContext, RecordBatch
 
@@ -100,17 +101,22 @@ class Table:
         )
 
     def evaluate(self, expression: str, columns: dict[str, pl.Series] | None = None) -> pl.Series:
-        """Return a SQL expression over the text columns (or the given ones), one value per record."""
+        """Return a SQL expression over the text columns (or the given ones), one value per record.
+
+        Raises CareGridError when it fails on a cell of this file, as CAST does on text that is no number.
+        """
         names = expression_columns(expression)
-        frame = pl.DataFrame(
-            {
-                name: (columns or {}).get(name, self.text(name)) if columns else self.text(name)
-                for name in names
-            }
-        )
-        result = (frame if names else pl.DataFrame({"": self.repeat("")})).select(
-            compiled(expression).alias("result")
-        )["result"]
+        given = columns or {}
+        frame = pl.DataFrame({name: given[name] if name in given else self.text(name) for name in names})
+        frame = frame if names else pl.DataFrame({"": self.repeat("")})
+        try:
+            result = frame.select(compiled(expression).alias("result"))["result"]
+        except pl.exceptions.PolarsError as error:
+            raise CareGridError(
+                f"the expression {expression!r} fails on this file: {str(error).splitlines()[0]}",
+                where=f"{self.feed.file}, source {self.source.name}",
+                fix="make it hold for any text a cell may have, for example TRY_CAST instead of CAST",
+            ) from error
         return result if len(result) == self.height else result.new_from_index(0, self.height)
 
     def record(self, row: int) -> dict[str, Any]:

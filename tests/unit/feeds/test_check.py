@@ -206,6 +206,8 @@ def test_what_is_no_cron_line(text: str) -> None:
     [
         ("where: \"id <> ''\"", 'where: "id <>"', "outputs[0].where"),
         ("where: \"id <> ''\"", 'where: "id"', "outputs[0].where"),
+        ("where: \"id <> ''\"", 'where: "MAX(id) = 3"', "outputs[0].where"),
+        ("{column: taken,", '{expr: "SUM(a)",', "outputs[0].values[0].expr"),
         ("{column: taken,", "{expr: \"a || 'x'\",", "outputs[0].values[0].expr"),
         ("{column: taken,", '{expr: "a +",', "outputs[0].values[0].expr"),
     ],

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from caregrid.errors import CareGridError
 from caregrid.mapping import ROW_COLUMNS, UnreadableFile
 
 pytestmark = pytest.mark.unit
@@ -247,7 +248,7 @@ outputs:
     fields: {name: c, phone: p, country_code: cc}
 """
     )
-    outcome = small.map(joined, "a,b,c,p,kind,cc\n０１,x,Ｎame,０２－１２３,R,\n2,,c2,+44 20,H,TW\n")
+    outcome = small.map(joined, "a,b,c,p,kind,cc\n０\u200b１,x,Ｎame,０２－１２３,R,\n2,,c2,+44 20,H,TW\n")
     assert outcome.rows.select(
         "place_level", "code", "place_name", "name", "phone", "country_code"
     ).rows() == [
@@ -578,3 +579,11 @@ def test_facts_of_a_long_file_are_of_the_whole_file(small: Any) -> None:
     assert outcome.constant_columns == []
     assert outcome.rows.filter(pl.col("code") == "b")["phone"].to_list() == ["2"]
     assert len(outcome.batches) == 2
+
+
+def test_an_expression_that_fails_on_a_cell_says_so(small: Any) -> None:
+    text = "id,day,n\na,2024-01-01,1\na,2024-01-02,x\n"
+    with pytest.raises(CareGridError, match="TRY_CAST"):
+        small.map(small.usage(more='    where: "CAST(n AS INTEGER) > 0"'), text)
+    kept = small.map(small.usage(more='    where: "TRY_CAST(n AS INTEGER) > 0"'), text)
+    assert (column(kept, "value"), kept.filtered.rows()) == ([1.0], [(3, "")])

@@ -1,0 +1,124 @@
+"""`caregrid feeds check`, `try` and `list` as a person types them: what they print and how they exit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from caregrid.cli import main
+
+pytestmark = pytest.mark.unit
+FEED = """\
+feed: typed
+name: {en: "Typed", zh: "输入"}
+owner: {id: someone, name: "Someone"}
+visibility: public
+country: CA
+timezone: America/Toronto
+schedule: null
+expected_every: null
+lateness_tolerance: null
+licence: "none"
+provenance: "invented"
+sources:
+  beds:
+    path: beds_*.csv
+    format: {type: csv}
+    published_at: {value: "2024-01-05", assumed: true}
+    known_at: {period_end_plus: P1D}
+outputs:
+  - name: taken
+    contract: usage
+    source: beds
+    place: {level: facility, system: typed, code: id, name: who}
+    period: {column: day, format: "%Y-%m-%d", grain: day}
+    service_or_resource: bed
+    values: [{column: n, measure: occupied, statistic: snapshot}]
+  - name: sites
+    contract: facility
+    source: beds
+    place: {level: facility, system: typed, code: id}
+    fields: {name: who}
+"""
+
+
+@pytest.fixture
+def feed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CAREGRID_FEEDS_BASE", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    (tmp_path / "beds_1.csv").write_text(
+        "id,who,day,n\nA1,人民医院,2024-01-01,7\nA2,[b]Ward,2024-01-01,many\nA3\n", encoding="utf-8"
+    )
+    file = tmp_path / "typed.yml"
+    file.write_text(FEED, encoding="utf-8")
+    return file
+
+
+def test_check_exits_2_and_tells_every_mistake(feed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["feeds", "check", str(feed)]) == 0
+    assert "1 feed checked, 0 mistakes" in capsys.readouterr().out
+    feed.write_text(
+        FEED.replace("measure: occupied", "measure: ocupied").replace("country: CA", "country: ca")
+    )
+    assert main(["feeds", "check", str(feed)]) == 2
+    out = capsys.readouterr().out
+    assert f"{feed}:5: country" in out
+    feed.write_text(FEED.replace("measure: occupied", "measure: ocupied"))
+    assert main(["feeds", "try", str(feed)]) == 2
+    out = capsys.readouterr().out
+    assert f"{feed}:25: outputs[0].values[0].measure" in out
+    assert "did you mean occupied?" in out
+
+
+def test_try_shows_rows_rejects_and_what_cannot_be_read(
+    feed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["feeds", "try", str(feed), "--rows", "3"]) == 0
+    out = capsys.readouterr().out
+    assert "taken → usage: 1 rows, 1 rejected, 0 filtered" in out
+    assert "人民医院" in out
+    assert "[b]Ward" in out
+    assert "'many' is no number" in out
+    assert "1 fields where the heading has 4" in out
+    assert "sites → facility: 2 rows, 0 rejected" in out
+
+
+def test_try_of_a_file_that_is_no_data_fails(feed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = feed.with_name("page.csv")
+    page.write_text("<!doctype html>\n<html></html>\n")
+    assert main(["feeds", "try", str(feed), "--file", str(page)]) == 1
+    assert "(html)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--source", "bed"], "there are: beds"),
+        (["--output", "x"], "there are: taken, sites"),
+    ],
+)
+def test_try_of_what_is_not_there(
+    feed: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    assert main(["feeds", "try", str(feed), *arguments]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_feed_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["feeds", "check", "no_such_feed"]) == 2
+    assert "caregrid feeds list" in capsys.readouterr().err
+
+
+def test_no_file_matches(feed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    feed.with_name("beds_1.csv").unlink()
+    assert main(["feeds", "try", str(feed)]) == 2
+    assert "CAREGRID_FEEDS_BASE" in capsys.readouterr().err
+
+
+def test_list_names_every_feed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    assert main(["feeds", "list"]) == 0
+    out = capsys.readouterr().out
+    from caregrid.feeds import feed_files
+
+    assert all(file.stem in out for file in feed_files())
