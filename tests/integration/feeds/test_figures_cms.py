@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from caregrid.paths import feeds_base
+from caregrid.paths import SEEDS_DIR, feeds_base
 
 MIRROR = feeds_base()
 pytestmark = [
@@ -128,3 +128,29 @@ def test_cms_scores_and_national_rates(mapped_file: Callable[..., Any], records:
     assert national.height == 14
     assert national.filter(pl.col("value_status") == "not_applicable").height == 4
     assert national.filter(pl.col("measure") == "READM_30_HF")["value"].to_list() == [19.7]
+
+
+def test_cms_measures_are_those_of_the_seed(mapped_file: Callable[..., Any]) -> None:
+    with (SEEDS_DIR / "quality_measure.csv").open(encoding="utf-8", newline="") as stream:
+        seed = {
+            row["quality_measure"]: (row["value_kind"], row["unit"], row["improvement_direction"])
+            for row in csv.DictReader(stream)
+        }
+    files = {
+        "ratings": "us_cms_general_info_2026/Hospital_General_Information.csv",
+        "purchasing": "us_cms_2021_hvbp/hvbp_tps.csv",
+        "readmissions": "us_cms_general_info_2026/Hospital_Readmissions_Reduction_Program_Hospital.csv",
+        "spending": "us_cms_mspb_2026/Medicare_Hospital_Spending_Per_Patient-Hospital.csv",
+        "national_rates": "us_cms_mspb_2026/Unplanned_Hospital_Visits-National.csv",
+        "national_comparison": "us_cms_mspb_2026/Unplanned_Hospital_Visits-National.csv",
+    }
+    mapped = {
+        measure: tuple(rest)
+        for output, file in files.items()
+        for measure, *rest in mapped_file("us_cms_hospitals", output, file)[0]
+        .select("measure", "value_kind", "unit", "improvement_direction")
+        .unique()
+        .iter_rows()
+    }
+    assert len(mapped) == 52
+    assert mapped == {measure: seed[measure] for measure in mapped}
