@@ -19,6 +19,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     check = commands.add_parser("check", help="check loads and decide nothing")
     check.add_argument("load_ids", nargs="+", type=int, metavar="LOAD")
     check.set_defaults(run=_check)
+    release = commands.add_parser("release", help="accept a refused load after all, with a reason")
+    release.add_argument("load_id", type=int, metavar="LOAD")
+    release.add_argument("reason", help="why it may be used; kept in the ledger")
+    release.set_defaults(run=_release)
     marts = commands.add_parser("marts", help="check the tables that a build left beside the served ones")
     marts.add_argument("build_id", type=int, metavar="BUILD")
     marts.set_defaults(run=_marts)
@@ -50,6 +54,18 @@ def _check(options: argparse.Namespace) -> int:
     for load_id, reason in verdict.refused.items():
         print(f"load {load_id}: would be refused: {reason}")
     return 1 if verdict.refused else 0
+
+
+def _release(options: argparse.Namespace) -> int:
+    from caregrid import loading
+
+    if not options.reason.strip():
+        raise CareGridError("a release needs a reason", fix="say why the load may be used")
+    released = loading.accept([options.load_id], options.reason.strip())
+    print(
+        f"load {options.load_id} is accepted" if released else f"load {options.load_id} was accepted already"
+    )
+    return 0
 
 
 def _marts(options: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -30,7 +31,7 @@ class LandingVerdict:
         refused: load id → why.
         undecided: load id → what kept the verdict from being carried out; the load stays staged.
         warnings: load id → the expectations of severity warning that did not hold.
-        seconds: how long the import of Great Expectations, the profiles and the validation took.
+        seconds: how long the import of Great Expectations, profiles, validation and verdicts took.
     """
 
     accepted: list[int] = field(default_factory=list)
@@ -76,8 +77,13 @@ def gate_staged(
     for row in rows:
         if row.load_id is not None and not row.success and row.severity == engine.WARNING and not row.raised:
             verdict.warnings.setdefault(row.load_id, []).append(f"{row.suite}.{row.expectation}")
-    for load_id in chosen:
-        _carry_out(load_id, reasons.get(load_id), verdict, decide)
+    if decide:
+        started = time.monotonic()
+        _carry_out(chosen, reasons, verdict)
+        verdict.seconds["decide"] = time.monotonic() - started
+    else:
+        verdict.refused = reasons
+        verdict.accepted = [load_id for load_id in chosen if load_id not in reasons]
     return verdict
 
 
@@ -188,19 +194,29 @@ def _reasons(rows: Sequence[record.GateRow]) -> dict[int, str]:
     return {load_id: "; ".join(found) for load_id, found in reasons.items()}
 
 
-def _carry_out(load_id: int, reason: str | None, verdict: LandingVerdict, decide: bool) -> None:
-    try:
-        if decide:
-            from caregrid import loading
+def _carry_out(load_ids: Sequence[int], reasons: Mapping[int, str], verdict: LandingVerdict) -> None:
+    """Refuse those with a reason and accept the others at once, or one by one where one cannot be."""
+    from caregrid import loading
 
-            if reason is None:
-                loading.accept([load_id])
-            else:
-                loading.refuse(load_id, reason)
-    except Exception as error:  # one load's trouble must not keep the others from their verdict
+    passed = [load_id for load_id in load_ids if load_id not in reasons]
+    for load_id in reasons:
+        if _try(partial(loading.refuse, load_id, reasons[load_id]), load_id, verdict):
+            verdict.refused[load_id] = reasons[load_id]
+    try:
+        if passed:
+            loading.accept(passed)
+        verdict.accepted += passed
+    except Exception:
+        for load_id in passed:
+            if _try(partial(loading.accept, [load_id]), load_id, verdict):
+                verdict.accepted.append(load_id)
+
+
+def _try(decide: Callable[[], object], load_id: int, verdict: LandingVerdict) -> bool:
+    """Carry out one verdict; one load's trouble must not keep the others from theirs."""
+    try:
+        decide()
+    except Exception as error:
         verdict.undecided[load_id] = f"{type(error).__name__}: {error}"
-        return
-    if reason is None:
-        verdict.accepted.append(load_id)
-    else:
-        verdict.refused[load_id] = reason
+        return False
+    return True

@@ -200,3 +200,35 @@ def test_check_without_decision_writes_nothing(warehouse: Any, add_load: AddLoad
     assert set(verdict.refused) == {load_id}
     assert _statuses(warehouse) == {load_id: "staged"}
     assert _results(warehouse, load_id) == {}
+
+
+def test_refused_load_can_be_released_with_a_reason(warehouse: Any, add_load: AddLoad) -> None:
+    from caregrid.cli import main
+
+    load_id = add_load("beds", rows=5, rejected=15)
+    gates.gate_staged()
+    assert main(["gates", "release", str(load_id), " "]) == 2
+    assert _statuses(warehouse) == {load_id: "refused"}
+    assert main(["gates", "release", str(load_id), "the registry was down"]) == 0
+    assert _statuses(warehouse) == {load_id: "accepted"}
+    with warehouse.connect("loader") as connection:
+        assert connection.execute("select decision_reason from raw.load").fetchall() == [
+            ("the registry was down",)
+        ]
+
+
+def test_commands_say_what_was_found(
+    warehouse: Any, add_load: AddLoad, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from caregrid.cli import main
+
+    bad, good = add_load("dirty", rows=5, rejected=15), add_load("clean")
+    assert main(["gates", "check", str(bad), str(good)]) == 1
+    assert f"load {good}: would pass" in capsys.readouterr().out
+    assert main(["gates", "check", "999"]) == 2
+    assert main(["gates", "run"]) == 0
+    capsys.readouterr()
+    assert main(["gates", "show", str(bad)]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("FAILED")
+    assert "rejected_share_at_most_half" in shown
