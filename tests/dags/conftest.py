@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,11 @@ print("PARSED" + json.dumps({"dags": found, "errors": bag.import_errors,
 """
 
 
-def parse(folder: Path, home: Path) -> dict[str, Any]:
-    """Parse a folder of DAGs in a fresh process; return its dags, errors and the heavy modules imported."""
+def parse(folder: Path, home: Path, prelude: str = "") -> dict[str, Any]:
+    """Parse a folder of DAGs in a fresh process; return its dags, errors and the heavy modules imported.
+
+    prelude: Python that runs before the parse, in the same process.
+    """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")} | {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -48,12 +52,18 @@ def parse(folder: Path, home: Path) -> dict[str, Any]:
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
     }
     done = subprocess.run(
-        [sys.executable, "-c", _PARSE, str(folder)],
+        [sys.executable, "-c", prelude + _PARSE, str(folder)],
         env=environment, cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     lines = [line for line in done.stdout.splitlines() if line.startswith("PARSED")]
     assert lines, f"the parse ended with {done.returncode}:\n{done.stderr[-4000:]}"
     return dict(json.loads(lines[0].removeprefix("PARSED")))
+
+
+@pytest.fixture(scope="session")
+def parse_folder() -> Callable[..., dict[str, Any]]:
+    """The parser itself, for tests that arrange the folder's surroundings."""
+    return parse
 
 
 @pytest.fixture(scope="session")
