@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from . import backtest, fitting, forecasting, output, promotion, registry, versions
-from .data import Data, Warehouse, fingerprint, newest_known
+from .data import Data
 from .eligibility import LeftOut, left_out
+from .inputs import Inputs, read, warehouse
 from .model import QuantileModel
 from .scores import Score, table
 from .settings import MODEL_NAME, NAMED, Settings
-from .spine import Grid, Spine, build_spines
+from .spine import Grid
 
 Progress = Callable[[str], None]
-
-
-@dataclass
-class Inputs:
-    """What a run knows: its series on their spines, and what names exactly this knowledge."""
-
-    cut: datetime
-    load_ids: list[int]
-    data_sha256: str
-    spines: list[Spine]
-    series: Any
-
-    def grids(self) -> list[Grid]:
-        """Return every spine as known at the cut."""
-        return [spine.as_known(None) for spine in self.spines]
 
 
 @dataclass
@@ -57,32 +43,6 @@ class ScoreResult:
     series: int
     risks: int
     left_out: int
-
-
-def warehouse(settings: Settings) -> Warehouse:
-    """Return the warehouse, read as far back as the settings look."""
-    dates = {
-        grain: one.history // 24 + 1 if grain == "hour" else one.history
-        for grain, one in settings.grains.items()
-    }
-    return Warehouse(history_dates={**dates, "instant": dates["hour"]})
-
-
-def read(data: Data, settings: Settings, as_of: datetime, load_ids: Sequence[int] | None = None) -> Inputs:
-    """Read what was known as of a moment; the cut is the newest known_at, so waiting changes nothing."""
-    series = data.series()
-    values = data.values(as_of, load_ids)
-    return Inputs(
-        cut=newest_known(values),
-        load_ids=sorted(values["load_id"].unique().to_list()),
-        data_sha256=fingerprint(values),
-        spines=build_spines(
-            series, values,
-            {grain: one.season for grain, one in settings.grains.items()},
-            {grain: one.history for grain, one in settings.grains.items()},
-        ),
-        series=series,
-    )  # fmt: skip
 
 
 def backtest_and_fit(
@@ -147,6 +107,10 @@ def train(
     inputs = read(data or warehouse(settings), settings, as_of)
     tests, models = backtest_and_fit(inputs, settings, progress)
     scores = table(tests, settings.quantiles)
+    if not models:
+        verdict = promotion.decide([])
+        text = "no series with two observed seasons to learn from; nothing was registered"
+        return TrainResult(None, None, verdict, [], len(inputs.series), 0, text)
     verdict = _judge(champion, settings, inputs, scores, progress)
     grids = inputs.grids()
     missing = _left_out(inputs, grids, settings, tuple(models))

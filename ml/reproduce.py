@@ -8,6 +8,7 @@ from typing import Any
 
 from . import output, pipeline, registry, versions
 from .data import Data
+from .inputs import read, warehouse
 from .scores import Score, table
 from .settings import Settings
 
@@ -44,7 +45,7 @@ def reproduce(
     if run is None:
         raise LookupError(f"there is no run {run_id!r} in model_output.run")
     settings = Settings.from_json(run.parameters["settings"])
-    inputs = pipeline.read(data or pipeline.warehouse(settings), settings, run.known_at_cut, run.load_ids)
+    inputs = read(data or warehouse(settings), settings, run.known_at_cut, run.load_ids)
     notes, differences = [], []
     code = versions.code_version()
     if code != run.code_version:

@@ -226,3 +226,18 @@ def test_the_registered_model_forecasts_a_plain_frame(trained: pipeline.TrainRes
     assert said["ds"].min() == pd.Timestamp("2024-03-01")
     with pytest.raises(ValueError, match="two observed seasons"):
         model.predict(frame.head(9))
+
+
+@pytest.mark.integration
+def test_an_empty_warehouse_trains_nothing_and_says_so(
+    warehouse: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with warehouse.connect("owner") as connection:
+        connection.execute(CORE)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("MLFLOW_DEFAULT_ARTIFACT_ROOT", (tmp_path / "artifacts").as_uri())
+    result = pipeline.train("demo", AS_OF)
+    assert result.verdict is not None
+    assert result.verdict.answer == "not enough evidence"
+    with pytest.raises(LookupError, match="no champion"):
+        pipeline.score(AS_OF)
