@@ -161,7 +161,7 @@ def _check_fields(
 def _check_field_type(checker: Checker, path: Path, contract: Contract, name: str, spec: Any) -> None:
     field = contract.fields[name]
     if not isinstance(spec, dict):
-        if field.type in ("date", "time"):
+        if field.type in ("date", "time") and not checker.has_typed_source():
             checker.report(
                 path,
                 f"{name} is a {field.type} and its format is missing",
@@ -172,7 +172,8 @@ def _check_field_type(checker: Checker, path: Path, contract: Contract, name: st
         for code in mapped_codes(spec):
             if code is not None and str(code) not in field.one_of:
                 checker.report(path, f"{code!r} is no {name}", nearest(str(code), field.one_of))
-    if field.type in ("date", "time") and "constant" not in spec and "format" not in spec:
+    untimed = "constant" not in spec and "format" not in spec and not checker.has_typed_source()
+    if field.type in ("date", "time") and untimed:
         checker.report(
             path, f"{name} is a {field.type} and its format is missing", 'add format: "%Y-%m-%d" or the like'
         )

@@ -198,7 +198,11 @@ def flag_cell(table: Table, spec: Any, name: str) -> Cell:
     return Cell(low.is_in(list(_TRUE)), problems)
 
 
-def _formats(spec: dict[str, Any]) -> list[str]:
+def _formats(table: Table, spec: dict[str, Any]) -> list[str]:
+    """Return the formats to try; a typed column (Parquet) was turned into ISO 8601 text."""
+    column = table.resolve(spec["column"]) if "column" in spec else None
+    if column and table.typed(column) is not None:
+        return ["iso8601"]
     formats = spec.get("format", ["iso8601"])
     return [formats] if isinstance(formats, str) else list(formats)
 
@@ -207,7 +211,7 @@ def date_cell(table: Table, spec: Any, name: str) -> Cell:
     """Return Date, local as written."""
     spec = normal(spec)
     cell = text_cell(table, spec, name)
-    formats = _formats(spec)
+    formats = _formats(table, spec)
 
     def compute(text: str | None) -> tuple[date | None, str | None]:
         if text is None:
@@ -229,17 +233,8 @@ def date_cell(table: Table, spec: Any, name: str) -> Cell:
 
 def moment_cell(table: Table, spec: dict[str, Any], name: str) -> Cell:
     """Return a moment in UTC, null where missing; `plus` is added."""
-    column = table.resolve(spec["column"]) if "column" in spec else None
-    formats = ["iso8601"] if column and table.typed(column) is not None else _formats(spec)
-    cell = text_cell(
-        table,
-        {
-            key: value
-            for key, value in spec.items()
-            if key in ("column", "constant", "file_name", "map", "expr")
-        },
-        name,
-    )
+    formats = _formats(table, spec)
+    cell = text_cell(table, spec, name)
     plus = parse_duration(spec["plus"]) if "plus" in spec else None
     ambiguous = spec.get("ambiguous", "earliest")
 

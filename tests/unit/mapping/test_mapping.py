@@ -587,3 +587,59 @@ def test_an_expression_that_fails_on_a_cell_says_so(small: Any) -> None:
         small.map(small.usage(more='    where: "CAST(n AS INTEGER) > 0"'), text)
     kept = small.map(small.usage(more='    where: "TRY_CAST(n AS INTEGER) > 0"'), text)
     assert (column(kept, "value"), kept.filtered.rows()) == ([1.0], [(3, "")])
+
+
+TYPED = """\
+sources:
+  s:
+    path: small.parquet
+    format: {type: parquet}
+    published_at: {column: sent}
+    known_at: {column: sent}
+outputs:
+  - name: out
+    contract: usage
+    source: s
+    place: {level: facility, system: small, code: id}
+    period: {column: day, role: label, grain: day}
+    observed_at: {column: seen}
+    service_or_resource: bed
+    is_provisional: late
+    reporting_units: units
+    values: [{column: n, measure: occupied, suppressed: [-1]}]
+  - name: sites
+    contract: facility
+    source: s
+    place: {level: facility, system: small, code: id}
+    fields: {name: id, valid_from: day}
+"""
+
+
+def test_typed_columns_need_no_format(small: Any) -> None:
+    frame = pl.DataFrame(
+        {
+            "id": ["01", "02", "03"],
+            "day": [date(2024, 1, 1), date(2024, 1, 1), None],
+            "seen": [datetime(2024, 1, 1, 12), datetime(2024, 7, 1, 12), None],  # noqa: DTZ001 - wall clock
+            "sent": [datetime(2024, 1, 2, tzinfo=UTC)] * 3,
+            "n": [3.0, -1.0, float("nan")],
+            "late": [True, False, None],
+            "units": [5, None, 2],
+        }
+    )
+    path = small.directory / "small.parquet"
+    frame.write_parquet(path)
+    outcome = small.run(small.feed(TYPED), path)
+    rows = pl.concat([result.rows for result in outcome.results[0::2]])
+    assert rows.select("code", "value", "value_status", "is_provisional", "reporting_units").rows() == [
+        ("01", 3.0, "reported", True, 5),
+        ("02", None, "suppressed", False, None),
+    ]
+    assert rows["observed_at"].to_list() == [
+        datetime(2024, 1, 1, 11, tzinfo=UTC),
+        datetime(2024, 7, 1, 10, tzinfo=UTC),
+    ]
+    assert rows["period_start"].to_list() == [datetime(2023, 12, 31, 23, tzinfo=UTC)] * 2
+    assert outcome.reasons == [(3, "no_key", "period")]
+    sites = outcome.results[1].rows
+    assert sites["valid_from"].to_list() == [date(2024, 1, 1), date(2024, 1, 1), None]
