@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -15,10 +16,11 @@ from caregrid.loading.copying import copy_frame
 from caregrid.loading.records import records_at
 from caregrid.loading.resolve import Resolution
 from caregrid.loading.spill import OUTPUT
-from caregrid.mapping import Reject
+from caregrid.mapping import Mapped, RecordBatch, Reject
 
 # A key that half a file shares is one mistake, not thousands: the message names the first lines only.
 _LINES_NAMED = 50
+_JSON_COLUMNS = ("dimensions", "extra", "identifiers", "service_slots")
 
 
 def conflicts(
@@ -44,6 +46,34 @@ def conflicts(
         reason = {"code": "conflict", "field": "", "message": message}
         made.append(Reject(row["line"], output, row["value_name"] or "", [reason], records[row["line"]]))
     return made
+
+
+def without_nul(output: Output, batch: RecordBatch, mapped: Mapped) -> Mapped:
+    """Turn rows with a NUL character, which PostgreSQL cannot hold, into rejects; one must not stop a file.
+
+    Delimited text never has one: its readers refuse it. JSON and Parquet may.
+    """
+    texts = [pl.col(name) for name, kind in mapped.rows.schema.items() if kind == pl.String]
+    lists = [
+        pl.col(name).list.join("") for name, kind in mapped.rows.schema.items() if isinstance(kind, pl.List)
+    ]
+    objects = [pl.col(name) for name in _JSON_COLUMNS if name in mapped.rows.columns]
+    found = mapped.rows.select(
+        pl.any_horizontal(
+            *(text.str.contains("\x00", literal=True).fill_null(False) for text in (*texts, *lists)),
+            *(text.str.contains("\\u0000", literal=True).fill_null(False) for text in objects),
+        ).alias("found")
+    )["found"]
+    if not found.any():
+        return mapped
+    message = "the record holds a NUL character, which no text may hold"
+    reason = {"code": "nul_character", "field": "", "message": message}
+    records = dict(zip(batch.lines.to_list(), range(batch.frame.height), strict=True))
+    refused = [
+        Reject(line, output.name, value_name or "", [reason], batch.frame.row(records[line], named=True))
+        for line, value_name in mapped.rows.filter(found).select("line", "value_name").iter_rows()
+    ]
+    return replace(mapped, rows=mapped.rows.filter(~found), rejects=[*mapped.rejects, *refused])
 
 
 def write(

@@ -186,6 +186,8 @@ def _map(
         tally.add_batch(batch, hashed=summing)
         for number, output in enumerate(outputs):
             mapped = map_batch(feed, output, batch, context)
+            if source.format.type not in ("csv", "tsv"):
+                mapped = rejects.without_nul(output, batch, mapped)
             spills[output.contract].add(mapped.rows, number)
             tally.add_mapped(number, batch, mapped)
     return spills, tally

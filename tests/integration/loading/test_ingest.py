@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from caregrid.loading.records import show
 
 pytestmark = pytest.mark.integration
 
+HEADER = "site,site_name,day,occupied,capacity"
 RECORDS = [
     "A,Alpha,2025-03-01,10,20",  # 2
     "B,Beta,2025-03-01,*,30",  # 3: suppressed
@@ -161,3 +163,22 @@ def test_summing_parts_and_keeping_the_last(publisher: Any) -> None:
     assert [(row[1], row[4]) for row in publisher.usage()] == [("admissions", 18.0), ("arrivals", 15.0)]
     account = publisher.account(load_id)
     assert (account.received, account.loaded, account.duplicate) == (3, 1, 2)
+
+
+def test_a_nul_in_json_rejects_its_row_and_not_the_file(publisher: Any) -> None:
+    publisher.write_feed(path="beds_*.json")
+    publisher.feed.write_text(publisher.feed.read_text().replace("{type: csv}", "{type: json}"))
+    fields = HEADER.split(",")
+    records = [
+        ["A\x00B", "", "2025-03-01", "1", "2"],
+        ["C", "n\x00", "2025-03-01", "1", "2"],
+        ["D", "", "2025-03-01", "1", "2"],
+    ]
+    path = publisher.base / "beds_2025-03-02.json"
+    path.write_text(json.dumps([dict(zip(fields, record, strict=True)) for record in records]))
+    (load_id,) = publisher.load()
+    account = publisher.account(load_id)
+    assert (account.received, account.loaded, account.rejected) == (3, 1, 2)
+    assert publisher.query("select distinct line, reasons->0->>'code' from rejected.record order by 1") == [
+        (1, "nul_character"), (2, "nul_character"),
+    ]  # fmt: skip
