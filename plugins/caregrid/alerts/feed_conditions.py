@@ -22,7 +22,7 @@ REMEMBERED = timedelta(days=30)
 _PUBLISHED: Words = {"en": "newest publication", "zh": "最新发布"}
 _REFUSED: Words = {"en": "load refused by the gate", "zh": "数据被质量门拒绝"}
 _UNREADABLE: Words = {"en": "file could not be read", "zh": "文件无法读取"}
-_WARNED: Words = {"en": "warnings of the gate", "zh": "质量门警告"}
+_WARNED: Words = {"en": "warnings of the gate:", "zh": "质量门警告"}
 _NOT_PUBLISHED: Words = {
     "en": "tables not published; the last good ones stay",
     "zh": "数据表未发布；仍提供上一版",
