@@ -38,11 +38,12 @@ class AirflowClient:
 
     def ensure_pool(self, name: str, slots: int, description: str) -> None:
         """Create a pool, or give it this size."""
-        body = {"name": name, "slots": slots, "description": description}
+        body = {"slots": slots, "description": description, "include_deferred": False}
         if self._http.get(f"/pools/{name}").status_code == 404:
-            self.request("POST", "/pools", json=body)
+            self.request("POST", "/pools", json=body | {"name": name})
         else:
-            self.request("PATCH", f"/pools/{name}", json={**body, "pool": name, "include_deferred": False})
+            # The same field bears another name here.
+            self.request("PATCH", f"/pools/{name}", json=body | {"pool": name})
 
     def scheduler_is_healthy(self) -> bool:
         """Whether a scheduler has sent its heartbeat lately."""
