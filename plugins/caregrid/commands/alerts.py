@@ -59,6 +59,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _firing(options: argparse.Namespace) -> int:
+    from caregrid.alerts.phrases import value_phrase
     from caregrid.alerts.state import newest_states
     from caregrid.database.connect import connect
 
@@ -68,11 +69,9 @@ def _firing(options: argparse.Namespace) -> int:
         for state in subjects.values():
             if state.is_firing:
                 details = state.details
-                value = "" if details.get("value") is None else f" {details['value']:g}"
-                print(
-                    f"{details['severity']:11} {rule}: {details['label']}: {details['what']['en']}{value}"
-                    f" (since {state.recorded_at:%Y-%m-%d %H:%M} UTC)"
-                )
+                said = f"{details['label']}: {details['what']['en']}{value_phrase(details, 'en')}"
+                since = f"since {state.recorded_at:%Y-%m-%d %H:%M} UTC"
+                print(f"{details['severity']:11} {rule}: {said}; {since}")
     return 0
 
 

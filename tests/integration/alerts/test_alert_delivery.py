@@ -188,3 +188,20 @@ def test_broken_rule_does_not_silence_the_others(full: Any, monkeypatch: pytest.
 def test_rules_and_channels_of_caregrid_run_on_an_empty_warehouse(warehouse: Any) -> None:
     result = evaluate()
     assert (result.fired, result.broken, result.failures) == ({}, {}, [])
+
+
+def test_commands_show_what_fires_and_try_a_channel(
+    full: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from caregrid.cli import main
+
+    full.evaluate()
+    assert main(["alerts", "firing"]) == 0
+    assert "critical    full: 林口長庚: Occupied, Emergency stretcher 20 beds (threshold over 10)" in (
+        capsys.readouterr().out
+    )
+    monkeypatch.setenv("CAREGRID_ALERT_CHANNELS", str(full.channels))
+    assert main(["alerts", "try", "outbox"]) == 0
+    assert len(full.outbox()) == 2
+    assert main(["alerts", "try", "pager"]) == 2
+    assert main(["alerts", "check", str(full.rules)]) == 0
