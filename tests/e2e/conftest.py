@@ -26,8 +26,8 @@ class Job:
 
     var: Path
     log: Path
-    environment: dict[str, str]
-    before: set[str]
+    environment: dict[str, str] = field(repr=False)
+    before: set[str] = field(repr=False)
     outputs: list[subprocess.CompletedProcess[str]] = field(default_factory=list)
 
     def caregrid(self, *arguments: str) -> subprocess.CompletedProcess[str]:
