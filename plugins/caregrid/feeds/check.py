@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from caregrid.feeds.check_moments import check_moment
 from caregrid.feeds.check_outputs import check_outputs
 from caregrid.feeds.checker import Checker
 from caregrid.feeds.document import BrokenYaml, Document, read_document
 from caregrid.feeds.document import Path as DocumentPath
 from caregrid.feeds.problems import Problem
 from caregrid.feeds.schema import schema_problems
-from caregrid.feeds.times import check_cron, parse_duration
+from caregrid.feeds.times import check_cron
 
 _PUBLISHED = ("value", "file_name", "last_modified", "column")
 _KNOWN = ("value", "column", "file_name", "published_at", "period_end_plus")
@@ -150,32 +151,3 @@ def _check_source(checker: Checker, path: DocumentPath) -> None:
         check_moment(checker, (*path, "published_at"), _PUBLISHED)
     if "known_at" in source:
         check_moment(checker, (*path, "known_at"), _KNOWN)
-
-
-def check_moment(checker: Checker, path: DocumentPath, origins: tuple[str, ...]) -> None:
-    """Check published_at or known_at: one origin, a format where one is needed, a duration that is one."""
-    moment = checker.at(path)
-    origin = checker.one_of(path, moment, origins, path[-1] if isinstance(path[-1], str) else "it")
-    if "format" in moment:
-        checker.formats((*path, "format"))
-    typed = origin == "column" and checker.has_typed_source()
-    if origin in ("column", "file_name") and "format" not in moment and not typed:
-        checker.report(path, "the format of the time is missing", 'add format: "%Y-%m-%d" or the like')
-    if origin == "file_name":
-        checker.regex((*path, "file_name"), groups=1)
-    if origin == "value" and "assumed" not in moment and path[-1] == "published_at":
-        checker.report(
-            path, "a fixed time of publication must say whether it is assumed", "add assumed: true"
-        )
-    for key in ("period_end_plus", "plus"):
-        checker.duration((*path, key))
-    if origin == "period_end_plus":
-        try:
-            if parse_duration(moment["period_end_plus"]).total_seconds() <= 0:
-                checker.report(
-                    (*path, "period_end_plus"),
-                    "a value would be known no later than its period's end",
-                    "give the publication lag, for example P4D",
-                )
-        except ValueError:
-            pass

@@ -8,6 +8,7 @@ from typing import Any
 
 from caregrid.contracts import Contract
 from caregrid.feeds import codes
+from caregrid.feeds.check_moments import check_moment
 from caregrid.feeds.checker import Checker
 from caregrid.feeds.document import Path
 from caregrid.feeds.problems import nearest
@@ -223,6 +224,4 @@ def _check_precision(checker: Checker, path: Path, formats: Any, grain: str | No
 
 def check_known(checker: Checker, path: Path) -> None:
     """Check a known_at or observed_at that stands on an output or a value."""
-    from caregrid.feeds.check import check_moment
-
     check_moment(checker, path, ("value", "column", "file_name", "published_at", "period_end_plus"))

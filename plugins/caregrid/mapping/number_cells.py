@@ -8,7 +8,8 @@ import polars as pl
 
 from caregrid.mapping.cells import Cell, mapped, normal, origin_text, statuses, tokens
 from caregrid.mapping.numerals import NumberStyle, parse_numbers
-from caregrid.mapping.table import Problem, Table
+from caregrid.mapping.project import projected
+from caregrid.mapping.table import Problem, Table, expression_columns
 
 
 def style_of(table: Table, spec: dict[str, Any]) -> NumberStyle:
@@ -31,9 +32,9 @@ def number_cell(table: Table, spec: Any, name: str) -> Cell:
     if "constant" in spec:
         return Cell(table.repeat(float(spec["constant"]), pl.Float64), [], table.repeat("reported"))
     if "project" in spec:
-        from caregrid.mapping.project import projected
-
-        return projected(table, spec["project"], name)
+        grid = spec["project"]
+        x, y = (number_cell(table, grid[axis], f"{name} ({grid[axis]})") for axis in ("x", "y"))
+        return projected(table, grid, x, y)
     if "expr" in spec and spec.get("as") != "text":
         cell = _expression(table, spec, name)
     else:
@@ -77,8 +78,6 @@ def _read_numbers(table: Table, spec: dict[str, Any], name: str) -> Cell:
 
 
 def _expression(table: Table, spec: dict[str, Any], name: str) -> Cell:
-    from caregrid.mapping.table import expression_columns
-
     parts = {
         column: _read_numbers(table, {**_words_only(spec), "column": column}, f"{name} ({column})")
         for column in expression_columns(spec["expr"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from caregrid.mapping import cells, number_cells
+from caregrid.mapping.cells import Cell
 from caregrid.mapping.table import Table
 
 
@@ -18,12 +18,10 @@ def _transformer(code: str) -> Any:
     return Transformer.from_crs(code, "EPSG:4326", always_xy=True)
 
 
-def projected(table: Table, spec: dict[str, Any], name: str) -> cells.Cell:
-    """Return degrees WGS 84 from the x and y columns of a projected system, null where either is missing."""
+def projected(table: Table, spec: dict[str, Any], x: Cell, y: Cell) -> Cell:
+    """Return degrees WGS 84 from x and y of a projected system, null where either is missing."""
     key = ("project", spec["from"], str(spec["x"]), str(spec["y"]))
     if key not in table.cache:
-        x = number_cells.number_cell(table, spec["x"], f"{name} ({spec['x']})")
-        y = number_cells.number_cell(table, spec["y"], f"{name} ({spec['y']})")
         present = x.series.is_not_null() & y.series.is_not_null()
         longitude, latitude = _transformer(spec["from"]).transform(
             x.series.fill_null(0.0).to_numpy(), y.series.fill_null(0.0).to_numpy()
@@ -32,13 +30,11 @@ def projected(table: Table, spec: dict[str, Any], name: str) -> cells.Cell:
             axis: pl.Series(axis, values, pl.Float64)
             for axis, values in (("longitude", longitude), ("latitude", latitude))
         }
-        table.cache[key] = (
-            {axis: values.set(~(present & values.is_finite()), None) for axis, values in degrees.items()},
-            [*x.problems, *y.problems],
-        )
-    degrees, problems = table.cache[key]
-    series = degrees[spec["axis"]]
+        table.cache[key] = {
+            axis: values.set(~(present & values.is_finite()), None) for axis, values in degrees.items()
+        }
+    series = table.cache[key][spec["axis"]]
     status = pl.select(
         pl.when(series.is_null()).then(pl.lit("missing")).otherwise(pl.lit("reported"))
     ).to_series()
-    return cells.Cell(series, list(problems), status)
+    return Cell(series, [*x.problems, *y.problems], status)
