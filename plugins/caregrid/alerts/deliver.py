@@ -13,7 +13,7 @@ from caregrid.alerts.channels import Channel
 from caregrid.alerts.message import Message, Told, compose
 
 # Events that this channel was meant to tell and has not. From the second failed attempt on it waits 5, 10,
-# 20 … minutes, an hour at most.
+# 20 … minutes, an hour at most; what could not be told in 30 days is no news any more.
 _PENDING = """
 with tried as (
     select alert_event_id, count(*) as attempts, max(attempted_at) as last_attempt
@@ -24,6 +24,7 @@ select event.alert_event_id, event.rule, event.subject, event.state, event.sever
 from action.alert_event as event
 left join tried using (alert_event_id)
 where event.details -> 'channels' ? %(channel)s
+    and event.recorded_at > clock_timestamp() - interval '30 days'
     and not exists (
         select from action.delivery
         where delivery.alert_event_id = event.alert_event_id and channel = %(channel)s and outcome = 'sent'
