@@ -176,8 +176,8 @@ def _trigger(client: AirflowClient, chosen: dict[str, str | None], stages: Stage
                 problems = "\n".join(client.import_errors()) or "no import errors"
                 raise CareGridError(f"Airflow has not parsed every DAG:\n{problems}")
             time.sleep(0.5)
+        _wait_for_schedules_to_pass(client, sorted(wanted))
         for dag_id in sorted(wanted):
-            _wait_for_its_schedule_to_pass(client, dag_id)
             client.unpause(dag_id)
         return {
             f"ingest_{name}": client.trigger(f"ingest_{name}", {"files": files} if files else None)
@@ -185,14 +185,18 @@ def _trigger(client: AirflowClient, chosen: dict[str, str | None], stages: Stage
         }
 
 
-def _wait_for_its_schedule_to_pass(client: AirflowClient, dag_id: str) -> None:
-    """Wait, a minute at most, while a scheduled run is due: it would take more than was asked for."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        due = client.next_run_after(dag_id)
-        if due is None or due > datetime.now(UTC) + timedelta(seconds=3):
-            return
-        time.sleep(1)
+def _wait_for_schedules_to_pass(client: AirflowClient, dag_ids: list[str]) -> None:
+    """Wait, 45 s at most, while a scheduled run is due just now: it would take more than was asked for.
+
+    A feed that has run by its schedule and was paused is always due: that run comes first, and takes all.
+    """
+    deadline = time.monotonic() + 45
+    for dag_id in dag_ids:
+        while time.monotonic() < deadline:
+            due = client.next_run_after(dag_id)
+            if due is None or due > datetime.now(UTC) + timedelta(seconds=5):
+                break
+            time.sleep(1)
 
 
 def _follow(client: AirflowClient, ingests: dict[str, str], since: str, stages: Stages) -> Progress:
