@@ -18,6 +18,7 @@ from .settings import MODEL_NAME, NAMED, Settings
 from .spine import Grid
 
 Progress = Callable[[str], None]
+Connect = Callable[[], Any]
 
 
 @dataclass
@@ -77,25 +78,31 @@ def sample_text(settings: Settings) -> str | None:
 
 
 def train(
-    settings_name: str, as_of: datetime, *, data: Data | None = None, connect: Callable[[], Any] | None =
-    None,
-    force: bool = False, progress: Progress = lambda line: None,
-) -> TrainResult:  # fmt: skip
-    """Train, judge and register, unless there is a champion that neither age nor drift nor growth asks to
-    replace.
+    settings_name: str,
+    as_of: datetime,
+    *,
+    data: Data | None = None,
+    connect: Connect | None = None,
+    force: bool = False,
+    other_recipe_is_due: bool = False,
+    progress: Progress = lambda line: None,
+) -> TrainResult:
+    """Train, judge and register, unless a champion stands that neither age, drift nor growth asks to replace.
 
     Args:
         settings_name: `demo` or `whole`.
         as_of: what was known then is what is learned from.
         data: by default the warehouse; connect: opens a connection as role model, by default CareGrid's.
         force: train whether due or not.
+        other_recipe_is_due: train as well where the champion was made by other settings than these.
     """
     from . import due
 
     settings = NAMED[settings_name]
     open_connection = connect or _connect
     champion = registry.by_alias(registry.CHAMPION)
-    if champion is not None and not force:
+    other = champion is not None and champion.settings.fingerprint() != settings.fingerprint()
+    if champion is not None and not force and not (other and other_recipe_is_due):
         with open_connection() as connection:
             why = due.why(connection, champion, as_of, registry.by_alias(registry.CHALLENGER))
         if why is None:
@@ -149,8 +156,7 @@ def train(
 
 
 def backtest_only(
-    settings_name: str, as_of: datetime, *, data: Data | None = None, connect: Callable[[], Any] | None =
-    None,
+    settings_name: str, as_of: datetime, *, data: Data | None = None, connect: Connect | None = None,
     progress: Progress = lambda line: None,
 ) -> tuple[str, list[Score]]:  # fmt: skip
     """Back-test on what was known as of a moment, append the scores, and return run id and scores."""
@@ -174,7 +180,7 @@ def backtest_only(
 
 
 def score(
-    as_of: datetime, *, data: Data | None = None, connect: Callable[[], Any] | None = None,
+    as_of: datetime, *, data: Data | None = None, connect: Connect | None = None,
     progress: Progress = lambda line: None,
 ) -> ScoreResult:  # fmt: skip
     """Forecast every usable series with the champion and append it, once per knowledge and model version.

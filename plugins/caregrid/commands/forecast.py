@@ -90,7 +90,9 @@ def _train(options: argparse.Namespace) -> int:
 
     as_of = options.as_of or clock.now()
     with _readable():
-        result = pipeline.train(options.settings, as_of, force=options.force, progress=_say)
+        result = pipeline.train(
+            options.settings, as_of, force=options.force, other_recipe_is_due=True, progress=_say
+        )
     if result.run_id is not None:
         print(f"run {result.run_id}: {result.series} series read, {result.left_out} left out")
         _print_scores(result.scores)

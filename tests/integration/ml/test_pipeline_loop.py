@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -226,6 +227,23 @@ def test_the_registered_model_forecasts_a_plain_frame(trained: pipeline.TrainRes
     assert said["ds"].min() == pd.Timestamp("2024-03-01")
     with pytest.raises(ValueError, match="two observed seasons"):
         model.predict(frame.head(9))
+
+
+@pytest.mark.integration
+def test_a_worse_recipe_is_refused_on_the_same_cells_and_the_champion_stays(
+    filled: Any, trained: pipeline.TrainResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hasty = replace(pipeline.NAMED["demo"], name="hasty", rounds=4)
+    monkeypatch.setitem(pipeline.NAMED, "hasty", hasty)
+    assert pipeline.train("hasty", AS_OF).run_id is None
+    result = pipeline.train("hasty", AS_OF, other_recipe_is_due=True)
+    assert result.verdict is not None
+    assert result.verdict.answer == "refused", result.verdict.reason
+    champion, challenger = registry.by_alias(registry.CHAMPION), registry.by_alias(registry.CHALLENGER)
+    assert champion is not None
+    assert challenger is not None
+    assert (champion.version, challenger.version) == (trained.version, result.version)
+    assert challenger.tags["verdict"] == "refused"
 
 
 @pytest.mark.integration
