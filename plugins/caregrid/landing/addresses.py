@@ -41,8 +41,7 @@ def addresses(feed: Feed, source: Source, day: date | None = None) -> list[Addre
 
     Args:
         day: of a source with a date in its address, the file of this day only; else all that lie in the
-        mirror,
-            or today's where it is fetched.
+            mirror, or today's where it is fetched.
 
     Raises:
         CareGridError: the feed names no place at all, or one that is neither a file nor https.

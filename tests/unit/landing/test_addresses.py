@@ -25,8 +25,8 @@ def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def uris(path: str | None, url: str | None = None, day: date | None = None) -> list[str]:
-    feed: Any = SimpleNamespace(file="feed.yml", timezone="Europe/Paris")
+def uris(path: str | None, url: str | None = None, day: date | None = None, **data: str) -> list[str]:
+    feed: Any = SimpleNamespace(file="feed.yml", timezone="Europe/Paris", data=data)
     source: Any = SimpleNamespace(name="s", path=path, url=url)
     return [address.uri for address in addresses(feed, source, day)]
 
@@ -62,3 +62,11 @@ def test_only_files_and_https(url: str | None) -> None:
 def test_dated() -> None:
     assert is_dated(SimpleNamespace(path=None, url="https://example.org/{date:%Y}.csv"))  # type: ignore[arg-type]
     assert not is_dated(SimpleNamespace(path="a_*.csv", url=None))  # type: ignore[arg-type]
+
+
+def test_a_simulated_feed_reads_what_the_simulator_wrote(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAREGRID_VAR", str(base / "var"))
+    (base / "var" / "simulated").mkdir(parents=True)
+    (base / "var" / "simulated" / "sim.csv").touch()
+    assert uris("sim.csv", base="simulated") == ["base:sim.csv"]
+    assert uris("sim.csv") == uris("a_2025-01-01.csv", base="simulated") == []
