@@ -2,7 +2,7 @@
     What became of every record of a load, each term counted on its own over raw, canonical, rejected and core:
     none is computed from the others. A record is a line; its output rows decide its fate.
 -#}
-{{ config(indexes=[{'columns': ['load_id'], 'unique': True}]) }}
+{{ config(pre_hook="set local work_mem = '128MB'", indexes=[{'columns': ['load_id'], 'unique': True}]) }}
 
 with usage_rows as (
     select

@@ -1,5 +1,5 @@
 {#- Unbroken runs of periods on the spine, for the touched series: what coverage and gaps are read from. -#}
-{{ config(indexes=[{'columns': ['series_id', 'first_ordinal'], 'unique': True}]) }}
+{{ config(pre_hook="set local work_mem = '128MB'", indexes=[{'columns': ['series_id', 'first_ordinal'], 'unique': True}]) }}
 
 with slots as (
     select

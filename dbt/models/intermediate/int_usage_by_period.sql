@@ -1,5 +1,5 @@
 {#- The touched series by planning period. -#}
-{{ config(indexes=[{'columns': ['series_id', 'period_start'], 'unique': True}]) }}
+{{ config(pre_hook="set local work_mem = '128MB'", indexes=[{'columns': ['series_id', 'period_start'], 'unique': True}]) }}
 
 -- One pass over usage and one over occupancy; united and grouped again rather than joined, which costs no guess.
 with usage as (

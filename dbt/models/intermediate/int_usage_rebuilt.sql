@@ -3,7 +3,7 @@
     counts; a row equal to what was known before it makes no fact. The order never depends on when files came to us.
 -#}
 -- depends_on: {{ ref('int_usage_touched') }}
-{{ config(indexes=[
+{{ config(pre_hook="set local work_mem = '128MB'", indexes=[
     {'columns': ['series_id', 'period_start', 'known_at'], 'unique': True},
     {'columns': ['load_id'], 'type': 'brin'},
 ]) }}

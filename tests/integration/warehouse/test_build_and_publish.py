@@ -16,7 +16,14 @@ from caregrid import gates
 from caregrid.database.connect import connect
 from caregrid.gates import MartsVerdict
 from caregrid.paths import var
-from caregrid.warehouse import BuildResult, build, build_forecast, generate_documentation, publish
+from caregrid.warehouse import (
+    BuildResult,
+    build,
+    build_forecast,
+    dbt,
+    generate_documentation,
+    publish,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -296,3 +303,10 @@ def test_documentation_is_one_page_without_outside_content(first: BuildResult) -
     page = generate_documentation().read_text()
     assert "fct_usage" in page
     assert "<script src=" not in page
+
+
+def test_logic_holds_in_the_hard_cases(first: BuildResult) -> None:
+    """dbt's unit tests, which the builds leave out."""
+    outcome = dbt.run(["test", "--select", "test_type:unit"], target=var("dbt", "unit"))
+    assert outcome.problems() == []
+    assert outcome.count("unit_test", "pass") >= 12
