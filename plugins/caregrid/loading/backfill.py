@@ -23,7 +23,7 @@ def backfill(
 
     Raises:
         CareGridError: the days are in the wrong order; or some file was missing or unreadable, after all
-        days.
+            days.
     """
     last = last or first
     if last < first:

@@ -55,8 +55,7 @@ def copy_frame_binary(
     """COPY frames into a table in PostgreSQL's binary form; return the rows written.
 
     Rows are written in groups that have the same columns null and the same texts, so every group has one
-    fixed
-    layout: for numbers, moments and a few different texts, several times as fast as CSV for both sides.
+    fixed layout: for numbers, moments and a few texts, cheaper than CSV for both sides.
     """
     rows = 0
     with cursor.copy(_statement(table, columns, "binary")) as copy:

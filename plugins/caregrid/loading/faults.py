@@ -29,8 +29,7 @@ def point(name: str) -> None:
         return
     if fault == name:
         os.kill(os.getpid(), signal.SIGKILL)
-    # Once only, and by the number it began with: a point may be passed again by the orphan, whose parent
-    # is another.
+    # Once only, and by the number it began with: the orphan, whose parent is another, may pass here again.
     if fault == f"parent@{name}" and os.getppid() == _PARENT != 1:
         parent = _PARENT
         os.kill(parent, signal.SIGKILL)

@@ -66,10 +66,9 @@ def ingest(
 
     Args:
         feed_name: a name in dags/feeds, or the path of a YAML file.
-        day: the publication date to take. A source with a date in its address gives that day's file; any
-        other
-            cannot give a past day, so what was landed of that day is staged from landing, and the summary
-            says so.
+        day: the publication date to take. A source with a date in its address gives that day's file;
+            any other cannot give a past day, so what was landed of that day is staged from landing, and the
+            summary says so.
         run_id: of the Airflow run, kept with the loads.
         reload: load the day's files again although they are loaded (a backfill asks for it).
         files: a glob over the paths below the feeds' directory; only these files are taken.

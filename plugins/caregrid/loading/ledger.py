@@ -74,8 +74,7 @@ def accept(load_ids: Sequence[int], reason: str | None = None) -> list[int]:
             [reason, accepted],
         )
         replaced = connection.execute(
-            # A load may replace one that itself replaced another and was never accepted: all of them end
-            # here.
+            # A load may replace one that itself replaced another and was never accepted: all end here.
             "with recursive old (load_id) as ("
             "  select replaces from raw.load where load_id = any(%s) and replaces is not null"
             "  union select l.replaces from raw.load as l join old using (load_id) where l.replaces is "

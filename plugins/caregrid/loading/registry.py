@@ -75,8 +75,8 @@ def issue_places(connection: psycopg.Connection[Any], places: pl.DataFrame) -> p
     new = distinct.join(found, on=PLACE_KEY, how="anti")
     if not new.height:
         return found
-    # In the order of the keys, so that two workers with the same new places wait for each other, not in a
-    # circle.
+    # In the order of the keys, so that two workers with the same new places wait for each other and not in
+    # a circle.
     connection.execute(
         "insert into canonical.place (id_system, place_level, code, name, country_code, timezone) "
         "select * from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[]) "

@@ -20,10 +20,10 @@ _SPARED_BY_SUM = {"value", "observed_at", "reporting_units"}
 class Resolution:
     """What becomes of rows that share a key.
 
-    duplicates: frame ROW, OUTPUT, line: rows equal to one that is kept, or merged into it by the feed's
-    own rule.
-    conflicts: frame ROW, OUTPUT, line, value_name, others (list of the lines in conflict, sorted, this one
-    too).
+    duplicates: frame ROW, OUTPUT, line: rows equal to one that is kept, or merged into it by
+        the feed's own rule.
+    conflicts: frame ROW, OUTPUT, line, value_name, others (list of the lines in conflict,
+        sorted, this one too).
     changed: whole rows that stand in for those of the same ROW (sums).
     """
 
@@ -52,8 +52,7 @@ def resolve(
         suspects: whole rows (see Spill) that may share a key; single ones among them stay untouched.
         policies: on_conflict by number of output.
         record_hashes: line and record_hash (UInt64) of the source records, needed where a policy is `sum`:
-        rows
-            equal after mapping are parts of the sum unless the records themselves are equal.
+            rows equal after mapping are parts of the sum unless the records themselves are equal.
     """
     key, values = list(layout.key), list(layout.values)
     order = [*ORIGIN, OUTPUT, ROW]

@@ -37,8 +37,8 @@ def stage(
     """Map a landed file and write its rows, rejects and fates as one staged load; return its load_id.
 
     A file that is loaded under this mapping already is not loaded again: its load is returned. Several
-    workers may
-    ask at once. A kill at any moment leaves nothing behind but a spill directory that `maintain` sweeps.
+    workers may ask at once. A kill at any moment leaves nothing behind but spilled rows, which `maintain`
+    sweeps.
 
     Args:
         again: load once more, as a load that replaces the one there is (a backfill asks for it).
@@ -46,7 +46,7 @@ def stage(
 
     Raises:
         UnreadableFile: the file is not what its feed says; it is written to rejected.file, and nothing is
-        loaded.
+            loaded.
         CareGridError: there is no such file, or its bytes are gone.
     """
     with connect("loader") as connection:
