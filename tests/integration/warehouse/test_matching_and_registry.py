@@ -14,8 +14,10 @@ from caregrid.warehouse import match_facilities, register_feeds
 pytestmark = pytest.mark.integration
 
 PUBLISHED = datetime(2025, 3, 1, tzinfo=UTC)
-CROSSWALK = "select place_id, same_place_id, method, status, reviewer, decided_at "
+CROSSWALK = (
+    "select place_id, same_place_id, method, status, reviewer, decided_at "
     "from canonical.facility_crosswalk order by 1, 2"
+)
 
 
 def described(code: str, system: str, name: str) -> dict[str, Any]:
