@@ -222,4 +222,5 @@ def _now(progress: Progress, ingests: dict[str, str], waiting_for: str) -> str:
     states: dict[str, Any] = {dag_id: progress.runs.get(dag_id, [{}])[0].get("state") for dag_id in ingests}
     ended = sum(state in ("success", "failed") for state in states.values())
     running = [dag_id.removeprefix("ingest_") for dag_id, state in states.items() if state == "running"]
-    return f"{ended} of {len(ingests)} feeds; now {', '.join(running) or 'waiting'}"
+    more = f" and {len(running) - 3} more" if len(running) > 3 else ""
+    return f"{ended} of {len(ingests)} feeds; now {', '.join(running[:3]) or 'waiting'}{more}"
