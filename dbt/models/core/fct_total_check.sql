@@ -68,7 +68,8 @@ select
     total.period_start,
     max(pairs.summed_over) as summed_over,
     max(total.value) as published_total,
-    sum(part.value) as sum_of_parts,
+    -- sums of floating numbers depend on their order in the last digits; readers must not see that
+    round(sum(part.value)::numeric, 6)::double precision as sum_of_parts,
     count(part.value) as parts
 from pairs
 inner join {{ ref('fct_usage') }} as total
