@@ -43,7 +43,11 @@ def _told(result: object) -> int:
     if result.status == "nothing_to_do":
         print("nothing to do: every accepted load is built")
         return 0
-    print(f"build {result.build_id}: {result.status}", *(f"{getattr(result, part)} {part}" for part in PARTS), sep=", ")
+    print(
+        f"build {result.build_id}: {result.status}",
+        *(f"{getattr(result, part)} {part}" for part in PARTS),
+        sep=", ",
+    )
     print(", ".join(f"{step} {seconds:.1f} s" for step, seconds in result.seconds.items()))
     for name, what in result.published.items():
         print(f"  {name}: {what}")
