@@ -45,6 +45,13 @@ cross join lateral (
 ) as first
 group by series.place_id
 """
+_VERSIONS = """
+select facility.place_id, array_agg(distinct load.file_id)
+from canonical.facility as facility
+join raw.load as load using (load_id)
+where load.status = 'accepted'
+group by facility.place_id
+"""
 
 
 def match_facilities() -> dict[str, int]:
@@ -76,6 +83,7 @@ def _places(connection: psycopg.Connection[Any]) -> list[Place]:
     ):
         identifiers.setdefault(place_id, set()).add((system, value))
     spans = {place_id: (first, last) for place_id, first, last in connection.execute(_SPANS)}
+    versions = {place_id: frozenset(files) for place_id, files in connection.execute(_VERSIONS)}
     return [
         Place(
             place_id=place_id,
@@ -88,6 +96,7 @@ def _places(connection: psycopg.Connection[Any]) -> list[Place]:
             address=address,
             identifiers=frozenset(identifiers.get(place_id, ())),
             span=spans.get(place_id),
+            versions=versions.get(place_id, frozenset()),
         )
         for place_id, id_system, code, name, country, region, postal_code, address in connection.execute(
             _PLACES

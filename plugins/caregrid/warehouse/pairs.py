@@ -9,15 +9,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import combinations, pairwise
+from itertools import combinations
 
 from caregrid.warehouse.names import comparable, postal
 
 
 @dataclass(frozen=True)
 class Place:
-    """What is known of a facility in one registry. `span`: first and last period of its usage, where it
-    has any.
+    """What is known of a facility in one registry.
+
+    `span`: first and last period of its usage, where it has any. `versions`: the landed files that describe it.
     """
 
     place_id: int
@@ -30,6 +31,7 @@ class Place:
     address: str | None = None
     identifiers: frozenset[tuple[str, str]] = frozenset()
     span: tuple[datetime, datetime] | None = None
+    versions: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,9 @@ class _Found:
             self._match(pair, Verdict(method, score, "matched"))
 
     def renumbered(self, groups: Iterable[list[Place]]) -> None:
-        """Match two places of one registry with one name and region, of which one falls silent before
-        the other speaks.
+        """Match places of one registry with one name and region that follow each other.
+
+        Places that one version lists side by side at two postal codes are two: not even a person is asked.
         """
         for group in groups:
             by_system: dict[str, list[Place]] = defaultdict(list)
@@ -98,14 +101,11 @@ class _Found:
                     by_system[place.id_system].append(place)
             for same in by_system.values():
                 ordered = sorted(same, key=lambda place: (place.span, place.code))
-                apart = all(
-                    earlier.span is not None and later.span is not None and earlier.span[1] < later.span[0]
-                    for earlier, later in pairwise(ordered)
-                )
+                follow = all(_follows(*pair) for pair in combinations(ordered, 2))
                 for one, other in combinations(ordered, 2):
-                    if apart:
+                    if follow:
                         self._match(_pair(one, other), Verdict("renumbered", 0.9, "matched"))
-                    else:
+                    elif not one.versions & other.versions or _share_postal_code(one, other):
                         self._ambiguous[_pair(one, other)] = Verdict("renumbered", 0.45, "ambiguous")
 
     def hint(self, groups: Iterable[list[Place]], method: str, score: float) -> None:
@@ -147,6 +147,21 @@ class _Found:
 
 def _pair(one: Place, other: Place) -> Pair:
     return min(one.place_id, other.place_id), max(one.place_id, other.place_id)
+
+
+def _follows(earlier: Place, later: Place) -> bool:
+    """Whether one falls silent before the other speaks, no version of the registry lists both (it would know
+    two from one), and neither moved.
+    """
+    if earlier.span is None or later.span is None or earlier.versions & later.versions:
+        return False
+    codes = {postal(place.postal_code, place.country) for place in (earlier, later)} - {""}
+    return earlier.span[1] < later.span[0] and len(codes) < 2
+
+
+def _share_postal_code(one: Place, other: Place) -> bool:
+    code = postal(one.postal_code, one.country)
+    return bool(code) and code == postal(other.postal_code, other.country)
 
 
 def _groups(keyed: Iterable[tuple[tuple[str, ...], Place]]) -> list[list[Place]]:

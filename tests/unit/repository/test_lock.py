@@ -6,7 +6,6 @@ import re
 import tomllib
 
 import pytest
-
 from caregrid.paths import ROOT
 
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")

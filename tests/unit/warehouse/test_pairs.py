@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from caregrid.warehouse.names import comparable, postal
@@ -96,7 +97,7 @@ def test_other_state_or_postal_code_is_no_match() -> None:
     assert find_pairs(places) == {}
 
 
-def permit(place_id: int, first: int, last: int) -> Place:
+def permit(place_id: int, first: int, last: int, versions: set[int] | None = None, **more: Any) -> Place:
     return Place(
         place_id,
         "qc_permit",
@@ -105,6 +106,8 @@ def permit(place_id: int, first: int, last: int) -> Place:
         "CA",
         "Montréal",
         span=(year(first), year(last)),
+        versions=frozenset(versions or ()),
+        **more,
     )
 
 
@@ -115,6 +118,32 @@ def test_renumbered_permit_is_one_facility() -> None:
 
 def test_two_permits_at_the_same_time_are_not() -> None:
     assert find_pairs([permit(1, 2019, 2022), permit(2, 2021, 2023)])[1, 2].status == "ambiguous"
+
+
+def test_renumbered_between_two_versions_of_the_registry() -> None:
+    found = find_pairs([permit(1, 2019, 2021, {7}), permit(2, 2022, 2023, {8, 9})])
+    assert found == {(1, 2): Verdict("renumbered", 0.9, "matched")}
+
+
+def test_two_that_one_version_lists_are_two() -> None:
+    """Two hospitals of one name in one state, each reported once, on different days: HIFLD has nine such."""
+    orlando = permit(1, 2019, 2019, {7}, postal_code="32806")
+    lake_mary = permit(2, 2020, 2020, {7}, postal_code="32746")
+    assert find_pairs([orlando, lake_mary]) == {}
+    twice = replace(lake_mary, postal_code="32806")
+    assert find_pairs([orlando, twice])[1, 2].status == "ambiguous"
+
+
+def test_a_name_that_moved_is_for_a_person() -> None:
+    found = find_pairs(
+        [permit(1, 2019, 2021, {7}, postal_code="H1A"), permit(2, 2022, 2023, {8}, postal_code="H2B")]
+    )
+    assert found[1, 2].status == "ambiguous"
+
+
+def test_one_pair_that_overlaps_leaves_all_of_the_name_to_a_person() -> None:
+    found = find_pairs([permit(1, 2018, 2019), permit(2, 2020, 2021), permit(3, 2020, 2023)])
+    assert {verdict.status for verdict in found.values()} == {"ambiguous"}
 
 
 some_places = st.lists(
@@ -129,7 +158,8 @@ some_places = st.lists(
         postal_code=st.sampled_from(["36301", "36302", ""]),
         address=st.sampled_from(["1 Main St", "2 Main St", ""]),
         identifiers=st.frozensets(st.tuples(st.just("npi"), st.sampled_from(["7", "8", "9"])), max_size=1),
-        span=st.none() | st.tuples(st.just(year(2019)), st.just(year(2020))),
+        span=st.sampled_from([None, (year(2019), year(2020)), (year(2021), year(2022))]),
+        versions=st.frozensets(st.integers(1, 2), max_size=1),
     ),
     unique_by=lambda place: place.place_id,
     max_size=12,
