@@ -18,7 +18,7 @@ from caregrid.warehouse.names import comparable, postal
 class Place:
     """What is known of a facility in one registry.
 
-    `span`: first and last period of its usage, where it has any. `versions`: the landed files that describe it.
+    `span`: first and last period of its usage, where it has any. `versions`: the landed files describing it.
     """
 
     place_id: int
