@@ -14,10 +14,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from caregrid import paths
 from caregrid.paths import ROOT
 from caregrid.simulate import simulate
 
-FEEDS = ("sim_registry", "sim_quality", "sim_beds", "sim_clinics", "sim_emergency")
+SIMULATED = ("sim_registry", "sim_quality", "sim_beds", "sim_clinics", "sim_emergency")
+# Real files besides, where the mirror is there: months, days with five impossible values, weeks.
+REAL = ("uk_nhsr_datasets", "it_dpc_regional", "us_nssp_flu_visits")
 
 
 @dataclass
@@ -26,9 +29,15 @@ class Job:
 
     var: Path
     log: Path
+    base: Path
     environment: dict[str, str] = field(repr=False)
     before: set[str] = field(repr=False)
     outputs: list[subprocess.CompletedProcess[str]] = field(default_factory=list)
+
+    @property
+    def has_mirror(self) -> bool:
+        """Return whether the real files are there."""
+        return all((self.base / file).is_dir() for file in ("uk_nhsr_datasets", "it_dpc_regional"))
 
     def caregrid(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of CareGrid in this installation."""
@@ -43,7 +52,8 @@ class Job:
 
     def demo(self) -> subprocess.CompletedProcess[str]:
         """Run the demo with its small choice of feeds."""
-        done = self.caregrid("demo", "--feeds", ",".join(FEEDS))
+        feeds = SIMULATED + (REAL if self.has_mirror else ())
+        done = self.caregrid("demo", "--feeds", ",".join(feeds))
         self.outputs.append(done)
         return done
 
@@ -86,8 +96,9 @@ def outside() -> set[str]:
 
 @pytest.fixture(scope="session")
 def job(test_var: Path) -> Iterator[Job]:
-    """The demo, run once on four facilities and five weeks; everything is stopped and deleted afterwards."""
+    """The demo, run once on five simulated facilities and, where there is a mirror, three real feeds."""
     var = test_var / "e2e"
+    base = paths.feeds_base()
     simulate(var / "simulated", seed=7, facilities=5, days=35)
     log = test_var / "outside.log"
     kept = {
@@ -96,11 +107,11 @@ def job(test_var: Path) -> Iterator[Job]:
     watch = str(Path(__file__).parent / "loopback")
     environment = kept | {
         "CAREGRID_VAR": str(var),
-        "CAREGRID_FEEDS_BASE": str(var / "simulated"),
+        "CAREGRID_FEEDS_BASE": str(base),
         "PYTHONPATH": os.pathsep.join(filter(None, [watch, str(ROOT / "plugins"), kept.get("PYTHONPATH")])),
         "LOOPBACK_LOG": str(log),
     }
-    running = Job(var, log, environment, outside())
+    running = Job(var, log, base, environment, outside())
     try:
         running.demo()
         yield running
