@@ -1,4 +1,4 @@
-"""Real files through the whole job: what the warehouse serves equals an independent computation with polars."""
+"""Real files through the whole job: what is served equals an independent computation with polars."""
 
 from __future__ import annotations
 
