@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiosmtpd.controller import Controller
 from caregrid.alerts import Evaluation, evaluate
 
 NOW = datetime(2025, 3, 3, 12, tzinfo=UTC)
@@ -138,59 +139,37 @@ def stage(warehouse: Any, tmp_path: Path) -> Stage:
 
 @dataclass
 class MailServer:
-    """Speaks SMTP on loopback and keeps what it is given; refuses while `refuses` is set."""
+    """What a real mail server on loopback was given; it refuses while `refuses` is set."""
 
     port: int = 0
     refuses: bool = False
     letters: list[EmailMessage] = field(default_factory=list)
 
-    def serve(self, listener: socket.socket) -> None:
-        """Take one client after the other until the listener closes."""
-        while True:
-            try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            with client, client.makefile("rwb") as stream:
-                self._talk(stream)
+    async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
+        """Take a sender, or not."""
+        if self.refuses:
+            return "451 not now"
+        envelope.mail_from = address
+        return "250 ok"
 
-    def _talk(self, stream: Any) -> None:
-        def say(line: str) -> None:
-            stream.write(line.encode() + b"\r\n")
-            stream.flush()
-
-        say("220 test ESMTP")
-        for line in stream:
-            verb = line[:4].upper()
-            if verb in (b"EHLO", b"HELO"):
-                say("250-test")
-                say("250 8BITMIME")
-            elif verb == b"DATA":
-                say("354 go on")
-                content = b"".join(iter(stream.readline, b".\r\n"))
-                letter = message_from_bytes(content, policy=policy.default)
-                assert isinstance(letter, EmailMessage)
-                self.letters.append(letter)
-                say("250 kept")
-            elif verb == b"QUIT":
-                say("221 bye")
-                return
-            elif verb == b"MAIL" and self.refuses:
-                say("451 not now")
-            else:
-                say("250 ok")
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        """Keep a letter."""
+        letter = message_from_bytes(envelope.content, policy=policy.default)
+        assert isinstance(letter, EmailMessage)
+        self.letters.append(letter)
+        return "250 kept"
 
 
 @pytest.fixture
 def mail_server() -> Iterator[MailServer]:
     """A mail server on a free port."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = MailServer(listener.getsockname()[1])
-        thread = threading.Thread(target=server.serve, args=(listener,), daemon=True)
-        thread.start()
-        yield server
-        listener.shutdown(socket.SHUT_RDWR)
-    thread.join(timeout=5)
+    kept = MailServer()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        kept.port = free.getsockname()[1]
+    controller = Controller(kept, hostname="127.0.0.1", port=kept.port)
+    controller.start()
+    yield kept
+    controller.stop()
 
 
 @dataclass

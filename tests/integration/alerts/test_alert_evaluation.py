@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from caregrid.alerts import moment
+from caregrid import moment
 
 pytestmark = pytest.mark.integration
 
