@@ -13,5 +13,6 @@ select
     feed.provenance,
     feed.complete_sources,
     feed.contracts,
-    feed.left_out
+    feed.left_out,
+    feed.as_of
 from {{ source('ledger', 'feed') }} as feed

@@ -17,10 +17,10 @@ from caregrid.alerts import faults, feed_conditions, series_conditions
 from caregrid.alerts.channels import Channel, check_names, declared_names, load_channels
 from caregrid.alerts.condition import Condition, State
 from caregrid.alerts.deliver import deliver
-from caregrid.alerts.moment import Moments, resolve
 from caregrid.alerts.rules import Rule, load_rules
 from caregrid.alerts.state import Event, append, newest_states, one_at_a_time
 from caregrid.database.connect import connect
+from caregrid.moment import Moments, resolve
 
 Seer = Callable[[psycopg.Connection[Any], Rule, Moments, dict[str, State]], list[Condition]]
 SEERS: dict[str, Seer] = {

@@ -10,10 +10,10 @@ from typing import Any
 import psycopg
 
 from caregrid.alerts.condition import Condition, State, ask
-from caregrid.alerts.moment import Moments
 from caregrid.alerts.names import Words
 from caregrid.alerts.rules import Rule
 from caregrid.errors import CareGridError
+from caregrid.moment import Moments
 
 log = logging.getLogger(__name__)
 States = Mapping[str, State]

@@ -9,9 +9,9 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from caregrid.alerts.condition import Condition, State, ask
-from caregrid.alerts.moment import Moments
 from caregrid.alerts.names import series_words
 from caregrid.alerts.rules import Rule
+from caregrid.moment import Moments
 
 States = Mapping[str, State]
 

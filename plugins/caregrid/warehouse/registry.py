@@ -1,5 +1,5 @@
-"""Writes what the feeds' YAML says of itself into ledger.feed, for freshness, coverage and what is left
-out.
+"""Writes what the feeds' YAML says of itself, and what now is for each, into ledger.feed: for freshness,
+coverage and what is left out.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from caregrid import moment
 from caregrid.database.connect import connect
 from caregrid.errors import CareGridError
 from caregrid.feeds.model import Feed
@@ -40,7 +41,7 @@ on conflict (feed) do update set
 
 def register_feeds(feeds: Iterable[Feed] | None = None) -> int:
     """Insert or update one row per feed; return how many. A feed whose YAML is gone keeps its row: its
-    facts stay.
+    facts stay. Every row is told its as_of, by the rule of caregrid.moment.
 
     A YAML file that is wrong is told in the log and stops no other feed.
 
@@ -50,6 +51,12 @@ def register_feeds(feeds: Iterable[Feed] | None = None) -> int:
     rows = [_row(feed) for feed in (_readable() if feeds is None else feeds)]
     with connect("loader") as connection, connection.cursor() as cursor:
         cursor.executemany(_UPSERT, rows)
+        moments = moment.resolve(connection)
+        known = cursor.execute("select feed from ledger.feed").fetchall()
+        cursor.executemany(
+            "update ledger.feed set as_of = %s where feed = %s",
+            [(moments.of(feed), feed) for (feed,) in known],
+        )
     return len(rows)
 
 

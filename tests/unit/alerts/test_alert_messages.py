@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from caregrid.alerts.message import Told, compose
-from caregrid.alerts.moment import declare
 from caregrid.alerts.names import series_words
 from caregrid.alerts.outbox import NotifyOutbox
 from caregrid.alerts.phrases import news_phrase, value_phrase
 from caregrid.errors import CareGridError
+from caregrid.moment import declare
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -94,8 +94,8 @@ def test_no_number_no_phrase() -> None:
 def test_series_is_named_in_both_languages() -> None:
     words = series_words("waiting", "emergency_department", {"waiting_for": "ward_bed"})
     assert words == {
-        "en": "Waiting, Emergency department (Waiting for: ward_bed)",
-        "zh": "等候，急诊科（等候对象：ward_bed）",
+        "en": "Waiting, Emergency department (Waiting for a ward bed)",
+        "zh": "等候，急诊科（等待住院）",
     }
     assert series_words("unheard_of", "x", {})["en"] == "unheard_of, x"
 

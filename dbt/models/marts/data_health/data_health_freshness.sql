@@ -1,11 +1,8 @@
 {{ config(indexes=[{'columns': ['feed'], 'unique': True}]) }}
 
-{% set now = "'" ~ var('as_of') ~ "'::timestamp with time zone" if var('as_of') else 'current_timestamp' %}
-
 with newest as (
     select
         feed,
-        max(published_at) filter (where status = 'accepted') as last_published_at,
         max(known_at_max) filter (where status = 'accepted') as last_known_at,
         max(period_max) filter (where status = 'accepted') as last_period,
         max(accepted_at) as last_accepted_at,
@@ -21,15 +18,15 @@ select
     feed.name_en,
     feed.name_zh,
     feed.owner,
-    {{ now }} as as_of,
-    newest.last_published_at,
+    feed.as_of,
+    feed.last_published_at,
     newest.last_known_at,
     newest.last_period,
     newest.last_accepted_at,
     feed.expected_every,
     feed.lateness_tolerance,
-    newest.last_published_at + feed.expected_every + coalesce(feed.lateness_tolerance, interval '0') as due_at,
-    {{ now }} > newest.last_published_at + feed.expected_every + coalesce(feed.lateness_tolerance, interval '0')
+    feed.last_published_at + feed.expected_every + coalesce(feed.lateness_tolerance, interval '0') as due_at,
+    feed.as_of > feed.last_published_at + feed.expected_every + coalesce(feed.lateness_tolerance, interval '0')
         as is_late,
     coalesce(newest.accepted_loads, 0) as accepted_loads,
     coalesce(newest.refused_loads, 0) as refused_loads,
