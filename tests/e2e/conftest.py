@@ -32,6 +32,7 @@ class Job:
     base: Path
     environment: dict[str, str] = field(repr=False)
     before: set[str] = field(repr=False)
+    unroutable: int
     outputs: list[subprocess.CompletedProcess[str]] = field(default_factory=list)
 
     @property
@@ -45,6 +46,10 @@ class Job:
             [sys.executable, "-m", "caregrid.cli", *arguments],
             env=self.environment, cwd=ROOT, capture_output=True, text=True, check=False,
         )  # fmt: skip
+
+    def attempts_outside(self) -> int | None:
+        """Return how often a program tried to leave loopback since the start; None where nobody counts."""
+        return unroutable() - self.unroutable if is_isolated() else None
 
     def outside(self) -> set[str]:
         """Return what lies outside var/ now, to compare with `before`."""
@@ -94,6 +99,25 @@ def outside() -> set[str]:
     return found | {str(path) for path in (*home.glob(".*"), *(home / ".cache").glob("*"))}
 
 
+def is_isolated() -> bool:
+    """Return whether this process sees no network but loopback."""
+    devices = Path("/proc/self/net/dev").read_text().splitlines()[2:]
+    return {line.split(":")[0].strip() for line in devices} == {"lo"}
+
+
+def unroutable() -> int:
+    """Return how often the kernel was asked to reach an address that loopback does not lead to."""
+    names, values = (
+        line.split()
+        for line in Path("/proc/self/net/snmp").read_text().splitlines()
+        if line.startswith("Ip:")
+    )
+    sixes = [line.split() for line in Path("/proc/self/net/snmp6").read_text().splitlines()]
+    return int(values[names.index("OutNoRoutes")]) + sum(
+        int(value) for name, value in sixes if name == "Ip6OutNoRoutes"
+    )
+
+
 @pytest.fixture(scope="session")
 def job(test_var: Path) -> Iterator[Job]:
     """The demo, run once on five simulated facilities and, where there is a mirror, three real feeds."""
@@ -111,7 +135,7 @@ def job(test_var: Path) -> Iterator[Job]:
         "PYTHONPATH": os.pathsep.join(filter(None, [watch, str(ROOT / "plugins"), kept.get("PYTHONPATH")])),
         "LOOPBACK_LOG": str(log),
     }
-    running = Job(var, log, base, environment, outside())
+    running = Job(var, log, base, environment, outside(), unroutable())
     try:
         running.demo()
         yield running

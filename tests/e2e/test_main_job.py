@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import stat
 from typing import Any
 
@@ -110,6 +111,16 @@ def test_nothing_but_loopback_is_contacted(job: Any) -> None:
     watched = (job.log.with_name(job.log.name + ".processes")).read_text().splitlines()
     assert len(watched) > 10, "the watch was not loaded: this test would prove nothing"
     assert not job.log.exists(), job.log.read_text()
+
+
+def test_no_program_asked_the_kernel_for_another_address(job: Any) -> None:
+    attempts = job.attempts_outside()
+    if attempts is None:
+        pytest.skip("runs where there is loopback alone: needs root, unshare and ip (Debian: iproute2)")
+    assert attempts == 0
+    with pytest.raises(OSError, match="unreachable"), socket.socket() as probe:
+        probe.connect(("192.0.2.1", 80))
+    assert job.attempts_outside() == 1, "the kernel does not count: this test would prove nothing"
 
 
 def test_nothing_is_written_outside_var(job: Any) -> None:
