@@ -57,6 +57,11 @@ def news_phrase(details: Mapping[str, Any], language: str) -> str:
     return {"en": f"again (last resolved {before})", "zh": f"再次出现（上次解除 {before}）"}[language]
 
 
+def _amount(value: float) -> str:
+    """Return a number to read: three digits, or the whole ones where there are more."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
 def _limit(details: Mapping[str, Any], language: str, shown: str) -> str:
     return f"{_THRESHOLD[language, bool(details.get('above', True))]} {shown}"
 
@@ -71,7 +76,7 @@ def _plain(details: Mapping[str, Any], language: str) -> str:
     kept = details.get("kept") or {}
     unit = str(kept.get("unit") or "")
     unit = "" if unit == "state" else _UNITS_ZH.get(unit, unit) if language == "zh" else unit
-    number = f"{_begin(kept, language)}{details['value']:g} {unit}".rstrip()
+    number = f"{_begin(kept, language)}{_amount(details['value'])} {unit}".rstrip()
     if details.get("threshold") is None:
         return number
     return f"{number} ({_limit(details, language, format(details['threshold'], 'g'))})"
@@ -83,7 +88,7 @@ def _ratio(details: Mapping[str, Any], language: str) -> str:
     base = kept.get("capacity") if details["of"] == "capacity" else kept.get("observed")
     against = f"{_AGAINST[language, details['of']]} {base:g}"
     limit = _limit(details, language, format(details["threshold"], ".0%"))
-    return f"{_begin(kept, language)}{amount:g} / {against} = {details['value']:.0%} ({limit})"
+    return f"{_begin(kept, language)}{_amount(amount)} / {against} = {details['value']:.0%} ({limit})"
 
 
 def _risk(details: Mapping[str, Any], language: str) -> str:
@@ -102,7 +107,7 @@ def _risk(details: Mapping[str, Any], language: str) -> str:
 def _stale(details: Mapping[str, Any], language: str) -> str:
     kept = details.get("kept") or {}
     published = stamp(datetime.fromisoformat(kept["published_at"]), kept.get("timezone"))
-    silent, allowed = f"{details['value']:g}", f"{details['threshold']:g}"
+    silent, allowed = _amount(details["value"]), f"{details['threshold']:g}"
     if language == "zh":
         return f"：{published}，距今 {silent} 小时（允许 {allowed} 小时）"
     return f" {published}, {silent} hours ago (allowed {allowed} hours)"

@@ -88,7 +88,8 @@ def _install(target: Path) -> None:
         "pip",
         "--disable-pip-version-check",
         "--no-input",
-        "--quiet",
+        # Twice: errors only. Neither a mirror's missing folders nor the words of a build are news to anyone here.
+        "-qq",
     ]
     wheels = ["--require-hashes", "--only-binary=:all:", "--no-deps"]
     with tempfile.TemporaryDirectory() as folder:
@@ -111,7 +112,8 @@ def _pin(package: str) -> str:
 def _run(command: list[str]) -> None:
     # A PYTHONPATH of the shell must not decide what is installed; pip compiles what it installs.
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
-    subprocess.run(command, check=True, cwd=ROOT, env=kept)
+    # setuptools warns at length of every editable installation.
+    subprocess.run(command, check=True, cwd=ROOT, env=kept | {"PYTHONWARNINGS": "ignore"})
 
 
 if __name__ == "__main__":

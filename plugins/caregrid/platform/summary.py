@@ -32,11 +32,12 @@ and metric = 'weighted_quantile_loss' and position(':' in grain) = 0
 group by grain, metric order by grain
 """
 _RISKS = """
-select coalesce(place.name_zh, place.name_en), place.name_en, series.service_or_resource, risk.probability,
-       risk.capacity, risk.period_end, risk.horizon, risk.known_at
+select place.name_zh, place.name_en, service.name_en, service.name_zh, risk.probability, risk.capacity,
+       timezone(series.timezone, risk.period_end), timezone(series.timezone, risk.known_at), series.timezone
 from core.fct_risk as risk
 join core.dim_place as place using (place_id)
 join core.dim_series as series using (series_id)
+left join core.dim_service_or_resource as service using (service_or_resource)
 where risk.is_newest and not risk.is_over_now
 and risk.horizon = (select max(horizon) from core.fct_risk as other
                     where other.run_id = risk.run_id and other.series_id = risk.series_id)
@@ -131,11 +132,12 @@ def _risks(found: list[Any]) -> str:
     if not found:
         return "NEW RISK none: no place with a known capacity that is not over it already"
     lines = ["NEW RISK the five highest among places that are not over capacity now · 新增风险最高的五处"]
-    for zh, en, service, probability, capacity, period_end, _, known_at in found:
-        name = en if zh == en else f"{zh} {en}"
+    for zh, en, service, service_zh, probability, capacity, period_end, known_at, timezone in found:
+        name = " ".join(dict.fromkeys(word for word in (zh, en) if word))
         lines.append(
-            f"         {100 * probability:3.0f} %  {name} · {service} over {capacity:.0f} "
-            f"until {period_end:%Y-%m-%d %H:%M} UTC (as of {known_at:%Y-%m-%d %H:%M})"
+            f"         {100 * probability:3.0f} %  {name}\n"
+            f"                {service} · {service_zh}: more than {capacity:.0f} by {period_end:%Y-%m-%d %H:%M}, "
+            f"as known at {known_at:%Y-%m-%d %H:%M} ({timezone})"
         )
     return "\n".join(lines)
 
