@@ -101,6 +101,23 @@ def test_scottish_flag_z_is_not_applicable_and_never_missing() -> None:
     }
 
 
+def test_scottish_months_from_two_files_are_one_series_of_two_feeds() -> None:
+    """All that makes a quantity the same is equal, so that a difference can be shown: 5 of 16,393 months."""
+    same = ["id_system", "code", "service_or_resource", "measure", "statistic", "unit", "dimensions"]
+    same += ["subset_of", "grain"]
+    months = [
+        rows(feed, output).filter(pl.col("measure") == "arrivals", pl.col("subset_of").is_null())
+        for feed, output in (
+            ("uk_scotland_ae_beds", "monthly_attendances"),
+            ("uk_scotland_waiting_times", "waiting_times"),
+        )
+    ]
+    summed = [month.group_by(*same, "period_start").agg(pl.col("value").sum()) for month in months]
+    both = summed[0].join(summed[1], on=[*same, "period_start"], nulls_equal=True)
+    assert both.height == summed[1].height == 16_393
+    assert both.filter(pl.col("value") != pl.col("value_right")).height == 5
+
+
 def test_scottish_beds_sum_to_their_published_specialty_total() -> None:
     beds = published("uk_scotland_ae_beds/beds_by_nhs_board_of_treatment_and_specialty.csv")
     of_sites = beds.filter(pl.col("LocationQF").is_null(), pl.col("Quarter") == "2021Q2")
