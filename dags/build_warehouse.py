@@ -12,6 +12,8 @@ from caregrid.platform.links import BuildLink, DataDocsLink
 
 
 @dag(
+    dag_display_name="build_warehouse · 质检、构建并发布数据仓库",
+    description="Gates what feeds have staged, builds what it touches, publishes it in one transaction",
     schedule=AssetAny(*(feed_asset(file.stem) for file in feed_files())),
     is_paused_upon_creation=False,
     params={

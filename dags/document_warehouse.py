@@ -10,6 +10,8 @@ from caregrid.platform.links import BuildLink, DataDocsLink
 
 
 @dag(
+    dag_display_name="document_warehouse · 生成文档",
+    description="Writes the documentation of the tables and of what the gates found",
     schedule=AssetAny(MARTS, GATE_RESULT),
     is_paused_upon_creation=False,
     **settings(Owner.PLATFORM, Tier.THIS_WEEK, "document_warehouse", slow_after=timedelta(minutes=15)),

@@ -10,6 +10,8 @@ from caregrid.platform.dags import FORECAST, GATE_RESULT, MARTS, Owner, Tier, cr
 
 
 @dag(
+    dag_display_name="evaluate_alerts · 评估告警规则",
+    description="Evaluates the alert rules on new data and every five minutes; tells each change once",
     schedule=AssetOrTimeSchedule(
         timetable=cron("*/5 * * * *"),
         assets=AssetAny(MARTS, FORECAST, GATE_RESULT),

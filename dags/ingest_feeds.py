@@ -16,14 +16,20 @@ DAY = Param(
     type=["null", "string"],
     format="date",
     title="Publication day · 发布日期",
-    description="Take what was published on this day, and rebuild what it touches. Empty: what is there now.",
+    description=(
+        "Take what was published on this day, and rebuild what it touches. Empty: what is there now. · "
+        "取该日发布的数据，并重建受其影响的部分；留空则取当前数据。"
+    ),
 )
 
 FILES = Param(
     None,
     type=["null", "string"],
     title="Only these files · 仅取这些文件",
-    description="A glob over the paths below the feeds' directory. Empty: all of the feed's files.",
+    description=(
+        "A glob over the paths below the feeds' directory. Empty: all of the feed's files. · "
+        "数据源目录下路径的通配符；留空则取全部文件。"
+    ),
 )
 
 
@@ -32,7 +38,8 @@ def ingest_dag(feed: Feed) -> DAG:
 
     @dag(
         dag_id=f"ingest_{feed.name}",
-        dag_display_name=f"ingest · {feed.title['zh']}",
+        # The list is searched by this name: it holds the id too.
+        dag_display_name=f"ingest_{feed.name} · {feed.title['en']} · {feed.title['zh']}",
         description=f"{feed.title['en']}, from {feed.owner_name}",
         schedule=cron(feed.schedule, feed.timezone) if feed.schedule else None,
         params={"day": DAY, "files": FILES},
@@ -70,7 +77,12 @@ def broken_dag(name: str, mistakes: str) -> DAG:
     common["doc_md"] = f"**This feed's YAML is wrong.**\n\n```\n{mistakes}\n```\n\n{common['doc_md']}"
     common["tags"] = [*common["tags"], "broken"]
 
-    @dag(dag_id=f"ingest_{name}", dag_display_name=f"ingest · {name} (wrong YAML)", schedule=None, **common)
+    @dag(
+        dag_id=f"ingest_{name}",
+        dag_display_name=f"ingest_{name} · wrong YAML · YAML 有误",
+        schedule=None,
+        **common,
+    )
     def ingest() -> None:
         @task(retries=0)
         def check_yaml() -> None:

@@ -10,6 +10,8 @@ from caregrid.platform.dags import Owner, Tier, cron, settings
 
 
 @dag(
+    dag_display_name="maintain · 日常维护",
+    description="Removes old runs and logs, dead rows, deleted models and unused landed files",
     schedule=cron("30 3 * * *"),
     is_paused_upon_creation=False,
     params={

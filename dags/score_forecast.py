@@ -11,6 +11,8 @@ from caregrid.platform.links import BuildLink, ModelLink
 
 
 @dag(
+    dag_display_name="score_forecast · 预测与风险评分",
+    description="Forecasts with the champion, scores the risk of overload, serves both",
     schedule=AssetAny(MARTS, MODEL),
     is_paused_upon_creation=False,
     **settings(Owner.MACHINE_LEARNING, Tier.NOW, "score_forecast", slow_after=timedelta(minutes=20)),

@@ -12,6 +12,8 @@ from caregrid.platform.links import ModelLink
 
 
 @dag(
+    dag_display_name="train_forecast · 训练预测模型",
+    description="Trains a challenger where one is due; promotes it if it is better",
     schedule=[MARTS],
     is_paused_upon_creation=False,
     params={

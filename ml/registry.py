@@ -161,6 +161,8 @@ def log_training(
         mlflow.start_run(experiment_id=_experiment(mlflow_client), run_name=run_id) as run,
     ):
         mlflow.set_tags({key: value[:5000] for key, value in tags.items()})
+        # What the UI shows as the run's description, whole: tags are cut there.
+        mlflow.set_tag("mlflow.note.content", f"**{verdict.answer}**: {verdict.reason}")
         mlflow.log_params(parameters(settings, models))
         mlflow.log_metrics(
             {

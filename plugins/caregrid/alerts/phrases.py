@@ -84,7 +84,7 @@ def _plain(details: Mapping[str, Any], language: str) -> str:
 
 def _ratio(details: Mapping[str, Any], language: str) -> str:
     kept = details.get("kept") or {}
-    amount = kept.get("expected", kept.get("observed"))
+    amount = kept["expected"] if "expected" in kept else kept["observed"]
     base = kept.get("capacity") if details["of"] == "capacity" else kept.get("observed")
     against = f"{_AGAINST[language, details['of']]} {base:g}"
     limit = _limit(details, language, format(details["threshold"], ".0%"))

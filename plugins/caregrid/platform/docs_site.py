@@ -1,4 +1,4 @@
-"""Serves var/docs on 127.0.0.1: dbt's documentation and Data Docs, under one index in two languages."""
+"""Serves var/docs on 127.0.0.1: dbt's documentation, Data Docs, builds and runbooks, under one index."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ import html
 import http.server
 import socketserver
 import sys
+from pathlib import Path
 from typing import Any
 
 from caregrid import paths
+from caregrid.platform import runbooks
 
-# folder below var/docs → (English, Chinese)
+# page below var/docs → (English, Chinese)
 PAGES = {
-    "dbt": (
+    "dbt/index.html": (
         "Tables, columns, tests and where each number comes from (dbt)",
         "数据表、字段、测试与数据血缘（dbt）",
     ),
-    "data_docs": (
+    "data_docs/index.html": (
         "What the quality gates checked and found (Data Docs)",
         "数据质量检查及其结果（Data Docs）",
     ),
+    "build.html": ("Models and tests of the newest build", "最近一次构建的模型与测试"),
+    "runbooks/index.html": ("What to do when something fails (runbooks)", "故障处理（运行手册）"),
 }
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>CareGrid · documentation · 文档</title>
@@ -29,26 +33,50 @@ _PAGE = """<!doctype html>
 body {{ font: 1.05rem/1.6 system-ui, sans-serif; max-width: 42rem; margin: 3rem auto; padding: 0 1rem;
   color: #1b2733 }}
 li {{ margin: 1rem 0 }} a {{ color: #0b5cad }} .none {{ color: #6b7785 }} .zh {{ display: block }}
+table {{ border-collapse: collapse }} td, th {{ padding: .3rem .8rem; text-align: left; vertical-align: top;
+  border-bottom: 1px solid #dde3e8 }} code {{ background: #eef2f5 }}
 </style></head><body>
-<h1>CareGrid <span lang="zh">文档</span></h1>
-<ul>
-{items}
-</ul></body></html>
+{content}
+</body></html>
 """
 
 
 def write_index() -> None:
     """Write the index page; what has not been generated yet is named as such."""
     items = []
-    for folder, (english, chinese) in PAGES.items():
+    for page, (english, chinese) in PAGES.items():
         words = f'{html.escape(english)} <span class="zh" lang="zh">{html.escape(chinese)}</span>'
-        if paths.var("docs", folder, "index.html").exists():
-            items.append(f'<li><a href="{folder}/index.html">{words}</a></li>')
+        if paths.var("docs", page).exists():
+            items.append(f'<li><a href="{page}">{words}</a></li>')
         else:
             items.append(f'<li class="none">{words} — not generated yet · 尚未生成</li>')
     root = paths.var("docs")
     root.mkdir(parents=True, exist_ok=True)
-    (root / "index.html").write_text(_PAGE.format(items="\n".join(items)), encoding="utf-8")
+    _write(
+        root / "index.html",
+        '<h1>CareGrid <span lang="zh">文档</span></h1>\n<ul>\n' + "\n".join(items) + "\n</ul>",
+    )
+
+
+def write_runbooks() -> None:
+    """Write the runbooks as pages, and the list of them."""
+    from markdown_it import MarkdownIt
+
+    markdown = MarkdownIt().enable("table")
+    folder = paths.var("docs", "runbooks")
+    folder.mkdir(parents=True, exist_ok=True)
+    items = []
+    for file in sorted(runbooks.FOLDER.glob("*.md")):
+        _write(folder / f"{file.stem}.html", markdown.render(file.read_text(encoding="utf-8")))
+        items.append(f'<li><a href="{file.stem}.html">{html.escape(file.stem)}</a></li>')
+    _write(
+        folder / "index.html",
+        '<h1>Runbooks <span lang="zh">运行手册</span></h1>\n<ul>\n' + "\n".join(items) + "\n</ul>",
+    )
+
+
+def _write(file: Path, content: str) -> None:
+    file.write_text(_PAGE.format(content=content), encoding="utf-8")
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
@@ -73,6 +101,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
 def serve(port: int) -> None:
     """Serve var/docs until the process ends."""
+    write_runbooks()
     handler = functools.partial(_Handler, directory=str(paths.var("docs")))
     with _Server(("127.0.0.1", port), handler) as running:
         running.serve_forever()

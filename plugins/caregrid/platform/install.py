@@ -88,7 +88,7 @@ def _install(target: Path) -> None:
         "pip",
         "--disable-pip-version-check",
         "--no-input",
-        # Twice: errors only. Neither a mirror's missing folders nor the words of a build are news to anyone here.
+        # Errors only: neither a mirror's missing folders nor the words of a build are news here.
         "-qq",
     ]
     wheels = ["--require-hashes", "--only-binary=:all:", "--no-deps"]

@@ -53,5 +53,5 @@ class ModelLink(_ServiceLink):
     """From training or scoring to the runs."""
 
     service = "mlflow"
-    path = "/"
+    path = ports.FIRST_PAGE["mlflow"]
     label = "Runs and models · 训练与模型"

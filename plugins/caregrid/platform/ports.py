@@ -9,6 +9,8 @@ from caregrid import paths
 
 # PostgreSQL prefers none: 5432 is often somebody's, and its address is printed by `make bi-url`.
 PREFERRED = {"airflow": 8080, "mlflow": 5000, "docs": 8081}
+# MLflow opens with what it has for language models; this is its view of training.
+FIRST_PAGE = {"mlflow": "/#/experiments?workflowType=machine_learning"}
 
 
 def choose(service: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from caregrid.paths import ROOT
+from caregrid.platform import ports
 
 FOLDER = ROOT / "docs" / "runbooks"
 
@@ -15,10 +16,14 @@ def runbook(kind: str) -> Path:
 
 
 def documentation(kind: str) -> str:
-    """Return the runbook's text under a line that names the file, for doc_md.
+    """Return the runbook's text under a line that names the file and leads to its page, for doc_md.
+
+    A browser opens no file: the page is the one of the docs server.
 
     Raises:
         FileNotFoundError: a DAG without a runbook does not load.
     """
     file = runbook(kind)
-    return f"Runbook: [{file.relative_to(ROOT)}]({file.as_uri()})\n\n{file.read_text(encoding='utf-8')}"
+    port = ports.known("docs") or ports.PREFERRED["docs"]
+    page = f"http://127.0.0.1:{port}/runbooks/{kind}.html"
+    return f"Runbook · 运行手册: [{file.relative_to(ROOT)}]({page})\n\n{file.read_text(encoding='utf-8')}"

@@ -122,7 +122,9 @@ def running() -> list[str]:
 def addresses() -> dict[str, str]:
     """Return {what: address} of what people open in a browser."""
     known = {name: ports.known(name) for name in ("airflow", "mlflow", "docs")}
-    return {name: f"http://127.0.0.1:{port}" for name, port in known.items() if port}
+    return {
+        name: f"http://127.0.0.1:{port}{ports.FIRST_PAGE.get(name, '')}" for name, port in known.items() if port
+    }
 
 
 def wait_all(services: Iterable[Service]) -> None:

@@ -136,8 +136,8 @@ def _risks(found: list[Any]) -> str:
         name = " ".join(dict.fromkeys(word for word in (zh, en) if word))
         lines.append(
             f"         {100 * probability:3.0f} %  {name}\n"
-            f"                {service} · {service_zh}: more than {capacity:.0f} by {period_end:%Y-%m-%d %H:%M}, "
-            f"as known at {known_at:%Y-%m-%d %H:%M} ({timezone})"
+            f"                {service} · {service_zh}: more than {capacity:.0f} "
+            f"by {period_end:%Y-%m-%d %H:%M}, as known at {known_at:%Y-%m-%d %H:%M} ({timezone})"
         )
     return "\n".join(lines)
 
