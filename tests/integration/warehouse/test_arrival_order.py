@@ -24,6 +24,8 @@ FACTS = ["fct_usage", "fct_occupancy", "fct_observed_run", "fct_usage_by_period"
 # fct_load says when we accepted; what the files say must not depend on it
 CLOCKED = ["loaded_at", "accepted_at", "superseded_at", "landed_at"]
 LOADS = 6
+# Accounts are counted twice, over the tables of the loader and over core, where the terms bear a suffix.
+TERMS = ("received", "loaded", "partly_rejected", "rejected", "duplicate", "unchanged", "filtered", "held")
 
 
 def day(number: int) -> datetime:
@@ -120,6 +122,16 @@ class Workbench:
                 for name in FACTS
             }
 
+    def accounts(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Load, status and terms of every load, as core has them and as the loader's room counts them."""
+        core = ", ".join(f"{term}_records" for term in TERMS)
+        queries = {
+            "core": f"select load_id, status, {core} from core.fct_load order by 1",
+            "ledger": f"select load_id, status, {', '.join(TERMS)} from ledger.conservation order by 1",
+        }
+        with connect("dbt") as connection:
+            return {name: connection.execute(query.encode()).fetchall() for name, query in queries.items()}
+
     def whole(self) -> list[str]:
         """fct_usage as a full refresh computes it from all accepted loads."""
         with connect("dbt") as connection:
@@ -196,3 +208,5 @@ def test_any_order_of_arrival_ends_in_the_same_core(
     )
     cuts = data.draw(st.sets(st.integers(0, len(loads) - 1)))
     assert arrive(list(order), cuts) == reference
+    accounts = workbench.accounts()
+    assert accounts["core"] == accounts["ledger"]
