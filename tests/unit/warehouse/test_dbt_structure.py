@@ -119,6 +119,20 @@ def test_the_page_of_marts_lists_no_other() -> None:
     assert sections == {name for name, path in SQL.items() if room(path) == "marts"}
 
 
+def test_every_source_says_when_it_is_stale() -> None:
+    described = yaml.safe_load((MODELS / "staging" / "sources.yml").read_text())["sources"]
+    assert len(described) > 6
+    for source in described:
+        assert source["config"]["freshness"]["warn_after"]["count"], source["name"]
+        for table in source["tables"]:
+            assert {"loaded_at_field", "loaded_at_query"} & set(table["config"]), table["name"]
+
+
+def test_nothing_comes_from_a_hub_of_packages() -> None:
+    """It cannot be reached; the macros and tests are our own."""
+    assert [name for name in ("packages.yml", "dependencies.yml") if (MODELS.parent / name).exists()] == []
+
+
 def test_no_secret_stands_in_the_profile() -> None:
     profile = (ROOT / "dbt" / "profiles.yml").read_text()
     passwords = re.findall(r"password: (.+)", profile)
