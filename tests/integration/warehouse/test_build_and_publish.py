@@ -269,8 +269,10 @@ def test_critical_failure_leaves_what_readers_see(
     assert {name for name in after if after[name] != before[name]} == {
         "core.dim_forecast_run", "core.fct_forecast", "marts.operations_now_and_next",
     }  # fmt: skip
-    now = "select occupied_beds, next_median from marts.operations_now_and_next where forecast_measure "
-    "is not null"
+    now = (
+        "select occupied_beds, next_median from marts.operations_now_and_next"
+        " where forecast_measure is not null"
+    )
     assert rows_of(now) == [(12.0, 10.0)]
     assert build_forecast().status == "nothing_to_do"
     # the next build takes the refused load in
