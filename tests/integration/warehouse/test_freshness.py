@@ -48,6 +48,9 @@ def test_board_and_alerts_agree_on_what_is_late(
             rule = next(rule for rule in load_rules() if rule.kind == "stale_feed")
             seen = stale_feed(connection, rule, moment.resolve(connection), {})
         assert served[network.feed][1] is expected
+        assert rows_of("select distinct as_of from marts.operations_now_and_next") == [
+            (served[network.feed][0],)
+        ]
         assert {condition.details["feed"]: (condition.as_of, condition.holds) for condition in seen} == {
             feed: found for feed, found in served.items() if found[1] is not None
         }

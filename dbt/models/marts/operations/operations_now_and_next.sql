@@ -72,12 +72,14 @@ usable as (
     from now
 ),
 
+-- A feed that nobody has registered has no other now than its newest.
 as_of_feed as (
     select
-        feed,
-        max(known_at) as as_of
+        now.feed,
+        coalesce(max(feed.as_of), max(now.known_at)) as as_of
     from now
-    group by feed
+    left join {{ ref('dim_feed') }} as feed on now.feed = feed.feed
+    group by now.feed
 ),
 
 -- Next: what the newest forecast of the place's demand expects, one period ahead and at its furthest.
