@@ -30,7 +30,7 @@ _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>CareGrid · documentation · 文档</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
-body {{ font: 1.05rem/1.6 system-ui, sans-serif; max-width: 42rem; margin: 3rem auto; padding: 0 1rem;
+body {{ font: 1.05rem/1.6 system-ui, sans-serif; max-width: 56rem; margin: 3rem auto; padding: 0 1rem;
   color: #1b2733 }}
 li {{ margin: 1rem 0 }} a {{ color: #0b5cad }} .none {{ color: #6b7785 }} .zh {{ display: block }}
 table {{ border-collapse: collapse }} td, th {{ padding: .3rem .8rem; text-align: left; vertical-align: top;

@@ -123,7 +123,9 @@ def addresses() -> dict[str, str]:
     """Return {what: address} of what people open in a browser."""
     known = {name: ports.known(name) for name in ("airflow", "mlflow", "docs")}
     return {
-        name: f"http://127.0.0.1:{port}{ports.FIRST_PAGE.get(name, '')}" for name, port in known.items() if port
+        name: f"http://127.0.0.1:{port}{ports.FIRST_PAGE.get(name, '')}"
+        for name, port in known.items()
+        if port
     }
 
 
