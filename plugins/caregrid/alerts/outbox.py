@@ -63,6 +63,20 @@ class NotifyOutbox(NotifyBase):
         return True
 
 
+def messages() -> list[dict[str, Any]]:
+    """Return the messages of the local channel, oldest first; torn lines are passed over."""
+    found = []
+    for file in sorted(paths.var("outbox").glob("alerts*.ndjson")):
+        for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                message = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(message, dict) and "body" in message:
+                found.append(message)
+    return found
+
+
 def _key(line: bytes) -> str:
     try:
         return str(json.loads(line).get("key"))

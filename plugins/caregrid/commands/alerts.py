@@ -1,4 +1,4 @@
-"""`caregrid alerts …`: evaluate the rules, check them, show what fires, try a channel."""
+"""`caregrid alerts …`: evaluate the rules, check them, show what fires, read the outbox, try a channel."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     check.set_defaults(run=_check)
     firing = commands.add_parser("firing", help="what fires now")
     firing.set_defaults(run=_firing)
+    read = commands.add_parser("read", help="print the newest messages of the local channel")
+    read.add_argument("--count", type=int, default=10, help="how many (10)")
+    read.set_defaults(run=_read)
     attempt = commands.add_parser("try", help="send a test message through a channel")
     attempt.add_argument("channel")
     attempt.set_defaults(run=_try)
@@ -72,6 +75,14 @@ def _firing(options: argparse.Namespace) -> int:
                 said = f"{details['label']}: {details['what']['en']}{value_phrase(details, 'en')}"
                 since = f"since {state.recorded_at:%Y-%m-%d %H:%M} UTC"
                 print(f"{details['severity']:11} {rule}: {said}; {since}")
+    return 0
+
+
+def _read(options: argparse.Namespace) -> int:
+    from caregrid.alerts.outbox import messages
+
+    newest = messages()[-options.count :]
+    print("\n\n".join(f"{one['title']}\n\n{one['body']}" for one in newest) or "no message was sent")
     return 0
 
 

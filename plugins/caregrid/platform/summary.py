@@ -150,7 +150,9 @@ def _alerts(found: list[Any]) -> str:
         f"         {severity:<11} {state:<8} {rule}: {count} ({sent} sent)"
         for severity, state, rule, count, _, sent in found
     ]
-    return "\n".join([*lines, f"         files of the local channel: {paths.var('outbox')}"])
+    return "\n".join(
+        [*lines, f"         to read: .venv/bin/caregrid alerts read (files: {paths.var('outbox')})"]
+    )
 
 
 def _addresses() -> str:

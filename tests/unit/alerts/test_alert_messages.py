@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from caregrid.alerts.message import Told, compose
 from caregrid.alerts.names import series_words
-from caregrid.alerts.outbox import NotifyOutbox
+from caregrid.alerts.outbox import NotifyOutbox, messages
 from caregrid.alerts.phrases import news_phrase, value_phrase
 from caregrid.errors import CareGridError
 from caregrid.moment import declare
@@ -117,3 +117,12 @@ def test_declared_moment_needs_an_offset(wrong: str, monkeypatch: pytest.MonkeyP
     with pytest.raises(CareGridError, match="fix: write latest"):
         declare({"*": wrong})
     assert not (tmp_path / "run").exists()
+
+
+def test_outbox_is_read_past_a_torn_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAREGRID_VAR", str(tmp_path))
+    assert messages() == []
+    (tmp_path / "outbox").mkdir()
+    lines = '{"title": "one", "body": "1"}\n{"title": "to\n{"title": "two", "body": "2"}\n'
+    (tmp_path / "outbox" / "alerts.ndjson").write_text(lines)
+    assert [message["title"] for message in messages()] == ["one", "two"]
