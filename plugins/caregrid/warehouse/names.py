@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _WORDS = {
     "&": "and",
@@ -26,6 +27,8 @@ _TOKEN = re.compile(r"&|\w+")
 _APOSTROPHE = re.compile(r"[’'`.]")
 
 
+# Names and regions are compared under several rules.
+@lru_cache(maxsize=1 << 16)
 def comparable(text: str | None) -> str:
     """Return a text without case, accents, punctuation, width and legal forms; '' for none."""
     if not text:
