@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import pkgutil
 import sys
 from collections.abc import Sequence
 
+import psycopg
+
 from caregrid import commands
 from caregrid.errors import CareGridError
 from caregrid.platform import environment
+
+_DATABASE_FIX = (
+    "nothing is half loaded; see var/logs/postgres.log, start the database with `caregrid database start` "
+    "and run the command again"
+)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -33,6 +41,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CareGridError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except psycopg.Error as error:
+        # What the database says of itself; the DETAIL lines may hold cells of patients' data.
+        print(f"error: the database broke off: {str(error).strip().splitlines()[0]}", file=sys.stderr)
+        print(f"  fix: {_DATABASE_FIX}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # The reader of a pipe (head, less) has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        named = error.filename or "the system"
+        print(f"error: {named}: {error.strerror or error}", file=sys.stderr)
+        print("  fix: see that the path exists, may be read and written, and has room", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
 

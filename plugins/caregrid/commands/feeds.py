@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 from pathlib import Path
 
 from caregrid.errors import CareGridError
+from caregrid.loading.commands import register_actions, whole_number
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -19,7 +19,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
     check = actions.add_parser("check", help="every mistake in feeds' YAML: file, line, field and fix")
     check.add_argument(
-        "files", nargs="*", metavar="FILE", help="YAML file or feed name; all feeds by default"
+        "files", nargs="*", metavar="FILE", help="YAML file, directory or feed name; all by default"
     )
     check.set_defaults(run=_check)
 
@@ -27,17 +27,16 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "try", help="the first mapped and rejected rows of each output, without loading"
     )
     attempt.add_argument("feed", metavar="FILE|FEED", help="YAML file or feed name")
-    attempt.add_argument("--rows", type=int, default=5, help="rows to show of each output (default 5)")
+    attempt.add_argument(
+        "--rows", type=whole_number, default=5, help="rows to show of each output (default 5)"
+    )
     attempt.add_argument("--source", help="only this source of the feed")
     attempt.add_argument("--output", help="only this output of the feed")
     attempt.add_argument("--file", type=Path, help="map this file instead of what the source's path finds")
     attempt.add_argument("--all", action="store_true", help="map whole files, not only their first batch")
     attempt.set_defaults(run=_try)
 
-    if importlib.util.find_spec("caregrid.loading") and importlib.util.find_spec("caregrid.loading.commands"):
-        from caregrid.loading.commands import register_actions
-
-        register_actions(actions)
+    register_actions(actions)
 
 
 def _paths(names: list[str]) -> list[Path]:
@@ -46,11 +45,19 @@ def _paths(names: list[str]) -> list[Path]:
 
     if not names:
         return feed_files()
-    paths = [
-        Path(name) if Path(name).suffix in (".yml", ".yaml") else FEEDS_DIR / f"{name}.yml" for name in names
-    ]
-    for path in paths:
-        if not path.is_file():
+    paths = []
+    for name in names:
+        path = Path(name) if Path(name).suffix in (".yml", ".yaml") else FEEDS_DIR / f"{name}.yml"
+        if Path(name).is_dir():
+            found = feed_files(Path(name))
+            if not found:
+                raise CareGridError("no feed lies in this directory", where=name, fix="feeds end in .yml")
+            paths += found
+        elif path.is_file():
+            paths.append(path)
+        elif Path(name).is_file():
+            raise CareGridError("this is no feed", where=name, fix="name the YAML file that describes it")
+        else:
             raise CareGridError("there is no such file", where=str(path), fix="see: caregrid feeds list")
     return paths
 
@@ -99,7 +106,9 @@ def _try(options: argparse.Namespace) -> int:
     from caregrid.mapping.expressions import expression_problems
     from caregrid.mapping.preview import preview
 
-    (path,) = _paths([options.feed])
+    path, *others = _paths([options.feed])
+    if others:
+        raise CareGridError("several feeds lie in this directory", where=options.feed, fix="try one of them")
     problems = check_file(path) or expression_problems(path)
     if problems:
         for problem in problems:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import codecs
+import io
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,7 +12,7 @@ from caregrid.feeds.check_outputs import check_outputs
 from caregrid.feeds.checker import Checker
 from caregrid.feeds.document import BrokenYaml, Document, read_document
 from caregrid.feeds.document import Path as DocumentPath
-from caregrid.feeds.problems import Problem
+from caregrid.feeds.problems import Problem, dotted
 from caregrid.feeds.schema import schema_problems
 from caregrid.feeds.times import check_cron
 
@@ -33,9 +33,15 @@ def check_and_read(file: Path, text: str) -> tuple[list[Problem], dict[str, Any]
     try:
         document = read_document(text)
     except BrokenYaml as error:
-        message = f"this is no YAML mapping: {error.message}"
-        return [Problem(file, error.line, "", message, "correct the YAML")], {}
+        return [broken(file, error)], {}
     return _check(file, document), document.data
+
+
+def broken(file: Path, error: BrokenYaml) -> Problem:
+    """Return the mistake of a file that is no YAML mapping at all."""
+    return Problem(
+        file, error.line, dotted(error.field), f"this is no YAML mapping: {error.message}", error.fix
+    )
 
 
 def _check(file: Path, document: Document) -> list[Problem]:
@@ -52,6 +58,12 @@ def _check(file: Path, document: Document) -> list[Problem]:
 
 def _check_head(checker: Checker) -> None:
     data = checker.document.data
+    if checker.file.suffix != ".yml":
+        checker.report(
+            (),
+            f"feeds are files that end in .yml, not in {checker.file.suffix!r}",
+            f"call it {data['feed']}.yml",
+        )
     if data["feed"] != checker.file.stem:
         checker.report(
             ("feed",),
@@ -85,6 +97,15 @@ def _check_head(checker: Checker) -> None:
         )
 
 
+def _is_text_encoding(name: str) -> bool:
+    """Return whether the name is of bytes to text: Python also calls base64 and rot13 encodings."""
+    try:
+        io.TextIOWrapper(io.BytesIO(), encoding=name)
+    except (LookupError, ValueError):
+        return False
+    return True
+
+
 def _check_source(checker: Checker, path: DocumentPath) -> None:
     source = checker.at(path)
     form = source["format"]
@@ -102,9 +123,7 @@ def _check_source(checker: Checker, path: DocumentPath) -> None:
             f"{place!r} leaves the feeds' base directory",
             "write it relative to CAREGRID_FEEDS_BASE, or as file:///…",
         )
-    try:
-        codecs.lookup(form.get("encoding", "utf-8"))
-    except LookupError:
+    if not _is_text_encoding(form.get("encoding", "utf-8")):
         checker.report(
             (*path, "format", "encoding"),
             f"encoding {form['encoding']!r} is unknown",

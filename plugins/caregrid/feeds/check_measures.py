@@ -78,7 +78,7 @@ def _check_value(
         checker.regex((*path, "extract"), groups=1)
     if "period" in value:
         check_period(checker, (*path, "period"), needs_grain="period" not in checker.at(path[:2]))
-    for key in ("service_or_resource", "reporting_units", "is_provisional"):
+    for key in ("service_or_resource", "measure", "reporting_units", "is_provisional"):
         checker.cell((*path, key))
     for key in ("known_at", "observed_at"):
         if key in value:

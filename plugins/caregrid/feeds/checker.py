@@ -133,6 +133,8 @@ class Checker:
     def cell(self, path: DocumentPath, allow_text: str = "column") -> None:
         """Check one mapping of a cell: text is a column (or a constant), a mapping has exactly one origin."""
         spec = self.at(path)
+        if spec == []:
+            self.report(path, "no column is listed", "name one, or leave the key out")
         if not isinstance(spec, dict):
             return
         origin = self.one_of(path, spec, ORIGINS, "this mapping")

@@ -16,12 +16,28 @@ _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)\.[0-9]+([eE][-+]?[0-9]+)?")
 
 
-class BrokenYaml(Exception):  # noqa: N818 - it names what is broken
-    """Text that is no YAML mapping; line is 1-based."""
+# A feed has some hundred keys; aliases of aliases can make billions out of a few lines.
+_MOST_NODES = 100_000
+_DEEPEST = 50
+_HINTS = (
+    ("'\\t'", "indent with spaces: YAML allows no tabs"),
+    ("cannot start any token", "put the value in quotes: text that begins with % @ ` needs them"),
+    ("mapping values are not allowed", "put text that holds ': ' in quotes, and line keys up exactly"),
+    ("undefined alias", "put text that begins with * in quotes"),
+    ("block end", "line the keys of one level up exactly"),
+    ("another document", "one file is one feed: drop the line ---, or make two files"),
+    ("while scanning a quoted scalar", "close the quote"),
+)
 
-    def __init__(self, message: str, line: int) -> None:
+
+class BrokenYaml(Exception):  # noqa: N818 - it names what is broken
+    """Text that is no YAML mapping; line is 1-based, field the key at fault where one is."""
+
+    def __init__(self, message: str, line: int, fix: str = "", field: Path = ()) -> None:
         self.message = message
         self.line = line
+        self.fix = fix or next((hint for sign, hint in _HINTS if sign in message), "correct the YAML")
+        self.field = field
         super().__init__(message)
 
 
@@ -43,6 +59,15 @@ class Document:
         return self.lines.get(path, 1)
 
 
+def decode_document(content: bytes) -> str:
+    """Return the text of a YAML file. Raises BrokenYaml: it is not UTF-8."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise BrokenYaml(f"the file is not UTF-8: {error.reason}", line, "save it as UTF-8") from error
+
+
 def read_document(text: str) -> Document:
     """Parse YAML 1.2 text. Raises BrokenYaml."""
     try:
@@ -51,15 +76,22 @@ def read_document(text: str) -> Document:
         mark = error.problem_mark or error.context_mark
         raise BrokenYaml(str(error.problem or error.context), mark.line + 1 if mark else 1) from error
     except YAMLError as error:
-        raise BrokenYaml(str(error), 1) from error
+        raise BrokenYaml(str(error).splitlines()[0], 1) from error
+    except RecursionError as error:
+        raise BrokenYaml("brackets are nested too deep", 1) from error
+    if root is None:
+        raise BrokenYaml("the file is empty", 1, "copy the example of docs/feeds.md")
     if not isinstance(root, MappingNode):
-        raise BrokenYaml("the file must be a mapping of keys to values", 1)
+        raise BrokenYaml("the file must be a mapping of keys to values", 1, "begin with feed: …")
     lines: dict[Path, int] = {}
     data = _construct(root, (), lines)
     return Document(data, lines)
 
 
 def _construct(node: Node, path: Path, lines: dict[Path, int]) -> Any:
+    if len(path) > _DEEPEST or len(lines) > _MOST_NODES:
+        line = node.start_mark.line + 1
+        raise BrokenYaml("aliases or brackets are nested without end", line, "write the value out")
     lines.setdefault(path, node.start_mark.line + 1)
     if isinstance(node, MappingNode):
         mapping: dict[str, Any] = {}
@@ -72,7 +104,12 @@ def _construct(node: Node, path: Path, lines: dict[Path, int]) -> Any:
                 merged.append(value_node)
                 continue
             if key in mapping:
-                raise BrokenYaml(f"key {key!r} stands twice", key_node.start_mark.line + 1)
+                raise BrokenYaml(
+                    f"key {key!r} stands twice",
+                    key_node.start_mark.line + 1,
+                    "keep one of them",
+                    (*path, key),
+                )
             lines[(*path, key)] = key_node.start_mark.line + 1
             mapping[key] = _construct(value_node, (*path, key), lines)
         for part_node in (

@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from caregrid.errors import CareGridError
-from caregrid.feeds.check import check_and_read, check_text
+from caregrid.feeds.check import broken, check_and_read, check_text
+from caregrid.feeds.document import BrokenYaml, decode_document
 from caregrid.feeds.model import Feed, Format, Output, Source
 from caregrid.feeds.problems import Problem
 from caregrid.paths import FEEDS_DIR
 
 
 def feed_files(directory: Path = FEEDS_DIR) -> list[Path]:
-    """Return every feed's YAML file, sorted by name."""
-    return sorted(directory.glob("*.yml"))
+    """Return every feed's YAML file, sorted by name; *.yaml too, so that the check tells of the ending."""
+    return sorted(
+        path for path in directory.glob("*.y*ml") if path.suffix in (".yml", ".yaml") and path.is_file()
+    )
 
 
 def load_feed(file: str | Path) -> Feed:
@@ -47,7 +50,10 @@ def load_feeds(directory: Path = FEEDS_DIR) -> dict[str, Feed]:
 
 def check_file(file: Path) -> list[Problem]:
     """Return every mistake in one file; SQL expressions are left to caregrid.mapping.expressions."""
-    return check_text(file, file.read_text(encoding="utf-8"))
+    try:
+        return check_text(file, decode_document(file.read_bytes()))
+    except BrokenYaml as error:
+        return [broken(file, error)]
 
 
 def parse_feed(file: Path, text: str) -> Feed:
@@ -60,14 +66,19 @@ def parse_feed(file: Path, text: str) -> Feed:
 
 @lru_cache(maxsize=256)
 def _load(path: Path, _modified: int) -> Feed:
-    return parse_feed(path, path.read_text(encoding="utf-8"))
+    try:
+        return parse_feed(path, decode_document(path.read_bytes()))
+    except BrokenYaml as error:
+        raise _error([broken(path, error)]) from error
 
 
 def _error(problems: list[Problem]) -> CareGridError:
     first, *others = problems
     more = "".join(f"\n{problem}" for problem in others)
     return CareGridError(
-        f"{first.field}: {first.message}", where=f"{first.file}:{first.line}", fix=f"{first.fix}{more}"
+        f"{first.field}: {first.message}" if first.field else first.message,
+        where=f"{first.file}:{first.line}",
+        fix=f"{first.fix}{more}",
     )
 
 

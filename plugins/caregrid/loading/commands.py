@@ -43,8 +43,15 @@ def register_actions(actions: Any) -> None:
     release.set_defaults(run=_release)
     ledger = actions.add_parser("loads", help="list the newest loads")
     ledger.add_argument("--feed", help="of this feed only")
-    ledger.add_argument("--count", type=int, default=20, help="how many (20)")
+    ledger.add_argument("--count", type=whole_number, default=20, help="how many (20)")
     ledger.set_defaults(run=_loads)
+
+
+def whole_number(text: str) -> int:
+    """Return a count as typed. Raises what argparse shows: it is below 0, or no whole number."""
+    if not text.isdecimal() or len(text) > 9:
+        raise argparse.ArgumentTypeError(f"{text!r} is no count; write a whole number, 0 or more")
+    return int(text)
 
 
 def _day(text: str) -> date:
@@ -138,7 +145,10 @@ def _loads(options: argparse.Namespace) -> int:
     loads = newest_loads(options.feed, options.count)
     if not loads:
         raise CareGridError(
-            "nothing has been loaded yet", fix="load a feed with `caregrid feeds ingest FEED`"
+            f"nothing of the feed {options.feed!r} has been loaded yet"
+            if options.feed
+            else "nothing has been loaded yet",
+            fix="load a feed with `caregrid feeds ingest FEED`; `caregrid feeds list` names them",
         )
     print(
         f"{'load':>6}  {'feed':<32} {'status':<10} {'received':>11} {'rejected':>9}  {'loaded at':<20} file"

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from caregrid.feeds.document import Document, read_document
+from caregrid.feeds.document import Document, decode_document, read_document
 from caregrid.feeds.document import Path as DocumentPath
 from caregrid.feeds.problems import Problem, dotted, nearest
 from caregrid.feeds.spec import load_feed
@@ -19,7 +19,7 @@ _CONDITIONS = ("where", "when")
 
 def expression_problems(file: Path) -> list[Problem]:
     """Return every SQL expression of a feed's YAML that does not compile, with its line."""
-    document = read_document(file.read_text(encoding="utf-8"))
+    document = read_document(decode_document(file.read_bytes()))
     problems: list[Problem] = []
 
     def visit(value: Any, path: DocumentPath) -> None:

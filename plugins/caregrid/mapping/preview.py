@@ -44,6 +44,8 @@ def preview(
             raise CareGridError(
                 f"the feed has no {name!r}", where=str(path), fix=f"there are: {', '.join(known)}"
             )
+    if file and not file.is_file():
+        raise CareGridError("there is no such file", where=str(file), fix="name a data file on this machine")
     if file and not source_name and len(feed.sources) > 1:
         raise CareGridError(
             "a file alone does not say of which source it is",

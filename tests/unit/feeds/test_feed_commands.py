@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
 import pytest
 from caregrid.cli import main
 
@@ -122,3 +123,40 @@ def test_list_names_every_feed(capsys: pytest.CaptureFixture[str], monkeypatch: 
     from caregrid.feeds import feed_files
 
     assert all(file.stem in out for file in feed_files())
+
+
+def test_a_file_that_is_not_there_and_a_count_below_zero_are_told(
+    feed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for wrong in (tmp_path / "none.csv", tmp_path):
+        assert main(["feeds", "try", str(feed), "--file", str(wrong)]) == 2
+        assert "there is no such file" in capsys.readouterr().err
+    for command in (["try", str(feed), "--rows", "-1"], ["loads", "--count", "-1"]):
+        with pytest.raises(SystemExit) as left:
+            main(["feeds", *command])
+        assert left.value.code == 2
+        assert "whole number" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            psycopg.OperationalError("the connection is lost\nDETAIL: a patient"),
+            "the database broke off: the conn",
+        ),
+        (PermissionError(13, "Permission denied", "/data/beds.csv"), "/data/beds.csv: Permission denied"),
+    ],
+)
+def test_database_and_system_errors_are_words_not_tracebacks(
+    error: Exception, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr("caregrid.loading.accounting.newest_loads", fail)
+    assert main(["feeds", "loads"]) == 1
+    told = capsys.readouterr().err
+    assert words in told
+    assert "fix: " in told
+    assert "patient" not in told
