@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from datetime import date
@@ -87,7 +88,7 @@ def _on_this_machine(place: str, day: date | None, base: Path) -> list[Address]:
     matches = sorted(base.glob(relative)) if _PATTERN.search(relative) else [base / relative]
     # The address does not change when the directory of the feeds moves.
     return [
-        Address(path.as_uri() if absolute else "base:" + quote(path.relative_to(base).as_posix()), path)
+        Address(path.as_uri() if absolute else "base:" + quote(os.fsencode(path.relative_to(base))), path)
         for path in matches
-        if path.is_file()
+        if os.path.isfile(path)  # noqa: PTH113 - a name that is too long is no file, and no OSError
     ]

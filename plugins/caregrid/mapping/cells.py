@@ -16,6 +16,7 @@ from caregrid.mapping.stamps import read_stamp
 from caregrid.mapping.table import Problem, Table, by_unique
 from caregrid.mapping.types import UTC_TIME
 
+LONGEST_KEY = 200
 _INVISIBLE = "[\u200b-\u200d\u2060\ufeff]"  # pasted into codes, never part of one
 _TRUE, _FALSE = {"true", "1"}, {"false", "0"}
 
@@ -120,6 +121,19 @@ def text_cell(table: Table, spec: Any, name: str, *, plain: str = "column", iden
                 Problem(unknown, "unknown_code", name, "{value} is no code that the feed maps", raw)
             )
     return Cell(text, problems, status)
+
+
+def key_cell(table: Table, spec: Any, name: str, *, plain: str = "column", identifier: bool = False) -> Cell:
+    """Return text that rows are known by; one longer than any code is a problem of its row.
+
+    A column of prose taken for a code would else stop the whole file: an index has no room for it.
+    """
+    cell = text_cell(table, spec, name, plain=plain, identifier=identifier)
+    long = (cell.series.str.len_chars() > LONGEST_KEY).fill_null(False)
+    if long.any():
+        message = f"a code has no more than {LONGEST_KEY} characters: {{value}}"
+        cell.problems.append(Problem(long, "too_long", name, message, cell.series))
+    return cell
 
 
 def mapped(raw: pl.Series, missing: pl.Series, spec: dict[str, Any]) -> tuple[pl.Series, pl.Series]:

@@ -85,6 +85,11 @@ def _ordered_periods(output: Output) -> list[dict[str, Any]]:
     return list({hours_key(output, spec): spec for spec in ordered}.values())
 
 
+def _separates(line: str) -> bool:
+    """Return whether a heading that came as one column seems to be of several."""
+    return any(line.count(mark) > 1 for mark in ",;|\t")
+
+
 def _check_columns(
     feed: Feed, source: Source, needs: list[Need], columns: list[str], first: RecordBatch, batches: Any
 ) -> None:
@@ -95,7 +100,9 @@ def _check_columns(
         raise UnreadableFile("no_rows", "the file holds no record")
     if len(columns) == 1 and gone and len(gone) == len(required):
         raise UnreadableFile(
-            "error_text", f"a line of text came instead of this feed's columns: {columns[0][:120]!r}"
+            "error_text",
+            f"a line of text came instead of this feed's columns: {columns[0][:120]!r}"
+            + ("; if it is the heading, correct format: delimiter" if _separates(columns[0]) else ""),
         )
     if gone and empty and len(gone) == len(required):
         raise UnreadableFile(

@@ -52,10 +52,15 @@ def _read_numbers(table: Table, spec: dict[str, Any], name: str) -> Cell:
     typed = table.typed(column) if column else None
     if typed is not None and typed.dtype.is_numeric() and "map" not in spec:
         numbers = typed.cast(pl.Float64)
+        infinite = numbers.is_infinite().fill_null(False)
         numbers = numbers.set(~numbers.is_finite().fill_null(False), None)
+        numbers = numbers.set((numbers == 0).fill_null(False), 0.0)  # -0 is 0
         text = table.text(column) if column else table.repeat("")
         status = statuses(text, tokens(table, spec), numbers).set(numbers.is_null(), "missing")
-        return Cell(numbers.set(status != "reported", None), [], status)
+        problems = []
+        if infinite.any():
+            problems.append(Problem(infinite, "not_a_number", name, "{value} is no number", typed))
+        return Cell(numbers.set(status != "reported", None), problems, status)
     raw = origin_text(table, spec)
     words = tokens(table, spec)
     text, problems = raw, []

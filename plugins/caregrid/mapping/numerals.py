@@ -40,7 +40,8 @@ def parse_numbers(text: pl.Series, style: NumberStyle) -> pl.Series:
     if not style.is_plain:
         text = _plain(text, style)
     numbers = text.str.replace("\u2212", "-", literal=True).cast(pl.Float64, strict=False)
-    return numbers.set(~numbers.is_finite().fill_null(False), None)
+    numbers = numbers.set(~numbers.is_finite().fill_null(False), None)
+    return numbers.set((numbers == 0).fill_null(False), 0.0)  # -0 is 0
 
 
 def _ascii_digits(text: pl.Series) -> pl.Series:

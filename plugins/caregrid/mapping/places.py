@@ -6,7 +6,7 @@ import polars as pl
 
 from caregrid.feeds import codes
 from caregrid.feeds.model import Output
-from caregrid.mapping.cells import text_cell
+from caregrid.mapping.cells import key_cell, text_cell
 from caregrid.mapping.table import Problem, Table, any_of
 
 
@@ -15,9 +15,9 @@ def place_cells(table: Table, output: Output) -> tuple[list[pl.Series], list[Pro
     if "place" in table.cache:
         return table.cache["place"]
     spec = output.spec["place"]
-    level = text_cell(table, spec["level"], "place.level", plain="constant")
-    system = text_cell(table, spec["system"], "place.system", plain="constant")
-    code = text_cell(table, spec["code"], "place.code", identifier=True)
+    level = key_cell(table, spec["level"], "place.level", plain="constant")
+    system = key_cell(table, spec["system"], "place.system", plain="constant")
+    code = key_cell(table, spec["code"], "place.code", identifier=True)
     name = text_cell(table, spec["name"], "place.name") if "name" in spec else None
     country = text_cell(table, spec["country_code"], "place.country_code") if "country_code" in spec else None
     problems: list[Problem] = []

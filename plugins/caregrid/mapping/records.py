@@ -10,7 +10,7 @@ import polars as pl
 
 from caregrid.contracts import Contract, ContractField
 from caregrid.feeds.model import Output
-from caregrid.mapping.cells import Cell, date_cell, flag_cell, moment_cell, normal, text_cell
+from caregrid.mapping.cells import Cell, date_cell, flag_cell, key_cell, moment_cell, normal, text_cell
 from caregrid.mapping.number_cells import integer_cell, number_cell
 from caregrid.mapping.places import place_cells
 from caregrid.mapping.result import Candidate
@@ -243,7 +243,7 @@ def _identifiers(table: Table, output: Output) -> Cell:
     problems: list[Problem] = []
     columns: list[pl.Series] = []
     for index, entry in enumerate(entries):
-        cell = text_cell(table, entry["value"], f"identifiers[{index}]", identifier=True)
+        cell = key_cell(table, entry["value"], f"identifiers[{index}]", identifier=True)
         columns.append(cell.series)
         problems += cell.problems
         for key in ("valid_from", "valid_to"):

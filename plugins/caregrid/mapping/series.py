@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from caregrid.feeds import codes
-from caregrid.mapping.cells import Cell, is_fixed, text_cell
+from caregrid.mapping.cells import Cell, is_fixed, key_cell, text_cell
 from caregrid.mapping.table import Problem, Table, by_unique
 
 
@@ -84,7 +84,7 @@ def dimension_cell(table: Table, spec: dict[str, Any]) -> Cell:
     """
     fixed = {axis: str(cell["constant"]) for axis, cell in spec.items() if is_fixed(cell)}
     varying = {
-        axis: text_cell(table, cell, f"dimensions.{axis}")
+        axis: key_cell(table, cell, f"dimensions.{axis}")
         for axis, cell in sorted(spec.items())
         if axis not in fixed
     }

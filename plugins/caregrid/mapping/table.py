@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ from caregrid.feeds.model import Feed, Source
 from caregrid.mapping.types import UTC_TIME, FileContext, RecordBatch
 
 _MEMO_LIMIT = 200_000
+_SHOWN = 240
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,15 @@ class Problem:
 
     def reason(self, row: int) -> dict[str, str]:
         """Return the reason for one row, ready for rejected.record."""
-        value = "" if self.shown is None else repr(self.shown[row])
+        value = "" if self.shown is None else _shown(self.shown[row])
         return {"code": self.code, "field": self.field, "message": self.message.replace("{value}", value)}
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S} UTC"
+    text = str(value) if isinstance(value, date) else repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text):,} characters)"
 
 
 class Table:
@@ -141,6 +150,11 @@ def as_text(column: pl.Series) -> pl.Series:
         )
     if column.dtype == pl.Date:
         return column.dt.strftime("%Y-%m-%d")
+    if column.dtype == pl.Binary:
+        try:
+            return column.cast(pl.String)
+        except pl.exceptions.PolarsError:  # bytes that are no text; hexadecimal keeps them whole
+            return column.bin.encode("hex")
     return column.cast(pl.String)
 
 

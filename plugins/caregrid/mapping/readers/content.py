@@ -12,12 +12,29 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from caregrid.feeds.model import Source
 from caregrid.mapping.types import UnreadableFile
 
 BLOCK_BYTES = 1 << 22
+_DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile)
+# Deflate cannot make less than a thousandth of anything; tables come to a fiftieth.
+_BOMB_BYTES, _BOMB_RATIO = 1 << 28, 200
+_LONGEST_NAME = 500
+_MAGIC = (
+    (b"PK\x03\x04", "a zip archive within another, or an Excel workbook", "unpack it, or export it as CSV"),
+    (b"PK\x05\x06", "an empty zip archive", "ask the publisher for the file"),
+    (b"\x1f\x8b", "compressed twice", "unpack it once"),
+    (b"BZh", "compressed with bzip2", "offer it as gzip or zip"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstandard", "offer it as gzip or zip"),
+    (b"\xfd7zXZ", "compressed with xz", "offer it as gzip or zip"),
+    (b"7z\xbc\xaf", "a 7z archive", "offer it as gzip or zip"),
+    (b"Rar!", "a RAR archive", "offer it as gzip or zip"),
+    (b"%PDF-", "a PDF", "ask the publisher for the data as CSV"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel or Word file", "export it as CSV"),
+    (b"PAR1", "Parquet", "set format: {type: parquet}"),
+)
 _UTF8_BOM = b"\xef\xbb\xbf"
 # C1 control characters appear when Windows-1252 bytes are read as Latin-1; NUL when UTF-16 is read as UTF-8.
 _FORBIDDEN = re.compile("[\x00\x80-\x9f]")
@@ -38,6 +55,15 @@ def archive_members(source: Source, path: Path) -> list[str]:
     except zipfile.BadZipFile as error:
         raise UnreadableFile("not_this_format", f"the zip archive is damaged: {error}") from error
     names = [name for name in names if not name.startswith("__MACOSX/")]
+    if "[Content_Types].xml" in names:
+        raise UnreadableFile("not_this_format", "the file is an Excel or Word document: export it as CSV")
+    if any(len(name) > _LONGEST_NAME for name in names):
+        raise UnreadableFile("not_this_format", f"a member's name is longer than {_LONGEST_NAME} characters")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UnreadableFile(
+            "not_this_format", f"two members are called {twice[0]!r}: one would hide the other"
+        )
     pattern = source.member or "*"
     chosen = sorted(name for name in names if fnmatch(name, pattern) or fnmatch(Path(name).name, pattern))
     if not chosen:
@@ -52,26 +78,65 @@ def open_content(source: Source, path: Path, member: str = "") -> Iterator[Binar
     """Give the bytes of the file, or of its one member, uncompressed; told apart by content, not by name."""
     with ExitStack() as stack:
         chosen = member or next(iter(archive_members(source, path)), "")
-        if chosen:
-            archive = stack.enter_context(zipfile.ZipFile(path))
-            try:
-                stream: BinaryIO = stack.enter_context(io.BufferedReader(archive.open(chosen)))  # type: ignore[type-var]
-            except KeyError as error:
-                raise UnreadableFile("no_member", f"the archive holds no member {chosen!r}") from error
-        else:
-            stream = stack.enter_context(path.open("rb"))
-        if isinstance(stream, io.BufferedReader) and stream.peek(2)[:2] == b"\x1f\x8b":
-            yield stack.enter_context(gzip.GzipFile(fileobj=stream))  # type: ignore[misc]
-        else:
-            yield stream
+        stream: Any = stack.enter_context(_open_member(path, chosen, stack) if chosen else path.open("rb"))
+        try:
+            start = stream.peek(2)[:2]
+        except _DAMAGED as error:
+            raise _damaged(error) from error
+        if start == b"\x1f\x8b":
+            stream = stack.enter_context(_buffered(gzip.GzipFile(fileobj=stream)))
+        if chosen or start == b"\x1f\x8b":
+            stream = _Unpacked(stream, path.stat().st_size)
+        yield stream
+
+
+def _buffered(stream: Any) -> io.BufferedReader:
+    return io.BufferedReader(stream)
+
+
+def _open_member(path: Path, member: str, stack: ExitStack) -> io.BufferedReader:
+    try:
+        archive = stack.enter_context(zipfile.ZipFile(path))
+        return _buffered(archive.open(member))
+    except KeyError as error:
+        raise UnreadableFile("no_member", f"the archive holds no member {member!r}") from error
+    except RuntimeError as error:  # also NotImplementedError
+        raise UnreadableFile("not_this_format", f"the zip archive cannot be opened: {error}") from error
+    except _DAMAGED as error:
+        raise _damaged(error) from error
+
+
+class _Unpacked(io.RawIOBase):
+    """Uncompressed content that stops where no honest file goes: a few bytes may unpack to a full disk."""
+
+    def __init__(self, stream: io.BufferedReader, packed: int) -> None:
+        self._stream = stream
+        self._left = max(_BOMB_BYTES, packed * _BOMB_RATIO)
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        block = self._stream.read(size if size >= 0 else self._left + 1)
+        self._left -= len(block)
+        if self._left < 0:
+            raise UnreadableFile(
+                "not_this_format",
+                f"the compressed file unpacks to more than {_BOMB_RATIO} times its size: no data does",
+            )
+        return block
 
 
 def read_bytes(stream: BinaryIO, size: int = -1) -> bytes:
     """Read from possibly compressed content. Raises UnreadableFile when the compression is damaged."""
     try:
         return stream.read(size)
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-        raise UnreadableFile("not_this_format", f"the compressed file is damaged or cut: {error}") from error
+    except _DAMAGED as error:
+        raise _damaged(error) from error
+
+
+def _damaged(error: Exception) -> UnreadableFile:
+    return UnreadableFile("not_this_format", f"the compressed file is damaged or cut: {error}")
 
 
 def text_blocks(stream: BinaryIO, encoding: str) -> Iterator[str]:
@@ -85,6 +150,8 @@ def text_blocks(stream: BinaryIO, encoding: str) -> Iterator[str]:
     first = True
     while True:
         block = read_bytes(stream, BLOCK_BYTES)
+        if first:
+            _refuse_binary(block)
         if first and block.startswith(_UTF8_BOM) and not codec.startswith("utf-16"):
             block = block[3:]
         pure_ascii = block.isascii() and b"\x00" not in block
@@ -114,10 +181,19 @@ def text_blocks(stream: BinaryIO, encoding: str) -> Iterator[str]:
             return
 
 
+def _refuse_binary(block: bytes) -> None:
+    for magic, what, advice in _MAGIC:
+        if block.startswith(magic):
+            raise UnreadableFile("not_this_format", f"the file is {what}, no text: {advice}")
+
+
 def _undecodable(error: UnicodeDecodeError, codec: str, line: int, first: bool) -> UnreadableFile:
     data = error.object if isinstance(error.object, bytes) else b""
-    if first and data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return UnreadableFile("undecodable", "the file begins with the mark of UTF-16; set encoding: utf-16")
+    if first and data.startswith((b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")):
+        name = "utf-32" if data[:4] in (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff") else "utf-16"
+        return UnreadableFile(
+            "undecodable", f"the file begins with the mark of {name.upper()}; set encoding: {name}"
+        )
     at = line + data[: error.start].count(b"\n")
     shown = data[error.start : error.start + 1].hex().upper()
     around = data[max(0, error.start - 12) : error.start + 12]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,6 +13,9 @@ import polars as pl
 from caregrid.feeds.model import Format
 from caregrid.mapping.readers.content import text_blocks
 from caregrid.mapping.types import RecordBatch, Reject, UnreadableFile
+
+# Escapes of surrogates: in pairs they make one character, alone none that can be written.
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def read_json(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[RecordBatch]:
@@ -95,13 +99,27 @@ def read_parquet(path: Path, batch_rows: int) -> Iterator[RecordBatch]:
     except (ArrowInvalid, OSError) as error:
         raise UnreadableFile("not_this_format", f"the file is no Parquet: {error}") from error
     start = 1
-    for arrow in file.iter_batches(batch_size=batch_rows):
+    names = file.schema_arrow.names
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UnreadableFile("duplicate_header", f"{', '.join(map(repr, twice))} stands twice in the file")
+    for arrow in _parquet_batches(file, batch_rows):
         frame = _plain_columns(pl.DataFrame(pl.from_arrow(arrow)))
         yield RecordBatch(pl.Series("line", range(start, start + frame.height), pl.Int32), frame)
         start += frame.height
     if start == 1:
         empty = pl.DataFrame(pl.from_arrow(file.schema_arrow.empty_table()))
         yield RecordBatch(pl.Series("line", [], pl.Int32), _plain_columns(empty))
+
+
+def _parquet_batches(file: Any, batch_rows: int) -> Iterator[Any]:
+    from pyarrow.lib import ArrowException
+
+    try:
+        yield from file.iter_batches(batch_size=batch_rows)
+    except (ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UnreadableFile("not_this_format", f"the Parquet file is damaged: {reason}") from error
 
 
 def flatten(value: Any, prefix: str = "") -> dict[str, str | None]:
@@ -129,7 +147,25 @@ def _text(value: Any) -> str | None:
 
 
 def _loads(text: str) -> Any:
-    return json.loads(text, parse_float=str, parse_int=str, parse_constant=str)
+    """Parse JSON. Raises ValueError: also for nesting without end, half of a character, a key given twice."""
+    try:
+        document = json.loads(
+            text, parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=_object
+        )
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+    if "\\u" in text and _HALF.search(text):
+        json.dumps(document, ensure_ascii=False).encode()  # UnicodeEncodeError is a ValueError
+    return document
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"key {twice!r} stands twice in one object")
+    return found
 
 
 def _no_json(error: ValueError, text: str) -> UnreadableFile:
