@@ -15,6 +15,11 @@ import psycopg
 import pytest
 from caregrid.database import connect, migrate, roles, server
 from caregrid.paths import ROOT
+from hypothesis import HealthCheck, settings
+
+# A busy machine must not fail a property: no test is about time.
+settings.register_profile("caregrid", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("caregrid")
 
 MARKERS = {"unit", "dags", "integration", "e2e"}
 TEMPLATE = "warehouse"

@@ -10,11 +10,6 @@ import polars as pl
 import pytest
 from caregrid.feeds import Feed, parse_feed
 from caregrid.mapping import ROW_COLUMNS, Mapped, RecordBatch, Reject, inspect_file, map_batch, read
-from hypothesis import HealthCheck, settings
-
-# A busy machine must not fail a property: no test here is about time.
-settings.register_profile("caregrid", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("caregrid")
 
 HEAD = """\
 feed: small
