@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,9 @@ import httpx
 
 from caregrid.errors import CareGridError
 from caregrid.platform import accounts, ports
+
+# A busy API server answers 500 now and then, say while a DAG is written anew; asking again is harmless.
+_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 class AirflowClient:
@@ -24,12 +28,17 @@ class AirflowClient:
         )
 
     def request(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """Send one request; return its JSON.
+        """Send one request; return its JSON. What only reads is asked again after a fault of the server.
 
         Raises:
             CareGridError: Airflow refuses, with what it answered.
         """
         answer = self._http.request(method, path, **options)
+        for pause in _PAUSES if method == "GET" else ():
+            if answer.status_code < 500:
+                break
+            time.sleep(pause)
+            answer = self._http.request(method, path, **options)
         if answer.status_code >= 400:
             raise CareGridError(
                 f"Airflow answered {answer.status_code}: {answer.text[:500]}", where=f"{method} {path}"
