@@ -16,7 +16,7 @@ from ledger.build order by build_id desc limit 1
 """
 _NODES = """
 select unique_id, resource_type, status, execution_seconds, coalesce(failures, 0), coalesce(message, '')
-from ledger.node_result where build_id = %s
+from ledger.node_result where build_id = %s and resource_type <> 'exposure'
 order by status in ('success', 'pass') , execution_seconds desc
 """
 _PAGE = """<!doctype html>
@@ -24,6 +24,7 @@ _PAGE = """<!doctype html>
 <style>
 body {{ font: 1rem/1.5 system-ui, sans-serif; margin: 2rem; color: #1b2733 }}
 td, th {{ padding: .2rem .8rem; text-align: left; border-bottom: 1px solid #dde3e8 }}
+td:first-child {{ overflow-wrap: anywhere }} th {{ white-space: nowrap }}
 .bad {{ color: #a3211c; font-weight: 600 }}
 </style></head><body>
 <h1>Build {build_id} · 构建 {build_id}</h1><p>{line}</p>

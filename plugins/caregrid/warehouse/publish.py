@@ -89,12 +89,20 @@ def publish(connection: Connection, chosen: Iterable[Table]) -> dict[str, str]:
         done[f"{SCHEMAS[table.schema]}.{table.name}"] = _publish(connection, table)
         _comment(connection, table, comments)
     for schema in SCHEMAS.values():
-        readers = sql.SQL(", ").join(map(sql.Identifier, READERS))
+        readers = sql.SQL(", ").join(map(sql.Identifier, [*READERS, *_owner(connection)]))
         connection.execute(sql.SQL("grant usage on schema {} to {}").format(sql.Identifier(schema), readers))
         connection.execute(
             sql.SQL("grant select on all tables in schema {} to {}").format(sql.Identifier(schema), readers)
         )
     return done
+
+
+def _owner(connection: Connection) -> list[str]:
+    """Return the role of the migrations, whatever it is called: `make psql` reads what is served, too."""
+    rows = connection.execute(
+        "select pg_get_userbyid(nspowner) from pg_namespace where nspname = 'ledger'"
+    ).fetchall()
+    return [str(name) for (name,) in rows]
 
 
 def withdraw(connection: Connection, known: Iterable[Table]) -> list[str]:

@@ -160,10 +160,22 @@ def test_comments_reach_the_database(first: BuildResult, rows_of: Rows) -> None:
         "and relkind = 'r' and obj_description(oid) is null"
     )
     assert without == []
+    columns = rows_of(
+        "select attrelid::regclass::text || '.' || attname "
+        "from pg_attribute join pg_class on pg_class.oid = attrelid "
+        "where relnamespace in ('core'::regnamespace, 'marts'::regnamespace) and relkind = 'r' "
+        "and attnum > 0 "
+        "and not attisdropped and col_description(attrelid, attnum) is null"
+    )
+    assert columns == []
     assert "first and changed" in str(rows_of("select obj_description('core.fct_usage'::regclass)")[0][0])
     assert "Number of the series" in str(
         rows_of("select col_description('core.fct_usage'::regclass, 1)")[0][0]
     )
+
+
+def test_owner_reads_what_is_served(first: BuildResult, rows_of: Rows) -> None:
+    assert rows_of("select count(*) >= 0 from marts.operations_now_and_next", role="owner") == [(True,)]
 
 
 def test_reader_sees_core_and_marts_and_nothing_else(first: BuildResult, rows_of: Rows) -> None:
