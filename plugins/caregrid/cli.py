@@ -32,11 +32,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0 when done, 1 when it failed, 2 when its input was wrong."""
-    if arguments is None:
-        # As a command of its own; a caller in the same process keeps the environment it has.
-        environment.apply_quiet()
-    options = build_parser().parse_args(arguments)
     try:
+        if arguments is None:
+            # As a command of its own; a caller in the same process keeps the environment it has.
+            environment.apply_quiet()
+        options = build_parser().parse_args(arguments)
         return int(options.run(options) or 0)
     except CareGridError as error:
         print(f"error: {error}", file=sys.stderr)

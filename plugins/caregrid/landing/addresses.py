@@ -48,7 +48,7 @@ def addresses(feed: Feed, source: Source, day: date | None = None) -> list[Addre
         CareGridError: the feed names no place at all, or one that is neither a file nor https.
     """
     if source.path:
-        found = _on_this_machine(source.path, day, _base(feed))
+        found = _on_this_machine(source.path, day, base_of(feed))
         if found or not source.url:
             return found
     if not source.url:
@@ -59,7 +59,7 @@ def addresses(feed: Feed, source: Source, day: date | None = None) -> list[Addre
         )
     url = _filled(source.url, day or today(feed))
     if urlsplit(url).scheme == "file":
-        return _on_this_machine(url, day, _base(feed))
+        return _on_this_machine(url, day, base_of(feed))
     if urlsplit(url).scheme != "https":
         raise CareGridError(
             f"cannot fetch {url}",
@@ -73,7 +73,7 @@ def _filled(place: str, day: date) -> str:
     return _TEMPLATE.sub(lambda match: day.strftime(match[1]), place)
 
 
-def _base(feed: Feed) -> Path:
+def base_of(feed: Feed) -> Path:
     """Return where a feed's relative paths start: the mirror, or what the simulator wrote."""
     return paths.var("simulated") if feed.data.get("base") == "simulated" else paths.feeds_base()
 

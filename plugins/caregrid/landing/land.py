@@ -14,7 +14,7 @@ from caregrid import clock
 from caregrid.errors import CareGridError
 from caregrid.feeds.model import Feed, Source
 from caregrid.landing import https, manifest, store
-from caregrid.landing.addresses import Address, addresses
+from caregrid.landing.addresses import Address, addresses, base_of
 from caregrid.landing.manifest import LandedFile
 from caregrid.loading import faults
 from caregrid.mapping import FileContext, UnreadableFile, inspect_file, members
@@ -68,7 +68,8 @@ def land(
             return harvest
     if not found:
         place = source.path or source.url or ""
-        message = f"there is no file at {place}" + (f" for {day}" if day else "")
+        below = "" if "://" in place else f" below {base_of(feed)}"
+        message = f"there is no file at {place}{below}" + (f" for {day}" if day else "")
         manifest.add_fetch(connection, feed.name, source.name, place, "missing", message)
         connection.commit()
         harvest.failures.append((place, message))

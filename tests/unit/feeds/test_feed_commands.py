@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import psycopg
@@ -160,3 +163,13 @@ def test_database_and_system_errors_are_words_not_tracebacks(
     assert words in told
     assert "fix: " in told
     assert "patient" not in told
+
+
+def test_a_var_that_cannot_be_is_told(tmp_path: Path) -> None:
+    (tmp_path / "var").write_text("a file, no directory")
+    environment = {**os.environ, "CAREGRID_VAR": str(tmp_path / "var" / "below")}
+    command = [sys.executable, "-m", "caregrid.cli", "feeds", "loads"]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert "Not a directory" in ran.stderr
+    assert "Traceback" not in ran.stderr
