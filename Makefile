@@ -23,6 +23,11 @@ install: ## install into .venv from the hash-pinned lock (skipped while the lock
 		echo "    apt-get install -y python3 python3-venv      or      dnf install -y python3.12" >&2; exit 2; fi
 	@$(PYTHON) plugins/caregrid/platform/install.py $(VENV)
 
+# Who only looks never renews .venv under a stack that runs from it.
+.PHONY: installed
+installed:
+	@[ -x $(BIN)/caregrid ] || $(MAKE) --no-print-directory install
+
 .PHONY: demo
 demo: install ## the whole job through Airflow: feeds, warehouse, forecasts, alerts (FEEDS=all takes every feed)
 	@$(BIN)/caregrid demo $(if $(FEEDS),--feeds $(FEEDS))
@@ -44,15 +49,15 @@ down: ## stop them
 	@if [ -x $(BIN)/caregrid ]; then $(BIN)/caregrid down; else echo "nothing is installed"; fi
 
 .PHONY: status
-status: install ## say what runs, and where
+status: installed ## say what runs, and where
 	@$(BIN)/caregrid status
 
 .PHONY: psql
-psql: install ## open the warehouse in psql
+psql: installed ## open the warehouse in psql
 	@$(BIN)/caregrid database psql
 
 .PHONY: bi-url
-bi-url: install ## print how a BI tool connects (read-only)
+bi-url: installed ## print how a BI tool connects (read-only)
 	@$(BIN)/caregrid database bi-url
 
 .PHONY: train
