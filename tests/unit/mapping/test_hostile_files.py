@@ -104,3 +104,11 @@ def test_bytes_that_are_no_text_are_kept_as_hexadecimal(small: Any) -> None:
     room = io.BytesIO()
     pq.write_table(pa.table({"id": [b"\xff\x00"], "day": [date(2029, 1, 1)], "n": [1.0]}), room)
     assert small.map(small.usage(form="{type: parquet}"), room.getvalue()).rows["code"].to_list() == ["ff00"]
+
+
+def test_an_endless_line_without_quotes_is_one_rejected_file(tmp_path: Path, small: Any) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * ((1 << 24) + 2))
+    (source,) = small.usage(form="{type: csv, quote: null}").sources.values()
+    with pytest.raises(UnreadableFile, match="field larger"):
+        list(read(source, path))

@@ -188,13 +188,16 @@ def _records(lines: _Lines, form: Format) -> Iterator[tuple[int, list[str], str,
             consumed.append(taken[0])
             yield taken[0] + "\n"
 
-    reader = csv.reader(
-        feed(),
-        delimiter=form.delimiter,
-        quotechar=form.quote,
-        strict=True,
-        quoting=csv.QUOTE_MINIMAL if form.quote else csv.QUOTE_NONE,
-    )
+    def fresh() -> Iterator[list[str]]:
+        return csv.reader(
+            feed(),
+            delimiter=form.delimiter,
+            quotechar=form.quote,
+            strict=True,
+            quoting=csv.QUOTE_MINIMAL if form.quote else csv.QUOTE_NONE,
+        )
+
+    reader = fresh()
     while True:
         start = lines.number
         consumed.clear()
@@ -204,7 +207,7 @@ def _records(lines: _Lines, form: Format) -> Iterator[tuple[int, list[str], str,
             return
         except csv.Error as error:
             lines.put_back(consumed[1:])
-            reader = csv.reader(feed(), delimiter=form.delimiter, quotechar=form.quote, strict=True)
+            reader = fresh()
             yield start, [], str(error), consumed[0]
             continue
         yield start, fields, "", consumed[0]
