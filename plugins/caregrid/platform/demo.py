@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from caregrid import paths
-from caregrid.alerts import moment
+from caregrid import moment, paths
 from caregrid.errors import CareGridError
 from caregrid.feeds import Feed, feed_files, load_feed
 from caregrid.platform import airflow_client, services, summary
