@@ -70,8 +70,8 @@ def cuts_of(spine: Spine, settings: Settings) -> list[int]:
     """Return the cuts of a feed's rolling origins in microseconds, the newest first.
 
     An origin is a period that at least half as many series report as in the fullest of the last ones, with
-    the whole
-    horizon's truth after it; its cut is the moment at which half of its values had become known.
+    the whole horizon's truth after it; its cut is the moment at which half of its values had become known.
+    Origins lie closer together where the feed's history is too short for the usual step.
     """
     grain = settings.grains[spine.grain]
     counts = (~np.isnan(spine.as_known(None).y)).sum(axis=0)
@@ -85,6 +85,7 @@ def cuts_of(spine: Spine, settings: Settings) -> list[int]:
     columns, known = cells % spine.width, spine.known[firsts]
     # Two seasons and something to calibrate on must lie before the earliest origin.
     origin, earliest = spine.width - 1 - grain.horizon, 2 * grain.season
+    step = max(1, min(grain.step, (origin - earliest) // max(1, grain.origins - 1)))
     while origin >= earliest and len(cuts) < grain.origins:
         follows = spine.periods[origin + grain.horizon] - spine.periods[origin] == grain.horizon
         if not full[origin] or not follows or full[origin + ahead].mean() < TRUTH_SHARE:
@@ -93,7 +94,7 @@ def cuts_of(spine: Spine, settings: Settings) -> list[int]:
         cut = int(np.sort(known[columns == origin])[(counts[origin] - 1) // 2])
         if not cuts or cut < cuts[-1]:
             cuts.append(cut)
-        origin -= grain.step
+        origin -= step
     return cuts
 
 

@@ -34,12 +34,10 @@ def fit(
 ) -> QuantileModel | None:
     """Fit one grain on what the grids know; None when they hold too little.
 
-    The last `calibration` periods of each feed are kept out of training; the quantiles are then shifted so
-    that
-    the share of their truth below each equals its level (conformalised quantile regression, Romano et al.
-    2019,
-    asymmetric, per feed and horizon band, drawn towards no shift). Deterministic: same grids and settings,
-    same numbers.
+    The last `calibration` periods of each feed, a third of a short history at most, are kept out of training;
+    the quantiles are then shifted so that the share of their truth below each equals its level (conformalised
+    quantile regression, Romano et al. 2019, asymmetric, per feed and horizon band, drawn towards no shift).
+    Deterministic: same grids and settings, same numbers.
     """
     import lightgbm as lgb
 
@@ -58,10 +56,11 @@ def fit(
         [grid_rows.size * maker.grid.y.shape[1] for maker, grid_rows in zip(makers, chosen, strict=True)]
     )
     share = weight / weight.sum()
-    training, calibrating = [], []
+    training, calibrating, windows = [], [], []
     for maker, usable, part in zip(makers, chosen, share, strict=True):
         newest = int(maker.grid.last[usable].max())
-        limit = newest - grain.calibration
+        windows.append(min(grain.calibration, newest // 3))
+        limit = newest - windows[-1]
         wanted = int(rows * part) + 1
         training.append(_draw(maker, usable, grain.horizon, 0, limit, wanted, draws))
         calibrating.append(_draw(maker, usable, grain.horizon, limit + 1, newest, wanted // 2 + 200, draws))
@@ -86,8 +85,8 @@ def fit(
         rows=len(z),
         feature_names=makers[0].names,
     )
-    for maker, part_rows in zip(makers, calibrating, strict=True):
-        model.offsets[maker.spine.feed] = _offsets(model, part_rows, grain.calibration, grain.season)
+    for maker, part_rows, window in zip(makers, calibrating, windows, strict=True):
+        model.offsets[maker.spine.feed] = _offsets(model, part_rows, window, grain.season)
     for maker, usable in zip(makers, chosen, strict=True):
         model.risk_weights[maker.spine.feed] = overload.calibrate(model, maker, usable, settings.seed)
     return model

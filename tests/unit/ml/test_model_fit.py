@@ -231,3 +231,19 @@ def test_importing_the_package_is_light() -> None:
     code = f"import sys, ml; print([name for name in {heavy} if name in sys.modules])"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "[]"
+
+
+def test_a_short_history_has_its_five_origins_close_together() -> None:
+    """Sixty days with a horizon of fourteen: the usual step of nine days would leave four origins."""
+    (spine,) = spines(frame({number: wave(60, 40.0 + number, seed=number) for number in range(1, 9)}))
+    cuts = backtest.cuts_of(spine, SMALL)
+    assert len(cuts) == 5
+    assert len(set(np.diff(cuts))) == 1
+
+
+def test_a_short_history_is_not_all_kept_out_of_training() -> None:
+    """Sixty days, of which fifty-six would be kept for calibration: a third is."""
+    short = frame({number: wave(60, 40.0 + number, seed=number) for number in range(1, 9)})
+    found = fitting.fit([spines(short)[0].as_known(None)], SMALL, SMALL.rows)
+    assert found is not None
+    assert found.rows >= fitting.FEWEST_ROWS
