@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from caregrid.paths import ROOT
+from caregrid.paths import feeds_base
 
 from ml import backtest, scores
 from ml.data import Frames
@@ -12,7 +12,7 @@ from ml.settings import DEMO
 from ml.spine import build_spines
 
 pytestmark = pytest.mark.integration
-FILE = ROOT.parent / "shared" / "feeds" / "ca_quebec_ed_hourly" / "quebec_ed_hourly.csv.gz"
+FILE = feeds_base() / "ca_quebec_ed_hourly" / "quebec_ed_hourly.csv.gz"
 
 
 def test_hourly_departments_of_quebec() -> None:
