@@ -103,6 +103,9 @@ def test_flu_shares(mirror: Any) -> None:
     )
     assert found == pytest.approx(states["value"].sum(), rel=1e-9)
     last = served(
-        mirror, "max((usage.period_end - interval '1 hour')::date)", "us_nssp_flu_visits", "visit_share"
+        mirror,
+        "max((usage.period_end at time zone series.timezone)::date - 1)",
+        "us_nssp_flu_visits",
+        "visit_share",
     )
     assert str(last) == frame["date"].max()
