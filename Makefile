@@ -82,9 +82,8 @@ bench: install ## measure what is fixed: parsing the DAGs, starting the services
 	@$(BIN)/caregrid bench
 
 .PHONY: lock
-lock: ## renew requirements.lock (needs uv)
-	@command -v uv >/dev/null || { echo "error: uv is not installed" >&2; exit 2; }
-	@uv lock && uv export --frozen --all-groups --no-emit-project --no-header --no-annotate -o requirements.lock
+lock: install ## renew requirements.lock with the uv that it holds
+	@$(BIN)/uv lock && $(BIN)/uv export --frozen --all-groups --no-emit-project --no-header --no-annotate -q -o requirements.lock
 
 .PHONY: reset
 reset: ## delete everything that runs have written (asks first)
