@@ -62,16 +62,16 @@ class Job:
         self.outputs.append(done)
         return done
 
-    def query(self, sql: str, role: str = "admin") -> list[tuple[Any, ...]]:
-        """Return the rows of a query on the warehouse; by default as one who may read everything."""
+    def query(self, sql: str, role: str = "admin", database: str = "warehouse") -> list[tuple[Any, ...]]:
+        """Return the rows of a query, by default on the warehouse and as one who may read everything."""
         dsns = json.loads((self.var / "secrets" / "database.json").read_text())
-        with psycopg.connect(f"{dsns[role].rsplit('/', 1)[0]}/warehouse") as connection:
+        with psycopg.connect(f"{dsns[role].rsplit('/', 1)[0]}/{database}") as connection:
             return connection.execute(sql.encode()).fetchall()
 
-    def wait_until(self, sql: str, seconds: float = 300) -> None:
+    def wait_until(self, sql: str, seconds: float = 300, database: str = "warehouse") -> None:
         """Wait until a query of one boolean answers yes."""
         deadline = time.monotonic() + seconds
-        while not self.query(sql)[0][0]:
+        while not self.query(sql, database=database)[0][0]:
             assert time.monotonic() < deadline, f"not within {seconds} s: {sql}"
             time.sleep(1)
 
