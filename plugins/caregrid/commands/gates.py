@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
+from caregrid import terminal
 from caregrid.errors import CareGridError
 
 
@@ -37,7 +38,7 @@ def _run(options: argparse.Namespace) -> int:
     from caregrid.gates import gate_staged
 
     verdict = gate_staged()
-    print(json.dumps(verdict.to_dict(), ensure_ascii=False, indent=2))
+    print(terminal.as_json(verdict.to_dict()))
     return 1 if verdict.undecided else 0
 
 
@@ -72,7 +73,7 @@ def _marts(options: argparse.Namespace) -> int:
     from caregrid.gates import gate_marts
 
     verdict = gate_marts(options.build_id)
-    print(json.dumps(verdict.to_dict(), ensure_ascii=False, indent=2))
+    print(terminal.as_json(verdict.to_dict()))
     return 0 if verdict.passed else 1
 
 

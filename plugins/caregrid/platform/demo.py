@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from caregrid import moment, paths
+from caregrid import moment, paths, terminal
 from caregrid.errors import CareGridError
 from caregrid.feeds import Feed, feed_files, load_feed
 from caregrid.platform import airflow_client, services, summary
@@ -54,15 +54,16 @@ class Stages:
             return
         self._last = text
         if self._is_terminal:
-            print(f"\r\033[K  {text[:110]}", end="", flush=True)
+            terminal.begin_line(f"  {text[:110]}")
         else:
             print(f"  {text}", flush=True)
 
     def done(self, name: str, seconds: float) -> None:
         """Write the line of a stage that has ended."""
         self._last = ""
-        start = "\r\033[K" if self._is_terminal else ""
-        print(f"{start}✓ {name:<58} {seconds:6.1f} s", flush=True)
+        if self._is_terminal:
+            terminal.begin_line()
+        print(f"✓ {name:<58} {seconds:6.1f} s", flush=True)
 
 
 def choose(which: str) -> dict[str, str | None]:
