@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
-from caregrid.platform import ports
+from caregrid import ports
 from caregrid.platform.links import BuildLink, DataDocsLink, LoadLink, ModelLink
 
 

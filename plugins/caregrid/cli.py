@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import pkgutil
@@ -11,9 +12,9 @@ from collections.abc import Sequence
 
 import psycopg
 
-from caregrid import commands
+from caregrid import commands, terminal
 from caregrid.errors import CareGridError
-from caregrid.platform import environment
+from caregrid.quiet import apply_quiet
 
 _DATABASE_FIX = (
     "nothing is half loaded; see var/logs/postgres.log, start the database with `caregrid database start` "
@@ -32,10 +33,15 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0 when done, 1 when it failed, 2 when its input was wrong."""
+    with terminal.guarded():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         if arguments is None:
             # As a command of its own; a caller in the same process keeps the environment it has.
-            environment.apply_quiet()
+            apply_quiet()
         options = build_parser().parse_args(arguments)
         return int(options.run(options) or 0)
     except CareGridError as error:
@@ -51,6 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            print(f"error: {str(error.filename)[:100]}…: this is too long for a path", file=sys.stderr)
+            print("  fix: give the path of a file; the system takes no name this long", file=sys.stderr)
+            return 2
         named = error.filename or "the system"
         print(f"error: {named}: {error.strerror or error}", file=sys.stderr)
         print("  fix: see that the path exists, may be read and written, and has room", file=sys.stderr)

@@ -205,7 +205,7 @@ def _address(service: str) -> str:
     named = os.environ.get(f"CAREGRID_{service.upper()}_URL")
     if named:
         return named.rstrip("/")
-    from caregrid.platform import ports
+    from caregrid import ports
 
     return f"http://127.0.0.1:{ports.known(service) or ports.PREFERRED[service]}"
 

@@ -1,12 +1,15 @@
-"""`caregrid feeds`: lists, checks and tries feeds; the loader adds its own actions to the group."""
+"""`caregrid feeds`: list, check, try, ingest, replay, backfill, show, release, loads."""
 
 from __future__ import annotations
 
 import argparse
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 from caregrid.errors import CareGridError
-from caregrid.loading.commands import register_actions, whole_number
+
+_NEXT = "staged: the gate decides when the warehouse is next built"
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -36,7 +39,52 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     attempt.add_argument("--all", action="store_true", help="map whole files, not only their first batch")
     attempt.set_defaults(run=_try)
 
-    register_actions(actions)
+    _register_loading(actions)
+
+
+def _register_loading(actions: Any) -> None:
+    """Add the actions that move data."""
+    one = actions.add_parser("ingest", help="fetch, land and load what a feed offers now")
+    one.add_argument("feed", metavar="FEED")
+    one.add_argument("--day", type=_day, help="publication date (YYYY-MM-DD) to take instead")
+    one.set_defaults(run=_ingest)
+    again = actions.add_parser("replay", help="load landed files again under a corrected mapping")
+    again.add_argument("target", metavar="FEED|LOAD", help="a feed, or the number of one load")
+    again.set_defaults(run=_replay)
+    past = actions.add_parser("backfill", help="load again what was published on past days")
+    past.add_argument("feed", metavar="FEED")
+    past.add_argument("first", metavar="D", type=_day, help="publication date, YYYY-MM-DD")
+    past.add_argument("last", metavar="D2", type=_day, nargs="?", help="last day, if more than one")
+    past.set_defaults(run=_backfill)
+    record = actions.add_parser("show", help="show a record as received, and what became of it")
+    record.add_argument("load", metavar="LOAD", type=int)
+    record.add_argument("line", metavar="LINE", type=int)
+    record.add_argument("--feed", metavar="FILE", help="the feed's YAML, where it is not in dags/feeds")
+    record.set_defaults(run=_show)
+    release = actions.add_parser(
+        "release", help="accept a load that the gate refused; the next build takes it"
+    )
+    release.add_argument("load", metavar="LOAD", type=int)
+    release.add_argument("--reason", required=True, help="why it is right after all; kept with the load")
+    release.set_defaults(run=_release)
+    ledger = actions.add_parser("loads", help="list the newest loads")
+    ledger.add_argument("--feed", help="of this feed only")
+    ledger.add_argument("--count", type=whole_number, default=20, help="how many (20)")
+    ledger.set_defaults(run=_loads)
+
+
+def whole_number(text: str) -> int:
+    """Return a count as typed. Raises what argparse shows: it is below 0, or no whole number."""
+    if not text.isdecimal() or len(text) > 9:
+        raise argparse.ArgumentTypeError(f"{text!r} is no count; write a whole number, 0 or more")
+    return int(text)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date; write it as 2025-01-31") from None
 
 
 def _paths(names: list[str]) -> list[Path]:
@@ -63,9 +111,9 @@ def _paths(names: list[str]) -> list[Path]:
 
 
 def _list(_options: argparse.Namespace) -> int:
-    from rich.console import Console
     from rich.table import Table
 
+    from caregrid import terminal
     from caregrid.feeds import load_feeds
 
     table = Table("feed", "name", "owner", "every", "contracts", "sources")
@@ -79,7 +127,7 @@ def _list(_options: argparse.Namespace) -> int:
             contracts,
             ", ".join(feed.sources),
         )
-    Console().print(table)
+    terminal.console().print(table)
     return 0
 
 
@@ -103,8 +151,8 @@ def _check(options: argparse.Namespace) -> int:
 
 def _try(options: argparse.Namespace) -> int:
     from caregrid.feeds import check_file
+    from caregrid.loading.preview import preview
     from caregrid.mapping.expressions import expression_problems
-    from caregrid.mapping.preview import preview
 
     path, *others = _paths([options.feed])
     if others:
@@ -122,3 +170,103 @@ def _try(options: argparse.Namespace) -> int:
         file=options.file,
         whole=options.all,
     )
+
+
+def _ingest(options: argparse.Namespace) -> int:
+    from caregrid.loading.ingest import IngestFailedError, ingest
+
+    try:
+        _print_summary(ingest(options.feed, options.day))
+    except IngestFailedError as failed:
+        _print_summary(failed.summary)
+        return 1
+    return 0
+
+
+def _backfill(options: argparse.Namespace) -> int:
+    from caregrid.platform import services
+
+    if services.is_up():
+        # A run of its own per day: it shows in the UI, and the build and all that follows take its loads.
+        from caregrid.platform.backfill import backfill_in_airflow
+
+        return backfill_in_airflow(options.feed, options.first, options.last or options.first)
+    from caregrid.loading.backfill import BackfillFailedError, backfill
+
+    try:
+        summaries, code = backfill(options.feed, options.first, options.last), 0
+    except BackfillFailedError as failed:
+        summaries, code = failed.summaries, 1
+    for summary in summaries:
+        print(f"{summary['day']}: {summary['how']}")
+        _print_summary(summary)
+    return code
+
+
+def _print_summary(summary: dict[str, Any]) -> None:
+    print(
+        f"{summary['feed']}: files {summary['files_landed']} landed, {summary['files_unchanged']} unchanged, "
+        f"{summary['files_failed']} failed; records {summary['records_received']:,} received, "
+        f"{summary['records_rejected']:,} with a reject; rows {summary['rows_loaded']:,} loaded, "
+        f"{summary['rows_rejected']:,} rejected"
+    )
+    if summary["load_ids"]:
+        print(f"  loads {', '.join(map(str, summary['load_ids']))} {_NEXT}")
+    for note in summary["notes"]:
+        print(f"  note: {note}")
+    for failure in summary["failures"]:
+        print(f"  failed: {failure}")
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from caregrid.loading.replay import feed_of, replay
+
+    load_id = int(options.target) if options.target.isdigit() else None
+    done = replay(options.target if load_id is None else feed_of(load_id), load_id)
+    print(
+        f"{done['feed']}: {done['files']} landed files, {done['already_current']} under this mapping already"
+    )
+    for new, old in done["replaced"].items():
+        print(f"  load {new} {_NEXT}" + (f"; then it supersedes load {old}" if old else ""))
+    for failure in done["unreadable"]:
+        print(f"  failed: {failure}")
+    return 1 if done["unreadable"] else 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    from caregrid import terminal
+    from caregrid.loading.records import show
+
+    print(terminal.as_json(show(options.load, options.line, options.feed)))
+    return 0
+
+
+def _release(options: argparse.Namespace) -> int:
+    from caregrid.loading.ledger import accept
+
+    released = accept([options.load], options.reason)
+    print(f"load {options.load} is accepted" if released else f"load {options.load} was accepted already")
+    return 0
+
+
+def _loads(options: argparse.Namespace) -> int:
+    from caregrid.loading.accounting import newest_loads
+
+    loads = newest_loads(options.feed, options.count)
+    if not loads:
+        raise CareGridError(
+            f"nothing of the feed {options.feed!r} has been loaded yet"
+            if options.feed
+            else "nothing has been loaded yet",
+            fix="load a feed with `caregrid feeds ingest FEED`; `caregrid feeds list` names them",
+        )
+    print(
+        f"{'load':>6}  {'feed':<32} {'status':<10} {'received':>11} {'rejected':>9}  {'loaded at':<20} file"
+    )
+    for row in loads:
+        print(
+            f"{row['load_id']:>6}  {row['feed']:<32} {row['status']:<10} {row['received']:>11,} "
+            f"{row['rejected']:>9,}  {row['loaded_at']:%Y-%m-%d %H:%M:%S}  "
+            f"{row['uri']} {row['member']}".rstrip()
+        )
+    return 0

@@ -64,9 +64,9 @@ def _say(line: str) -> None:
 
 def _quiet() -> None:
     """Silence the libraries before they are imported."""
-    from caregrid.platform import environment
+    from caregrid.quiet import apply_quiet
 
-    environment.apply_quiet()
+    apply_quiet()
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from caregrid.contracts import codes
+
 CONTRACTS_DIR = Path(__file__).parent
 FIELD_TYPES = {"text", "identifier", "code", "number", "integer", "boolean", "date", "time", "list", "slots"}
 
@@ -89,9 +91,7 @@ def _field(name: str, data: dict[str, Any]) -> ContractField:
         raise ValueError(f"contract field {name}: unknown type {data['type']!r}")
     one_of = data.get("one_of", ())
     if one_of == "service_or_resource":
-        from caregrid.feeds.codes import services_and_resources
-
-        one_of = tuple(services_and_resources())
+        one_of = tuple(codes.services_and_resources())
     return ContractField(
         name=name,
         type=data["type"],

@@ -22,12 +22,11 @@ from pathlib import Path
 
 import psycopg
 
-from caregrid import paths
+from caregrid import paths, ports
 from caregrid.database import roles
 from caregrid.database.binaries import account_to_run_as, find, place, run_as
 from caregrid.database.connect import secrets_file
 from caregrid.errors import CareGridError
-from caregrid.platform import ports
 
 _START_SECONDS = 60.0
 _SAFE = {"fsync": "on"}

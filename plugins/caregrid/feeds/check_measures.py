@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from caregrid.contracts import Contract
-from caregrid.feeds import codes
+from caregrid.contracts import Contract, codes
 from caregrid.feeds.check_moments import check_moment
 from caregrid.feeds.checker import Checker
 from caregrid.feeds.document import Path

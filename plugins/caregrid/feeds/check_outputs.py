@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from caregrid.contracts import Contract, contracts
-from caregrid.feeds import codes
+from caregrid.contracts import Contract, codes, contracts
 from caregrid.feeds.check_measures import (
     check_dimensions,
     check_known,

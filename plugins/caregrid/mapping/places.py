@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from caregrid.feeds import codes
+from caregrid.contracts import codes
 from caregrid.feeds.model import Output
 from caregrid.mapping.cells import key_cell, text_cell
 from caregrid.mapping.table import Problem, Table, any_of

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from caregrid.feeds import codes
+from caregrid.contracts import codes
 from caregrid.mapping.cells import Cell, is_fixed, key_cell, text_cell
 from caregrid.mapping.table import Problem, Table, by_unique
 

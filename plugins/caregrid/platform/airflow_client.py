@@ -8,8 +8,9 @@ from typing import Any
 
 import httpx
 
+from caregrid import ports
 from caregrid.errors import CareGridError
-from caregrid.platform import accounts, ports
+from caregrid.platform import accounts
 
 # A busy API server answers 500 now and then, say while a DAG is written anew; asking again is harmless.
 _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 
 from caregrid import paths
-from caregrid.platform import environment
+from caregrid.quiet import quiet
 
 _PARSE = (
     "import time; from airflow.dag_processing.dagbag import DagBag; started = time.monotonic();"
@@ -28,7 +28,7 @@ def measure() -> Iterator[tuple[str, float]]:
 
 
 def _run(code: str) -> str:
-    settings = environment.quiet() | {"AIRFLOW_HOME": str(paths.var("airflow")), "PATH": "/usr/bin:/bin"}
+    settings = quiet() | {"AIRFLOW_HOME": str(paths.var("airflow")), "PATH": "/usr/bin:/bin"}
     settings |= {"AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
     done = subprocess.run(
         [sys.executable, "-c", code], env=settings, capture_output=True, text=True, check=True

@@ -1,7 +1,6 @@
-"""The complete environment of every tool: nothing phones home, nothing is written outside var/.
+"""The complete environment of a service: the quiet one of every tool, and what Airflow and MLflow need.
 
-`quiet()` is what any command needs before it imports a library; `environment()` adds what Airflow and MLflow
-need. Both set every value outright, so that a setting of the user's shell cannot change what a run does.
+Every value is set outright, so that a setting of the user's shell cannot change what a run does.
 """
 
 from __future__ import annotations
@@ -9,62 +8,10 @@ from __future__ import annotations
 import os
 import socket
 
-from caregrid import paths
+from caregrid import paths, ports
 from caregrid.database import connect
-from caregrid.platform import accounts, ports
-
-# Each is read by one tool before its first message home.
-_SILENCE = {
-    "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-    "DBT_SEND_ANONYMOUS_USAGE_STATS": "False",
-    "DO_NOT_TRACK": "1",
-    "GX_ANALYTICS_ENABLED": "False",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_DISABLE_ENV_CREATION": "true",
-    "OTEL_SDK_DISABLED": "true",
-    "SCARF_ANALYTICS": "false",
-    "SCARF_NO_ANALYTICS": "true",
-    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-}
-_HOMES = {
-    "HOME": ("home",),
-    "XDG_CACHE_HOME": ("home", ".cache"),
-    "XDG_CONFIG_HOME": ("home", ".config"),
-    "XDG_DATA_HOME": ("home", ".local", "share"),
-    "XDG_STATE_HOME": ("home", ".local", "state"),
-    "XDG_RUNTIME_DIR": ("run",),
-    "TMPDIR": ("tmp",),
-    "MPLCONFIGDIR": ("home", ".config", "matplotlib"),
-    "NUMBA_CACHE_DIR": ("home", ".cache", "numba"),
-    "DBT_TARGET_PATH": ("dbt", "target"),
-    "DBT_LOG_PATH": ("logs", "dbt"),
-}
-
-
-def quiet() -> dict[str, str]:
-    """Return the settings that keep tools silent and within var/; their directories are made."""
-    settings = dict(_SILENCE)
-    for name, parts in _HOMES.items():
-        directory = paths.var(*parts).resolve()
-        directory.mkdir(parents=True, exist_ok=True)
-        settings[name] = str(directory)
-    settings |= {
-        "CAREGRID_VAR": str(paths.var().resolve()),
-        "MPLBACKEND": "Agg",
-        # The checkout holds no files that a run has written; the libraries were compiled when installed.
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONUTF8": "1",
-        "TZ": "UTC",
-        # A proxy of the user's shell must not see what passes between our own services.
-        "NO_PROXY": _without_proxy(),
-        "no_proxy": _without_proxy(),
-    }
-    return settings
-
-
-def apply_quiet() -> None:
-    """Set `quiet()` in this process, before it imports any of the tools."""
-    os.environ.update(quiet())
+from caregrid.platform import accounts
+from caregrid.quiet import quiet
 
 
 def environment() -> dict[str, str]:
@@ -76,12 +23,6 @@ def environment() -> dict[str, str]:
         CareGridError: the database has not been set up yet.
     """
     return dict(os.environ) | quiet() | _airflow() | _mlflow()
-
-
-def _without_proxy() -> str:
-    own = ["127.0.0.1", "localhost", "::1"]
-    theirs = [name.strip() for name in os.environ.get("NO_PROXY", os.environ.get("no_proxy", "")).split(",")]
-    return ",".join([*own, *(name for name in theirs if name and name not in own)])
 
 
 def _airflow() -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from airflow.sdk import BaseOperatorLink
 
-from caregrid.platform import ports
+from caregrid import ports
 
 
 class _ServiceLink(BaseOperatorLink):

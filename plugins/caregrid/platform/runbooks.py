@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from caregrid import ports
 from caregrid.paths import ROOT
-from caregrid.platform import ports
 
 FOLDER = ROOT / "docs" / "runbooks"
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable
 
 import psycopg
 
-from caregrid import paths
+from caregrid import paths, ports
 from caregrid.database import connect, migrate, server
 from caregrid.errors import CareGridError
-from caregrid.platform import airflow_client, docs_site, environment, ports, processes
+from caregrid.platform import airflow_client, docs_site, environment, processes
 from caregrid.platform.processes import Service
 
 # Stopped in this order: who gives work first, then who does it, then who answers.

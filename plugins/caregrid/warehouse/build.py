@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from caregrid.database.connect import connect
 from caregrid.errors import CareGridError
-from caregrid.platform.environment import apply_quiet
+from caregrid.quiet import apply_quiet
 from caregrid.warehouse import dbt, ledger, publish
 from caregrid.warehouse.matching import match_facilities
 from caregrid.warehouse.registry import register_feeds

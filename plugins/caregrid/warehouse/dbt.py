@@ -17,7 +17,7 @@ from typing import Any
 from caregrid.database.connect import parameters
 from caregrid.errors import CareGridError
 from caregrid.paths import ROOT, var
-from caregrid.platform.environment import quiet
+from caregrid.quiet import quiet
 
 PROJECT = ROOT / "dbt"
 

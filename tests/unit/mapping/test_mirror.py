@@ -10,8 +10,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 from caregrid.feeds import Feed, Source, load_feeds
+from caregrid.loading.preview import source_files
 from caregrid.mapping import UnreadableFile, inspect_file, map_batch, members, read
-from caregrid.mapping.preview import source_files
 from caregrid.paths import feeds_base
 
 BASE = feeds_base()

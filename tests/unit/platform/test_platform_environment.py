@@ -10,9 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from caregrid import ports
 from caregrid.errors import CareGridError
-from caregrid.platform import accounts, demo, environment, install, ports, processes
+from caregrid.platform import accounts, demo, environment, install, processes
 from caregrid.platform.processes import Service
+from caregrid.quiet import quiet
 
 pytestmark = pytest.mark.unit
 
@@ -26,7 +28,7 @@ def var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_every_directory_of_a_tool_lies_below_var(var: Path) -> None:
-    settings = environment.quiet()
+    settings = quiet()
     directories = [
         "HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME",
         "MPLCONFIGDIR", "NUMBA_CACHE_DIR", "DBT_TARGET_PATH", "DBT_LOG_PATH",
@@ -40,7 +42,7 @@ def test_mlflow_takes_the_setting_that_silences_it(var: Path) -> None:
     code = "from mlflow.telemetry.utils import is_telemetry_disabled; print(is_telemetry_disabled())"
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
-        env={"PATH": os.environ["PATH"], **environment.quiet()},
+        env={"PATH": os.environ["PATH"], **quiet()},
         capture_output=True,
         text=True,
         check=False,

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from caregrid import terminal
 from caregrid.errors import CareGridError
 from caregrid.feeds import Feed, Output, Source, load_feed
 from caregrid.mapping import FileContext, Mapped, UnreadableFile, inspect_file, map_batch, members, read
@@ -35,7 +36,7 @@ def preview(
     Returns 0, or 1 when a file could not be read.
     """
     feed = load_feed(path)
-    console = Console()
+    console = terminal.console()
     for name, known in (
         (source_name, list(feed.sources)),
         (output_name, [output.name for output in feed.outputs]),
