@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import json
 import os
 import platform
 import re
@@ -41,6 +42,10 @@ def main(arguments: list[str]) -> int:
     stamp = target / ".installed"
     if stamp.exists() and stamp.read_text() == _fingerprint():
         return 0
+    running = _running_from(target)
+    if running:
+        print(_in_use(target, running), file=sys.stderr)
+        return 2
     started = time.monotonic()
     print(f"installing into {target} with Python {platform.python_version()}", flush=True)
     try:
@@ -72,6 +77,54 @@ def _gomp() -> str:
             prefix = "" if os.geteuid() == 0 else "sudo "
             return " && ".join(prefix + part for part in command.split(" && "))
     return "your system's package manager: the package is called libgomp or libgomp1"
+
+
+def _running_from(target: Path) -> list[str]:
+    """Return the names of the services of this checkout that run from an installation."""
+    var = Path(os.environ.get("CAREGRID_VAR", ROOT / "var"))
+    found = []
+    for file in sorted((var / "run").glob("*.json")):
+        try:
+            noted = json.loads(file.read_text())
+            pid, created, python = int(noted["pid"]), float(noted["created"]), Path(noted["python"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # another file of run/, or one that an older CareGrid wrote
+        if python.is_relative_to(target) and _is_alive(pid, created):
+            found.append(file.stem)
+    try:
+        pid = (var / "postgres" / "data" / "postmaster.pid").read_text().split()[0]
+        # Where PostgreSQL runs from a copy of its own, the installation may go.
+        if Path(f"/proc/{pid}/exe").readlink().is_relative_to(target.resolve()):
+            found.append("postgres")
+    except (OSError, IndexError):
+        pass
+    return found
+
+
+def _is_alive(pid: int, created: float) -> bool:
+    """Whether the process started at a moment (epoch, s) lives; its number may be another's by now."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    try:
+        # After the name, which may hold anything, come the state and, 20th, the start in ticks since boot.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        boot = re.search(r"^btime (\d+)$", Path("/proc/stat").read_text(), re.MULTILINE)
+    except OSError:
+        return True  # no /proc: the number must do
+    started = float(boot[1] if boot else 0) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return fields[0] != "Z" and abs(started - created) < 2.0
+
+
+def _in_use(target: Path, running: list[str]) -> str:
+    return (
+        f"error: {target.name} must be renewed (the lock, pyproject.toml or Python has changed), "
+        f"but this runs from it: {', '.join(running)}\n"
+        "  fix: stop it with `make down`, then repeat the command; `make up` starts it again"
+    )
 
 
 def _fingerprint() -> str:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -64,7 +65,9 @@ def start(service: Service) -> None:
         )  # fmt: skip
     _pid_file(service.name).parent.mkdir(parents=True, exist_ok=True)
     created = psutil.Process(process.pid).create_time()
-    _pid_file(service.name).write_text(json.dumps({"pid": process.pid, "created": created}))
+    # The installer asks by `python` whether an installation is in use.
+    noted = {"pid": process.pid, "created": created, "python": sys.executable}
+    _pid_file(service.name).write_text(json.dumps(noted))
 
 
 def wait(service: Service) -> None:
