@@ -1,4 +1,4 @@
-"""The map of CONTRIBUTING.md is the code's own: every room is on it, and none imports from a row below its own."""
+"""The map in CONTRIBUTING.md is the code's own: every room is on it, none imports from a row below."""
 
 from __future__ import annotations
 
