@@ -59,7 +59,7 @@ def _register_loading(actions: Any) -> None:
     record = actions.add_parser("show", help="show a record as received, and what became of it")
     record.add_argument("load", metavar="LOAD", type=int)
     record.add_argument("line", metavar="LINE", type=int)
-    record.add_argument("--feed", metavar="FILE", help="the feed's YAML, where it is not in dags/feeds")
+    record.add_argument("--feed", metavar="FILE", help="read it as this YAML says, not as it was loaded")
     record.set_defaults(run=_show)
     release = actions.add_parser(
         "release", help="accept a load that the gate refused; the next build takes it"

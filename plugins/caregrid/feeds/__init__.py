@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from caregrid.feeds.model import Feed, Format, Output, Source
 from caregrid.feeds.problems import Problem
-from caregrid.feeds.spec import check_file, feed_files, load_feed, load_feeds, parse_feed
+from caregrid.feeds.spec import build_source, check_file, feed_files, load_feed, load_feeds, parse_feed
 
 __all__ = [
     "Feed",
@@ -12,6 +12,7 @@ __all__ = [
     "Output",
     "Problem",
     "Source",
+    "build_source",
     "check_file",
     "feed_files",
     "load_feed",

@@ -98,7 +98,7 @@ def _build(file: Path, data: dict[str, Any]) -> Feed:
         licence=data["licence"],
         provenance=data["provenance"],
         tags=tuple(data.get("tags", ())),
-        sources={name: _source(data["feed"], name, source) for name, source in data["sources"].items()},
+        sources={name: build_source(data["feed"], name, source) for name, source in data["sources"].items()},
         outputs=tuple(_output(output) for output in data["outputs"]),
         left_out=tuple(data.get("left_out", ())),
         constants_checked=tuple(data.get("constants_checked", ())),
@@ -106,7 +106,8 @@ def _build(file: Path, data: dict[str, Any]) -> Feed:
     )
 
 
-def _source(feed: str, name: str, data: dict[str, Any]) -> Source:
+def build_source(feed: str, name: str, data: dict[str, Any]) -> Source:
+    """Return a source from its validated YAML, as a feed or the ledger of loads holds it."""
     return Source(
         feed=feed,
         name=name,

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from psycopg.rows import dict_row
 
 from caregrid.database.connect import connect
 from caregrid.errors import CareGridError
-from caregrid.feeds import load_feed
+from caregrid.feeds import build_source, load_feed
 from caregrid.feeds.model import Source
 from caregrid.landing import manifest
 from caregrid.landing.manifest import LandedFile
@@ -43,7 +44,8 @@ def show(load_id: int, line: int, feed_name: str | Path | None = None) -> dict[s
     """Return one record of a load and everything that became of it.
 
     Args:
-        feed_name: a YAML file outside dags/feeds that describes how the file is read.
+        feed_name: a feed or YAML file to read the landed file by; without it the file is read as it was for
+            this load, whatever has become of the feed since.
 
     Returns:
         file, status, record (as received), rows ({contract: rows}), rejects, and fates (named output → fate).
@@ -54,7 +56,8 @@ def show(load_id: int, line: int, feed_name: str | Path | None = None) -> dict[s
     with connect("loader") as connection:
         found = ledger.load(connection, load_id)
         file = manifest.landed_file(connection, found.file_id)
-        records = records_at(load_feed(feed_name or found.feed).sources[file.source], file, [line])
+        source = _source_now(feed_name, file) if feed_name else _source_then(connection, load_id, file)
+        records = records_at(source, file, [line])
         if line not in records:
             raise CareGridError(
                 f"no record begins on line {line}",
@@ -87,3 +90,17 @@ def show(load_id: int, line: int, feed_name: str | Path | None = None) -> dict[s
         "rejects": rejects,
         "fates": [(fate["output"], fate["fate"]) for fate in fates],
     }
+
+
+def _source_then(connection: psycopg.Connection[Any], load_id: int, file: LandedFile) -> Source:
+    (described,) = connection.execute(
+        "select mapping -> 'source' from raw.load where load_id = %s", [load_id]
+    ).fetchone() or ({},)
+    return build_source(file.feed, file.source, described)
+
+
+def _source_now(feed_name: str | Path, file: LandedFile) -> Source:
+    feed = load_feed(feed_name)
+    if file.source not in feed.sources:
+        raise CareGridError(f"the feed {feed.name} has no source {file.source!r}", where=str(feed.file))
+    return feed.sources[file.source]
