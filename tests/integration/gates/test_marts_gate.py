@@ -96,6 +96,26 @@ def test_lost_record_refuses_the_publication(build: Any) -> None:
     ]
 
 
+def test_rejects_of_a_superseded_load_need_not_stand_in_the_list(build: Any) -> None:
+    """A feed mended and replayed leaves behind a load with rejects; it must not hold back every publication."""
+    rejects = {"data_health_rejected": data_health.data_health_rejected}
+    build(
+        "create table build_marts.data_health_rejected as"
+        " select 2::bigint as load_id, 'negative' as reason, 1 as rows_rejected"
+    )
+    build(
+        "create table build_marts.data_health_conservation as select * from (values"
+        " (1::bigint, 'superseded', 2, 1), (2, 'accepted', 1, 0), (3, 'accepted', 0, 0))"
+        " as load (load_id, status, rejected_records, partly_rejected_records)"
+    )
+    assert gates.gate_marts(10, suites=rejects).passed
+    build("update build_marts.data_health_conservation set partly_rejected_records = 1 where load_id = 3")
+    verdict = gates.gate_marts(11, suites=rejects)
+    assert [failure.split(":")[0] for failure in verdict.failures] == [
+        "marts_data_health_rejected.loads_without_reasons_at_most"
+    ]
+
+
 def test_mart_empty_where_its_facts_are_not_is_refused(build: Any) -> None:
     _conservation(build, 10, 10)
     assert gates.gate_marts(5, suites=CONSERVATION).passed
