@@ -67,8 +67,9 @@ def insert_load(
     known_after: timedelta = timedelta(hours=1),
     unit: str = "persons",
     measure: str = "arrivals",
+    times: float = 1.0,
 ) -> int:
-    """Insert a file, a load and `rows` days of usage; return the load's id."""
+    """Insert a file, a load and `rows` days of usage, `times` the usual size; return the load's id."""
     number = next(_numbers)
     sha256 = hashlib.sha256(str(number).encode()).hexdigest()
     file_id = _one(connection, _FILE, [feed, f"file:///{feed}/{number}", sha256, PUBLISHED])
@@ -83,7 +84,8 @@ def insert_load(
     for line in range(2, rows + 2):
         start = PUBLISHED - timedelta(days=line)
         end = start + timedelta(days=1)
-        connection.execute(_USAGE, [series_id, start, end, end + known_after, load_id, line, 7.0 + line])
+        value = times * (7.0 + line)
+        connection.execute(_USAGE, [series_id, start, end, end + known_after, load_id, line, value])
     for line in range(rows + 2, rows + rejected + 2):
         connection.execute(_REJECTED, [load_id, line])
     if rows + rejected:

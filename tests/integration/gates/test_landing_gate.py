@@ -143,11 +143,16 @@ def test_count_known_before_its_period_ends_is_refused(add_load: AddLoad) -> Non
     assert "known_too_early_share" in verdict.refused[load_id]
 
 
-def test_rate_above_one_is_refused(add_load: AddLoad) -> None:
-    load_id = add_load("beds", unit="rate", measure="visit_share")
+def test_stay_of_more_than_a_year_is_refused(add_load: AddLoad) -> None:
+    days, seconds = (
+        add_load(feed, unit="hours", measure="length_of_stay", times=times)
+        for feed, times in (("days", 24.0), ("seconds", 3600.0))
+    )
     verdict = gates.gate_staged()
-    assert "over_bound_share" in verdict.refused[load_id]
-    assert "visit_share" in verdict.refused[load_id]
+    assert set(verdict.refused) == {seconds}
+    assert "over_bound_share" in verdict.refused[seconds]
+    assert "length_of_stay" in verdict.refused[seconds]
+    assert days in verdict.accepted
 
 
 def test_fragment_of_the_usual_file_is_refused(add_load: AddLoad) -> None:

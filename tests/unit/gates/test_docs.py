@@ -26,14 +26,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     good = pd.DataFrame(
         {
             "load_id": [1, 2],
-            "due_before_started_share": [0.0, 0.0],
             "owner_missing_share": [0.0, 0.1],
             "done_without_effect_share": [0.0, float("nan")],
         }
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CAREGRID_VAR", str(tmp_path_factory.mktemp("var")))
-        frames = (good, good.assign(due_before_started_share=0.5), good.drop(columns="owner_missing_share"))
+        frames = (good, good.assign(owner_missing_share=0.5), good.drop(columns="owner_missing_share"))
         for hour, frame in enumerate(frames):
             patch.setenv("CAREGRID_AS_OF", f"2025-03-03T0{hour}:00:00+00:00")
             record.keep_results([engine.validate(build(), frame, KEYS["improvement_action"])])
@@ -82,7 +81,7 @@ def test_whatever_a_page_refers_to_lies_beside_it(site: Path) -> None:
 
 def test_pages_say_what_was_expected_in_both_languages(site: Path) -> None:
     text = "".join(page.read_text() for page in (site / "validations").rglob("*.html"))
-    assert "No action is due before it started · 没有措施在开始之前到期" in text
+    assert "Most actions have an owner · 大多数措施有负责人" in text
     assert "raised an exception" in text
     assert "owner_missing_share" in text
 

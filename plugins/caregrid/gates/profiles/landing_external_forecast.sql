@@ -9,6 +9,5 @@ select
     count(*) as rows,
     count(distinct team) as teams,
     count(distinct series_id) as series,
-    avg(coalesce(value < lower_value, false)::int) as crossing_share,
-    avg((value < 0)::int) as negative_share
+    avg(coalesce(value < lower_value, false)::int) as crossing_share
 from ordered group by 1 order by 1

@@ -8,6 +8,5 @@ select
     case when count(longitude) >= 10 then count(distinct longitude) end as distinct_longitudes,
     1 - count(distinct place_id)::float / count(*) as repeated_place_share,
     avg((status = 'closed')::int) as closed_share,
-    avg(coalesce(valid_to < valid_from, false)::int) as ended_before_begun_share,
     avg((country_code is null)::int) as country_missing_share
 from canonical.facility where load_id = any(%(loads)s) group by 1 order by 1

@@ -3,7 +3,6 @@ select
     load_id,
     count(*) as rows,
     count(distinct place_id) as places,
-    avg(coalesce(due_on < started_on, false)::int) as due_before_started_share,
     avg((owner is null)::int) as owner_missing_share,
     avg((effect is null)::int) filter (where status = 'done') as done_without_effect_share
 from canonical.improvement_action where load_id = any(%(loads)s) group by 1 order by 1

@@ -13,6 +13,5 @@ select
         as over_bound_share,
     avg((value_status <> 'reported')::int) as missing_share,
     avg(coalesce(value_kind = 'ratio' and unit in ('percent', 'rate') and numerator > denominator, false)::int)
-        as numerator_over_denominator_share,
-    avg((period_end < period_start)::int) as period_reversed_share
+        as numerator_over_denominator_share
 from canonical.quality where load_id = any(%(loads)s) group by 1, 2 order by 1, 2

@@ -66,7 +66,7 @@ select
         where series.statistic in ('count', 'sum') and series.grain <> 'instant'
     ), 0)::float / sum(grouped.rows) as known_too_early_share,
     sum(grouped.future)::float / sum(grouped.rows) as future_share,
-    avg((case series.unit when 'rate' then 1.0 when 'percent' then 1000 when 'hours' then 8784 end
+    avg((case series.unit when 'percent' then 1000 when 'hours' then 8784 end
         < grouped.bound)::int) as over_bound_share,
     (sum(grouped.total) / nullif(sum(grouped.reported), 0)) / nullif(max(earlier_mean.mean), 0) as mean_to_usual,
     max(place_share.inferred_place_share) as inferred_place_share,
