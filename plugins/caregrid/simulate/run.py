@@ -20,12 +20,13 @@ from caregrid.simulate.world import TIMEZONE, build_world
 DEFAULT_START = date(2025, 11, 3)
 _DAILY_FILES = 3  # the last days come as one file each, all before as one file a month
 _SILENT_DAYS = 5  # the clinics' feed says nothing on the last days: its alert must fire
+_NOW_AFTER_END = timedelta(minutes=15)  # by then the hourly senders have sent the last hour
 _LATE_DAY = 10  # days before the end whose records of one hospital come two days late
 
 
 @dataclass
 class Summary:
-    """What was written. `records`: by folder, planted faults included; `as_of`: local time of the end."""
+    """What was written. `records`: by folder, planted faults included; `as_of`: local time of its now."""
 
     out: Path
     seed: int
@@ -54,7 +55,8 @@ def simulate(
     hours = build_hours(seed, start, days, len(hospitals))
     flow = run_flow(seed, hospitals, hours)
     end = start + timedelta(days=days)
-    run = _Run(Summary(out, seed, datetime(end.year, end.month, end.day).strftime(STAMP)), start, end)  # noqa: DTZ001
+    now = datetime(end.year, end.month, end.day) + _NOW_AFTER_END  # noqa: DTZ001 - local time, as all of it
+    run = _Run(Summary(out, seed, now.strftime(STAMP)), start, end)
 
     middle = start + timedelta(days=days // 2)
     for published, second in ((start, False), (middle, True)):

@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import zipfile
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -176,6 +176,17 @@ def test_counts_are_sent_after_the_hour_they_count(run: Summary) -> None:
         pl.col("sent_at").str.to_datetime("%Y-%m-%dT%H:%M:%S"),
     )
     assert frame.filter(pl.col("sent_at") <= pl.col("hour").dt.offset_by("1h")).height == 0
+
+
+def test_the_hourly_senders_have_sent_the_last_hour_by_now(run: Summary) -> None:
+    now = datetime.fromisoformat(run.as_of)
+    beds = pl.concat(
+        pl.read_ndjson(gzip.decompress(path.read_bytes())) for path in sorted((run.out / "beds").iterdir())
+    )
+    for frame in (emergency(run), beds):
+        sent = frame["sent_at"].str.to_datetime("%Y-%m-%dT%H:%M:%S").max()
+        assert isinstance(sent, datetime)
+        assert now - timedelta(hours=1) < sent <= now
 
 
 def test_the_clinics_fall_silent_while_the_others_report_to_the_end(run: Summary) -> None:

@@ -18,7 +18,7 @@ def test_it_prints_files_records_and_planted_faults(
     )
     printed = capsys.readouterr().out
     assert code == 0
-    assert "as of 2026-02-16T00:00:00" in printed
+    assert "as of 2026-02-16T00:15:00" in printed
     assert "emergency" in printed
     assert "truncated × 1: one rejected file" in printed
     assert (tmp_path / "manifest.json").is_file()
