@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from caregrid.alerts.check import as_error, read, schema_problems
+from caregrid.alerts.check import as_error, problems_of, read
 from caregrid.alerts.names import LANGUAGES
 from caregrid.errors import CareGridError
 from caregrid.feeds.problems import Problem
@@ -46,7 +46,7 @@ def load_channels(file: Path | None = None) -> list[Channel]:
     """
     path = file or channels_file()
     document = read(path)
-    problems = schema_problems(path, document, _SCHEMA)
+    problems = problems_of(path, document, _SCHEMA)
     if problems:
         raise as_error(problems)
     seen: set[str] = set()

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from caregrid.alerts.check import as_error, read, schema_problems
+from caregrid.alerts.check import as_error, problems_of, read
 from caregrid.alerts.names import codes
 from caregrid.errors import CareGridError
 from caregrid.feeds.document import Document
@@ -98,7 +98,7 @@ def load_rules(directory: Path | None = None) -> list[Rule]:
 def check_rules(file: Path, document: Document, seen: dict[str, str]) -> list[Problem]:
     """Return every mistake in one file; `seen` ({rule: where}) finds a name given twice and is added to."""
     top_schema = {key: value for key, value in _SCHEMA.items() if key != "$defs"}
-    problems = schema_problems(file, document, top_schema)
+    problems = problems_of(file, document, top_schema)
     if problems:
         return problems
     for index, entry in enumerate(document.data["rules"]):
@@ -113,7 +113,7 @@ def check_rules(file: Path, document: Document, seen: dict[str, str]) -> list[Pr
             )
             continue
         schema = {"$ref": f"#/$defs/{kind}", "$defs": _SCHEMA["$defs"]}
-        found = schema_problems(file, document, schema, at, entry)
+        found = problems_of(file, document, schema, at, entry)
         problems += found or list(_meaning_problems(file, document, index, entry, seen))
     return problems
 

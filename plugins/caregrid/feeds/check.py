@@ -13,7 +13,7 @@ from caregrid.feeds.checker import Checker
 from caregrid.feeds.document import BrokenYaml, Document, read_document
 from caregrid.feeds.document import Path as DocumentPath
 from caregrid.feeds.problems import Problem, dotted
-from caregrid.feeds.schema import schema_problems
+from caregrid.feeds.schema import feed_schema, schema_problems
 from caregrid.feeds.times import check_cron
 
 _PUBLISHED = ("value", "file_name", "last_modified", "column")
@@ -45,7 +45,7 @@ def broken(file: Path, error: BrokenYaml) -> Problem:
 
 
 def _check(file: Path, document: Document) -> list[Problem]:
-    problems = schema_problems(file, document)
+    problems = schema_problems(file, document, feed_schema())
     if problems:
         return sorted(set(problems), key=lambda problem: (problem.line, problem.field))
     checker = Checker(file, document)
@@ -68,7 +68,7 @@ def _check_head(checker: Checker) -> None:
         checker.report(
             ("feed",),
             f"the feed is called {data['feed']!r}, its file {checker.file.name!r}",
-            f"call the file {data['feed']}.yml",
+            f"write feed: {checker.file.stem}, or call the file {data['feed']}.yml",
         )
     try:
         ZoneInfo(data["timezone"])

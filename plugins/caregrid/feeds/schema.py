@@ -1,9 +1,9 @@
-"""Checks a feed's YAML against schema.json and says each mistake in words."""
+"""Checks a YAML document against a JSON schema and says each mistake in words: line, field, what, fix."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ _WORDS = {
     "boolean": "true or false",
     "null": "null",
 }
-_PATTERNS = {
+# What to write where a text has not the form of a feed's schema.
+_FORMS = {
     "^[A-Z]{2}$": "use the two capital letters of ISO 3166-1, for example CA",
     "^[a-z][a-z0-9]*(_[a-z0-9]+)*$": "use lower_snake_case, for example qc_emergency_hourly",
     "^[a-z][a-z0-9_]*$": "use lower_snake_case",
@@ -33,26 +34,50 @@ _PATTERNS = {
 
 
 @lru_cache(maxsize=1)
-def _validator() -> Draft202012Validator:
-    return Draft202012Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
+def feed_schema() -> dict[str, Any]:
+    """Return the schema of a feed's YAML."""
+    return dict(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
 
 
-def schema_problems(file: Path, document: Document) -> list[Problem]:
-    """Return every violation of the schema, with its line."""
+def schema_problems(
+    file: Path,
+    document: Document,
+    schema: Mapping[str, Any],
+    *,
+    forms: Mapping[str, str] = _FORMS,
+    page: str = "docs/feeds.md",
+    at: DocumentPath = (),
+    value: Any = None,
+) -> list[Problem]:
+    """Return every violation of a schema, with its line.
+
+    Args:
+        forms: pattern of the schema → what to write instead.
+        page: where the keys are explained.
+        at: path of the part that is checked; the whole document by default.
+        value: that part.
+    """
+    checked = document.data if value is None else value
     return [
         problem
-        for error in _validator().iter_errors(document.data)
-        for problem in _problems(file, document, error)
+        for error in Draft202012Validator(schema).iter_errors(checked)
+        for problem in _problems(file, document, (*at, *error.absolute_path), error, forms, page)
     ]
 
 
-def _problems(file: Path, document: Document, error: ValidationError) -> Iterator[Problem]:
-    path: DocumentPath = tuple(error.absolute_path)
-
+def _problems(
+    file: Path,
+    document: Document,
+    path: DocumentPath,
+    error: ValidationError,
+    forms: Mapping[str, str],
+    page: str,
+) -> Iterator[Problem]:
     def problem(at: DocumentPath, message: str, fix: str) -> Problem:
         return Problem(file, document.line_of(at), dotted(at), message, fix)
 
     value, rule, schema = error.instance, error.validator_value, error.schema
+    assert isinstance(schema, dict)
     if error.validator == "additionalProperties":
         known = schema.get("properties", {})
         for key in value:
@@ -61,7 +86,7 @@ def _problems(file: Path, document: Document, error: ValidationError) -> Iterato
     elif error.validator == "required":
         for key in rule:
             if key not in value and f"{key!r} is a required" in error.message:
-                yield problem(path, f"key {key!r} is missing", f"add {key}: …")
+                yield problem((*path, key), f"key {key!r} is missing", f"add {key}: …")
     elif error.validator == "type":
         wanted = [rule] if isinstance(rule, str) else rule
         yield problem(
@@ -73,7 +98,7 @@ def _problems(file: Path, document: Document, error: ValidationError) -> Iterato
         choices = rule if isinstance(rule, list) else [rule]
         yield problem(path, f"{_shown(value)} is not allowed", nearest(str(value), [str(c) for c in choices]))
     elif error.validator == "pattern":
-        yield problem(path, f"{value!r} has the wrong form", _PATTERNS.get(rule, f"it must match {rule}"))
+        yield problem(path, f"{value!r} has the wrong form", forms.get(rule, f"it must match {rule}"))
     elif error.validator in ("minItems", "minLength", "minProperties"):
         yield problem(
             path,
@@ -81,7 +106,7 @@ def _problems(file: Path, document: Document, error: ValidationError) -> Iterato
             "fill it, or leave the key out",
         )
     else:
-        yield problem(path, error.message, f"see docs/feeds.md; the schema says {error.validator}: {rule}")
+        yield problem(path, error.message, f"see {page}; the schema says {error.validator}: {rule}")
 
 
 def _shown(value: Any) -> str:
