@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import stat
@@ -43,6 +44,39 @@ def test_summary_names_what_a_person_wants_to_know(job: Any) -> None:
     for word in ("RECORDS", "TABLES", "FORECAST", "NEW RISK", "ALERTS", "OPEN", "SIGN IN"):
         assert f"\n{word}" in printed, word
     assert re.search(r"✓ gate, build, publish +[0-9.]+ s", printed)
+
+
+def test_summary_says_what_the_warehouse_holds(job: Any) -> None:
+    printed = job.outputs[0].stdout
+    received, loaded, rejected = job.query(
+        "select sum(received_records), sum(loaded_records + partly_rejected_records),"
+        " sum(partly_rejected_records + rejected_records) from core.fct_load"
+    )[0]
+    assert f"RECORDS  {received:,} received in" in printed
+    assert f": {loaded:,} loaded, {rejected:,} rejected" in printed
+    models, tests = job.query(
+        "select models_built, tests_passed from ledger.build"
+        " where kind = 'warehouse' and status = 'published' order by build_id desc limit 1"
+    )[0]
+    assert f"TABLES   {models} models built; {tests} tests passed" in printed
+    # The five most probable overloads, each place with its longest horizon, of places that are not over now.
+    longest: dict[Any, tuple[Any, float]] = {}
+    for series, horizon, probability in job.query(
+        "select series_id, horizon, probability from core.fct_risk where is_newest and not is_over_now"
+    ):
+        longest[series] = max(longest.get(series, (horizon, probability)), (horizon, probability))
+    highest = sorted((probability for _, probability in longest.values()), reverse=True)[:5]
+    shown = [int(share) for share in re.findall(r"^ +(\d+) %  \S", printed, re.MULTILINE)]
+    assert shown == [int(f"{100 * probability:.0f}") for probability in highest]
+    assert len(shown) == 5
+    accounts = json.loads((job.var / "secrets" / "airflow_accounts.json").read_text())
+    assert len(accounts) > 1
+    assert all(f"{name} / {password}" in printed for name, password in accounts.items())
+
+
+def test_the_late_feed_alone_fires_the_stale_alert(job: Any) -> None:
+    fired = "select subject from action.alert_event where rule = 'feed_fell_silent' and state = 'firing'"
+    assert job.query(fired) == [("feed:sim_clinics",)]
 
 
 def test_accounts_are_readable_by_their_owner_alone(job: Any) -> None:
