@@ -63,13 +63,25 @@ def _amount(value: float) -> str:
 
 
 def _limit(details: Mapping[str, Any], language: str, shown: str) -> str:
-    return f"{_THRESHOLD[language, bool(details.get('above', True))]} {shown}"
+    """Return the threshold in brackets, those of the language."""
+    words = f"{_THRESHOLD[language, bool(details.get('above', True))]} {shown}"
+    return {"en": f" ({words})", "zh": f"（{words}）"}[language]
 
 
 def _begin(kept: Mapping[str, Any], language: str) -> str:
     if "expected" in kept:
-        return {"en": " expected ", "zh": "预计 "}[language]
+        until = stamp(datetime.fromisoformat(kept["period_end"]), kept.get("timezone"))
+        return {"en": f" expected by {until}: ", "zh": f"预计到 {until}："}[language]
     return {"en": " ", "zh": "："}[language]
+
+
+def _span(hours: float, language: str) -> str:
+    """Return a span to read: hours, from two days on days."""
+    number, unit, unit_zh = (hours, "hour", "小时") if hours < 48 else (hours / 24, "day", "天")
+    shown = _amount(number)
+    if language == "zh":
+        return f"{shown} {unit_zh}"
+    return f"{shown} {unit}" if shown == "1" else f"{shown} {unit}s"
 
 
 def _plain(details: Mapping[str, Any], language: str) -> str:
@@ -79,7 +91,7 @@ def _plain(details: Mapping[str, Any], language: str) -> str:
     number = f"{_begin(kept, language)}{_amount(details['value'])} {unit}".rstrip()
     if details.get("threshold") is None:
         return number
-    return f"{number} ({_limit(details, language, format(details['threshold'], 'g'))})"
+    return number + _limit(details, language, format(details["threshold"], "g"))
 
 
 def _ratio(details: Mapping[str, Any], language: str) -> str:
@@ -88,26 +100,25 @@ def _ratio(details: Mapping[str, Any], language: str) -> str:
     base = kept.get("capacity") if details["of"] == "capacity" else kept.get("observed")
     against = f"{_AGAINST[language, details['of']]} {base:g}"
     limit = _limit(details, language, format(details["threshold"], ".0%"))
-    return f"{_begin(kept, language)}{_amount(amount)} / {against} = {details['value']:.0%} ({limit})"
+    return f"{_begin(kept, language)}{_amount(amount)} / {against} = {details['value']:.0%}{limit}"
 
 
 def _risk(details: Mapping[str, Any], language: str) -> str:
     kept = details.get("kept") or {}
     until = stamp(datetime.fromisoformat(kept["period_end"]), kept.get("timezone"))
     chance, capacity = f"{details['value']:.0%}", f"{kept['capacity']:g}"
-    limit = _limit(details, language, format(details["threshold"], ".0%"))
     observed = kept.get("observed")
+    now = "" if observed is None else {"en": f", now {observed:g}", "zh": f"，现为 {observed:g}"}[language]
+    limit = _limit(details, language, format(details["threshold"], ".0%") + now)
     if language == "zh":
-        now = "" if observed is None else f"，现为 {observed:g}"
-        return f"：到 {until} 超过容量 {capacity} 的概率 {chance}（{limit}{now}）"
-    now = "" if observed is None else f", now {observed:g}"
-    return f" exceeds capacity {capacity} by {until} with probability {chance} ({limit}{now})"
+        return f"：到 {until} 超过容量 {capacity} 的概率 {chance}{limit}"
+    return f" exceeds capacity {capacity} by {until} with probability {chance}{limit}"
 
 
 def _stale(details: Mapping[str, Any], language: str) -> str:
     kept = details.get("kept") or {}
     published = stamp(datetime.fromisoformat(kept["published_at"]), kept.get("timezone"))
-    silent, allowed = _amount(details["value"]), f"{details['threshold']:g}"
+    silent, allowed = _span(details["value"], language), _span(details["threshold"], language)
     if language == "zh":
-        return f"：{published}，距今 {silent} 小时（允许 {allowed} 小时）"
-    return f" {published}, {silent} hours ago (allowed {allowed} hours)"
+        return f"：{published}，距今 {silent}（允许 {allowed}）"
+    return f" {published}, {silent} ago (allowed {allowed})"

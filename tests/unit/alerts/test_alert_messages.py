@@ -50,7 +50,7 @@ def test_message_names_the_worst_and_counts_the_others() -> None:
         "• Place 7: Occupied 7 beds (threshold over 3); as of 2025-03-03 20:00 Asia/Taipei; new",
     ]
     assert "… and 2 more" in english
-    assert "• Place 9：占用：9 张 (阈值高于 3)；截至 2025-03-03 20:00 Asia/Taipei；首次出现" in chinese
+    assert "• Place 9：占用：9 张（阈值高于 3）；截至 2025-03-03 20:00 Asia/Taipei；首次出现" in chinese
     assert english.endswith("Look: http://127.0.0.1:8081/")
     assert [fact["subject"] for fact in message.facts] == ["series:4", "series:9", "series:6", "series:7"]
 
@@ -60,6 +60,35 @@ def test_resolved_is_told_as_good_news() -> None:
     assert message.tone == "resolved"
     assert message.title == "[CRITICAL] Full: 1 resolved"
     assert "new" not in message.body
+
+
+def test_what_is_expected_is_said_with_its_time() -> None:
+    """A forecast without "by when" helps no bed manager."""
+    until = "2025-03-04T06:00:00+00:00"
+    kept = {"timezone": "Asia/Taipei", "expected": 84.4, "capacity": 53.0, "period_end": until}
+    message = compose([_told(1, value=1.59, threshold=1.5, of="capacity", kept=kept)], ("en", "zh"))
+    english, chinese = message.body.split("\n\n")
+    by = "2025-03-04 14:00 Asia/Taipei"
+    assert f"Occupied expected by {by}: 84.4 / capacity 53 = 159% (threshold over 150%);" in english
+    assert f"占用预计到 {by}：84.4 / 容量 53 = 159%（阈值高于 150%）；" in chinese
+
+
+@pytest.mark.parametrize(
+    ("hours", "allowed", "english", "chinese"),
+    [
+        (4.2, 1.0, "4.2 hours ago (allowed 1 hour)", "距今 4.2 小时（允许 1 小时）"),
+        (36.0, 36.0, "36 hours ago (allowed 36 hours)", "距今 36 小时（允许 36 小时）"),
+        (32034.0, 240.0, "1335 days ago (allowed 10 days)", "距今 1335 天（允许 10 天）"),
+    ],
+)
+def test_silence_is_told_in_a_span_people_read(
+    hours: float, allowed: float, english: str, chinese: str
+) -> None:
+    kept = {"timezone": "Asia/Taipei", "published_at": "2025-03-03T08:00:00+00:00"}
+    told = _told(1, kind="stale_feed", value=hours, threshold=allowed, kept=kept)
+    body = compose([told], ("en", "zh")).body
+    assert f"2025-03-03 16:00 Asia/Taipei, {english};" in body
+    assert f"2025-03-03 16:00 Asia/Taipei，{chinese}；" in body
 
 
 def test_lowest_is_worst_under_a_lower_threshold() -> None:
