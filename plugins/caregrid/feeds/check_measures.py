@@ -107,18 +107,23 @@ def _check_value(
         )
 
 
+def _written(checker: Checker, path: Path, key: str) -> Path:
+    """Return where a value's key stands: on the value, else on its output, which all its values share."""
+    return (*path, key) if key in (checker.at(path) or {}) else (*path[:2], key)
+
+
 def _check_measure(checker: Checker, path: Path, merged: dict[str, Any], measure: codes.Measure) -> None:
     statistic = merged.get("statistic")
     if statistic is not None and statistic not in measure.statistics:
         checker.report(
-            (*path, "statistic"),
+            _written(checker, path, "statistic"),
             f"{measure.code} is not published as {statistic!r}",
             nearest(statistic, measure.statistics),
         )
     unit = merged.get("unit")
     if unit is not None and unit != measure.unit:
         checker.report(
-            (*path, "unit"),
+            _written(checker, path, "unit"),
             f"{measure.code} is counted in {measure.unit}, not in {unit}",
             f"write unit: {measure.unit}; convert with factor:",
         )
@@ -131,10 +136,11 @@ def _check_codes(
     if spec is None:
         checker.report(path, f"{key} is missing", f"set {key}: on the value or on the output")
         return
+    where = _written(checker, path, key)
     for code in [spec] if isinstance(spec, str) else mapped_codes(spec):
         if code is not None and code not in known:
             checker.report(
-                (*path, key),
+                where,
                 f"{code!r} is no code of {key}",
                 nearest(str(code), known) + f" (dbt/seeds/{key}.csv)",
             )

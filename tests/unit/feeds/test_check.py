@@ -94,8 +94,8 @@ def test_a_good_feed_has_no_problem() -> None:
         (
             "service_or_resource: bed\n",
             "service_or_resource: bad\n",
-            28,
-            "outputs[0].values[0].service_or_resource",
+            26,
+            "outputs[0].service_or_resource",
             "did you mean bed?",
         ),
         (
@@ -156,6 +156,18 @@ def test_all_mistakes_are_told_at_once() -> None:
 def test_text_that_is_no_mapping(text: str, line: int) -> None:
     (problem,) = check_text(FILE, text)
     assert problem.line == line
+
+
+def test_mistake_that_values_share_is_told_once_and_where_it_stands() -> None:
+    values = "    values:\n      - {column: taken, measure: occupied, statistic: snapshot, unit: beds}\n"
+    two = values + "      - {column: open, measure: capacity, statistic: snapshot, unit: beds}\n"
+    text = GOOD.replace(values, two).replace(
+        "service_or_resource: bed\n", "service_or_resource: {column: kind, map: {ICU: bed_ikcu}}\n"
+    )
+    (problem,) = check_text(FILE, text)
+    assert problem.line == 1 + text[: text.index("service_or_resource")].count("\n")
+    assert problem.field == "outputs[0].service_or_resource"
+    assert "did you mean bed_icu?" in problem.fix
 
 
 def test_codes_stay_as_they_are_written() -> None:
