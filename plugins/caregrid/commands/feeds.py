@@ -9,7 +9,7 @@ from typing import Any
 
 from caregrid.errors import CareGridError
 
-_NEXT = "staged: the gate decides when the warehouse is next built"
+_NEXT = "staged: the gate decides when the warehouse is next built (Airflow: trigger build_warehouse)"
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

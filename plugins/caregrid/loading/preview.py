@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from caregrid import terminal
 from caregrid.errors import CareGridError
@@ -157,7 +157,8 @@ def _print_rows(console: Console, frame: pl.DataFrame, contract: str, rows: int)
 
 
 def _print_series(console: Console, shown: pl.DataFrame) -> None:
-    table = Table("line", "place", "series", "period", "known at", "value", header_style="bold")
+    names = ("place", "series", "period", "known at", "value")
+    table = Table("line", *(Column(name, overflow="fold") for name in names), header_style="bold")
     for row in shown.iter_rows(named=True):
         place = f"{row['place_level']} {row['id_system']} {row['code']}" + (
             f"\n{row['place_name']}" if row["place_name"] else ""
@@ -219,7 +220,9 @@ def _print_rejects(console: Console, title: str, rejects: list[Any], rows: int) 
             for (code, field), count in counts.most_common(8)
         )
     )
-    table = Table("line", "value", "reasons", "record", header_style="bold red")
+    # An overlong word is broken, not cut: in Chinese a whole reason is one word.
+    told = (Column(name, overflow="fold") for name in ("value", "reasons", "record"))
+    table = Table("line", *told, header_style="bold red")
     for reject in rejects[:rows]:
         reasons = "; ".join(
             f"{reason['field']}: {reason['message']}" if reason["field"] else reason["message"]

@@ -34,14 +34,20 @@ class Problem:
 
     def reason(self, row: int) -> dict[str, str]:
         """Return the reason for one row, ready for rejected.record."""
-        value = "" if self.shown is None else _shown(self.shown[row])
+        # What is the whole message is no cell to be quoted.
+        show = _cut if self.message == "{value}" else _shown
+        value = "" if self.shown is None else show(self.shown[row])
         return {"code": self.code, "field": self.field, "message": self.message.replace("{value}", value)}
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S} UTC"
-    text = str(value) if isinstance(value, date) else repr(value)
+    return _cut(value if isinstance(value, date) else repr(value))
+
+
+def _cut(value: Any) -> str:
+    text = str(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text):,} characters)"
 
 
