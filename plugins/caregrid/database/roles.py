@@ -47,6 +47,13 @@ def provision(admin: psycopg.Connection[Any], passwords: dict[str, str]) -> None
                 sql.SQL("create database {} owner {}").format(sql.Identifier(database), sql.Identifier(login))
             )
     close_to_public(admin)
+    with psycopg.connect(
+        admin.info.dsn, password=admin.info.password, dbname="warehouse", autocommit=True
+    ) as there:
+        # Anyone may make large objects, which lie in no schema: a reader's way to write and to fill the disk.
+        there.execute(
+            "revoke execute on function lo_creat(int), lo_create(oid), lo_from_bytea(oid, bytea) from public"
+        )
 
 
 def close_to_public(admin: psycopg.Connection[Any]) -> None:

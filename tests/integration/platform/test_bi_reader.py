@@ -54,6 +54,9 @@ def test_reader_holds_no_privilege_on_any_other_table(served: Any) -> None:
         "copy core.number to program 'id'",
         "select pg_read_file('postgresql.conf')",
         "set role caregrid_owner",
+        "select lo_create(0)",
+        "select lo_creat(-1)",
+        "select lo_from_bytea(0, 'x')",
     ],
 )
 def test_reader_is_refused(served: Any, statement: str) -> None:
