@@ -73,6 +73,6 @@ def _reliability(test: Backtest, path: Path) -> None:
         )
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
     axes.set(xlabel="P(demand > capacity within h) as said", ylabel="share that came true")
-    axes.set_title(f"{test.grain}: {int(event.sum())} events of {len(event)}, ours is {OURS}")
+    axes.set_title(f"{test.grain}: {int(event.sum())} events of {len(event)}, ours: {OURS}")
     axes.legend()
     figure.savefig(path, dpi=90)

@@ -86,7 +86,7 @@ def _own_store() -> str:
 def _experiment(mlflow_client: Any) -> str:
     found = mlflow_client.get_experiment_by_name(EXPERIMENT)
     if found is not None:
-        return str(found.experiment_id)
+        return _described(mlflow_client, str(found.experiment_id))
     root = os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT")
     uri = str(mlflow_client.tracking_uri)
     if root is None and not uri.startswith("http"):
@@ -97,7 +97,18 @@ def _experiment(mlflow_client: Any) -> str:
         folder.mkdir(parents=True, exist_ok=True)
         root = folder.resolve().as_uri()
     location = f"{root.rstrip('/')}/forecast" if root else None
-    return str(mlflow_client.create_experiment(EXPERIMENT, artifact_location=location))
+    return _described(
+        mlflow_client, str(mlflow_client.create_experiment(EXPERIMENT, artifact_location=location))
+    )
+
+
+def _described(mlflow_client: Any, experiment_id: str) -> str:
+    """Say what the experiment is; without its kind the UI takes it for one of language models."""
+    mlflow_client.set_experiment_tag(experiment_id, "mlflow.experimentKind", "custom_model_development")
+    mlflow_client.set_experiment_tag(
+        experiment_id, "mlflow.note.content", "Forecasts of demand and overload risk: docs/models.md."
+    )
+    return experiment_id
 
 
 def by_alias(alias: str) -> Registered | None:
@@ -205,6 +216,8 @@ def log_training(
             signature=signature,
         )
         version = mlflow.register_model(logged.model_uri, MODEL_NAME, tags=tags).version
+        # The list of versions shows it beside the aliases.
+        mlflow_client.update_model_version(MODEL_NAME, version, f"{verdict.answer}: {verdict.reason}")
         mlflow.set_tag("model_version", str(version))
         mlflow_run_id = str(run.info.run_id)
     mlflow_client.set_registered_model_alias(MODEL_NAME, CHALLENGER, str(version))

@@ -115,6 +115,11 @@ def test_first_model_is_promoted_and_says_why(filled: Any, trained: pipeline.Tra
     ):
         assert champion.tags[tag]
     assert champion.tags["load_ids"] == "1-2"
+    mlflow_client = registry.client()
+    described = mlflow_client.get_model_version(registry.MODEL_NAME, champion.version).description
+    assert described == f"promoted: {trained.verdict.reason}"
+    experiment = mlflow_client.get_experiment_by_name(registry.EXPERIMENT)
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
     origins = _one(filled, "select min(origins), min(cells) from model_output.backtest where metric = 'mase'")
     assert origins[0] >= 5
     assert origins[1] > 200
