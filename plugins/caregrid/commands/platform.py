@@ -29,7 +29,7 @@ def register(subparsers: Any) -> None:
 
 
 def _up(options: argparse.Namespace) -> None:
-    from caregrid.platform import accounts, services
+    from caregrid.platform import services
 
     services.start_database()
     services.migrate_warehouse()
@@ -38,7 +38,6 @@ def _up(options: argparse.Namespace) -> None:
     services.start_airflow(fresh)
     services.wait_all(others)
     _status(options)
-    print(f"accounts: {', '.join(accounts.ROLES)}; passwords in {accounts.passwords_file()}")
 
 
 def _down(options: argparse.Namespace) -> None:
@@ -48,11 +47,14 @@ def _down(options: argparse.Namespace) -> None:
 
 
 def _status(options: argparse.Namespace) -> None:
-    from caregrid.platform import services
+    from caregrid.platform import accounts, services
 
     print(f"running: {', '.join(services.running()) or 'nothing'}")
-    for name, address in services.addresses().items():
+    addresses = services.addresses()
+    for name, address in addresses.items():
         print(f"  {name:<8} {address}")
+    if "airflow" in addresses:
+        print(f"sign in to Airflow as {', '.join(accounts.ROLES)}; passwords in {accounts.passwords_file()}")
 
 
 def _demo(options: argparse.Namespace) -> int:

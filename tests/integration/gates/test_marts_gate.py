@@ -97,7 +97,7 @@ def test_lost_record_refuses_the_publication(build: Any) -> None:
 
 
 def test_rejects_of_a_superseded_load_need_not_stand_in_the_list(build: Any) -> None:
-    """A feed mended and replayed leaves behind a load with rejects; it must not hold back every publication."""
+    """A feed mended and replayed leaves a load with rejects behind: no reason to hold back every mart."""
     rejects = {"data_health_rejected": data_health.data_health_rejected}
     build(
         "create table build_marts.data_health_rejected as"
