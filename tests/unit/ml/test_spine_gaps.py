@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
 import pytest
+from caregrid.paths import feeds_base
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -68,10 +68,10 @@ def test_the_gap_is_reported_and_not_filled() -> None:
 
 
 def test_the_case_file_says_the_same() -> None:
-    """The file of the case, where it lies beside the checkout."""
-    path = Path(__file__).resolve().parents[4] / "shared" / "cases" / "34-gaps-shift-lags" / "series.csv"
+    """The file of the case, where it lies beside the mirror of the feeds."""
+    path = feeds_base().parent / "cases" / "34-gaps-shift-lags" / "series.csv"
     if not path.is_file():
-        pytest.skip("the collection of cases is not beside this checkout")
+        pytest.skip("the cases are not beside the mirror of the feeds")
     given: dict[str, dict[str, float]] = {}
     with path.open() as lines:
         for row in csv.DictReader(lines):
