@@ -1,4 +1,4 @@
-"""`caregrid feeds`: list, check, try, ingest, replay, backfill, show, release, loads."""
+"""`caregrid feeds`: list, check, try, ingest, replay, backfill, show, loads."""
 
 from __future__ import annotations
 
@@ -61,12 +61,6 @@ def _register_loading(actions: Any) -> None:
     record.add_argument("line", metavar="LINE", type=int)
     record.add_argument("--feed", metavar="FILE", help="read it as this YAML says, not as it was loaded")
     record.set_defaults(run=_show)
-    release = actions.add_parser(
-        "release", help="accept a load that the gate refused; the next build takes it"
-    )
-    release.add_argument("load", metavar="LOAD", type=int)
-    release.add_argument("--reason", required=True, help="why it is right after all; kept with the load")
-    release.set_defaults(run=_release)
     ledger = actions.add_parser("loads", help="list the newest loads")
     ledger.add_argument("--feed", help="of this feed only")
     ledger.add_argument("--count", type=whole_number, default=20, help="how many (20)")
@@ -238,14 +232,6 @@ def _show(options: argparse.Namespace) -> int:
     from caregrid.loading.records import show
 
     print(terminal.as_json(show(options.load, options.line, options.feed)))
-    return 0
-
-
-def _release(options: argparse.Namespace) -> int:
-    from caregrid.loading.ledger import accept
-
-    released = accept([options.load], options.reason)
-    print(f"load {options.load} is accepted" if released else f"load {options.load} was accepted already")
     return 0
 
 
