@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 
 import pytest
 from caregrid.paths import ROOT
@@ -37,3 +40,25 @@ def test_every_declared_dependency_is_locked() -> None:
     declared = project["project"]["dependencies"] + project["dependency-groups"]["dev"]
     locked = {_name(entry) for entry in ENTRIES}
     assert {_name(requirement) for requirement in declared} <= locked
+
+
+@pytest.mark.unit
+def test_every_import_is_declared() -> None:
+    """What another package brings along today it may leave out tomorrow."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    declared = {_name(requirement) for requirement in project["project"]["dependencies"]}
+    brought_by = packages_distributions()
+    own = {"caregrid", "ml", "expectations"}
+    seen = set()
+    for folder in ("plugins", "ml", "expectations", "dags"):
+        for file in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Import):
+                    seen |= {alias.name.split(".")[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                    seen.add(node.module.split(".")[0])
+    outside = seen - own - set(sys.stdlib_module_names)
+    assert len(outside) > 15
+    assert {
+        name for name in outside if not {_name(brought) for brought in brought_by.get(name, [])} & declared
+    } == set()
