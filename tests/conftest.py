@@ -36,6 +36,45 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             )
 
 
+# What became of the records of a load before history is asked: counted from the lines, term by term.
+ACCOUNT = """
+with made as (
+    select line, count(*) as rows from ledger.canonical_line where load_id = %(load)s group by line
+), broken as (
+    select line, count(*) filter (where output <> '') as rows from rejected.record where load_id = %(load)s
+    group by line
+), fate as (
+    select fate, output = '' as of_record, sum(row_count)::bigint as rows from raw.fate
+    where load_id = %(load)s
+    group by 1, 2
+)
+select
+    coalesce((select rows from fate where of_record and fate = 'received'), 0),
+    (select count(*) from made where line not in (select line from broken)),
+    (select count(*) from made where line in (select line from broken)),
+    (select count(*) from broken where line not in (select line from made)),
+    coalesce((select rows from fate where of_record and fate = 'duplicate'), 0),
+    coalesce((select rows from fate where of_record and fate = 'filtered'), 0),
+    coalesce((select rows from fate where not of_record and fate = 'received'), 0),
+    coalesce((select sum(rows) from made), 0)::bigint + coalesce((select sum(rows) from broken), 0)::bigint
+    + coalesce((select sum(rows) from fate where not of_record and fate <> 'received'), 0)::bigint
+"""
+
+
+@dataclass(frozen=True)
+class Account:
+    """Records of one load by what became of them, and its output rows; kept: made rows, none rejected."""
+
+    received: int
+    kept: int
+    partly_rejected: int
+    rejected: int
+    duplicate: int
+    filtered: int
+    rows_produced: int
+    rows_accounted: int
+
+
 @dataclass(frozen=True)
 class Warehouse:
     """A fresh, migrated warehouse of one test or one module, with a var directory of its own."""
@@ -51,6 +90,17 @@ class Warehouse:
     def connect(self, role: str, autocommit: bool = False) -> psycopg.Connection[Any]:
         """Open a connection as a role."""
         return connect.connect(role, autocommit)
+
+    def account(self, load_id: int) -> Account:
+        """Count what became of a load's records and rows; every one must be accounted for."""
+        with self.connect("loader") as connection:
+            row = connection.execute(ACCOUNT.encode(), {"load": load_id}).fetchone()
+        account = Account(*(row or ()))
+        ends = (
+            account.kept + account.partly_rejected + account.rejected + account.duplicate + account.filtered
+        )
+        assert (account.received, account.rows_produced) == (ends, account.rows_accounted), account
+        return account
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,8 +8,8 @@ with usage_rows as (
     select
         usage.load_id,
         usage.line,
-        -- a fact of another load already said the same at that moment
-        coalesce(fact.load_id <> usage.load_id or fact.known_at <> usage.known_at, false) as is_unchanged
+        -- the fact known before that moment says the same, or another load's fact of that very moment
+        fact.series_id is not null as is_unchanged
     from {{ ref('stg_mapped_usage') }} as usage
     inner join {{ ref('int_load_touched') }} as touched on usage.load_id = touched.load_id
     inner join {{ ref('stg_load') }} as load on usage.load_id = load.load_id
@@ -18,8 +18,10 @@ with usage_rows as (
             load.is_accepted
             and usage.series_id = fact.series_id
             and usage.period_start = fact.period_start
-            and usage.known_at >= fact.known_at
-            and (fact.known_until is null or usage.known_at < fact.known_until)
+            and (
+                (usage.known_at > fact.known_at and usage.known_at <= coalesce(fact.known_until, 'infinity'))
+                or (usage.known_at = fact.known_at and usage.load_id <> fact.load_id)
+            )
             and usage.value is not distinct from fact.value
             and usage.value_status = fact.value_status
             and usage.is_provisional = fact.is_provisional
@@ -32,7 +34,7 @@ other_rows as (
         described.load_id,
         described.line,
         described.is_unchanged
-    from {{ ref('stg_described_line') }} as described
+    from {{ ref('int_described_line') }} as described
     inner join {{ ref('int_load_touched') }} as touched on described.load_id = touched.load_id
     union all
     select

@@ -1,63 +1,14 @@
-"""Shows what became of every record and every output row of a load, each term counted on its own."""
+"""Says what a load received, rejected and made; what became of each record is counted in the warehouse."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
 from caregrid.database.connect import connect
-from caregrid.errors import CareGridError
-
-
-@dataclass(frozen=True)
-class Conservation:
-    """One load's two equations; each number is an independent count over raw, canonical and rejected.
-
-    Records: received = loaded + partly_rejected + rejected + duplicate + unchanged + filtered + held.
-    Output rows: rows_produced = rows_loaded + rows_rejected + rows_duplicate + rows_filtered.
-    """
-
-    load_id: int
-    status: str
-    received: int
-    loaded: int
-    partly_rejected: int
-    rejected: int
-    duplicate: int
-    unchanged: int
-    filtered: int
-    held: int
-    rows_produced: int
-    rows_loaded: int
-    rows_rejected: int
-    rows_duplicate: int
-    rows_filtered: int
-
-    @property
-    def accounted(self) -> int:
-        """Return the records that some term accounts for."""
-        return (
-            self.loaded
-            + self.partly_rejected
-            + self.rejected
-            + self.duplicate
-            + self.unchanged
-            + self.filtered
-            + self.held
-        )
-
-    @property
-    def is_conserved(self) -> bool:
-        """Return whether both equations hold."""
-        rows = self.rows_loaded + self.rows_rejected + self.rows_duplicate + self.rows_filtered
-        return self.received == self.accounted and self.rows_produced == rows
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields and `is_conserved`."""
-        return {**asdict(self), "is_conserved": self.is_conserved}
 
 
 @dataclass(frozen=True)
@@ -68,23 +19,6 @@ class LoadCounts:
     records_rejected: int
     rows_loaded: int
     rows_rejected: int
-
-
-def conservation(load_id: int, connection: psycopg.Connection[Any] | None = None) -> Conservation:
-    """Return the accounts of one load, as SQL function ledger.conservation_of counts them.
-
-    Raises:
-        CareGridError: there is no such load.
-    """
-    if connection is None:
-        with connect("loader") as own:
-            return conservation(load_id, own)
-    columns = ", ".join(Conservation.__dataclass_fields__)
-    query = f"select {columns} from ledger.conservation_of(%s)"  # noqa: S608
-    row = connection.execute(query.encode(), [load_id]).fetchone()
-    if row is None:
-        raise CareGridError(f"there is no load {load_id}", fix="list the loads with `caregrid feeds loads`")
-    return Conservation(*row)
 
 
 def load_counts(connection: psycopg.Connection[Any], load_id: int) -> LoadCounts:

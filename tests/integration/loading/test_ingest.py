@@ -35,13 +35,12 @@ def test_every_record_has_one_fate(publisher: Any) -> None:
     assert (summary["files_landed"], summary["loads_staged"], summary["records_received"]) == (1, 1, 9)
     (load_id,) = summary["load_ids"]
     account = publisher.account(load_id)
-    assert account.held == 3  # A, B, F
+    assert (publisher.status(load_id), account.kept) == ("staged", 3)  # A, B, F
     assert (account.received, account.duplicate, account.filtered) == (9, 1, 1)
     # E agrees on capacity: its second row is a duplicate there, and its occupied conflicts.
     assert (account.partly_rejected, account.rejected) == (2, 2)
     loading.accept([load_id])
-    account = publisher.account(load_id)
-    assert (account.loaded, account.held, account.unchanged) == (3, 0, 0)
+    assert (publisher.status(load_id), publisher.account(load_id)) == ("accepted", account)
     rejects = publisher.query("select line, value_name, reasons from rejected.record order by 1, 2")
     conflicts = [
         (line, reasons[0]["message"]) for line, _, reasons in rejects if reasons[0]["code"] == "conflict"
@@ -162,7 +161,7 @@ def test_summing_parts_and_keeping_the_last(publisher: Any) -> None:
     (load_id,) = publisher.load()
     assert [(row[1], row[4]) for row in publisher.usage()] == [("admissions", 18.0), ("arrivals", 15.0)]
     account = publisher.account(load_id)
-    assert (account.received, account.loaded, account.duplicate) == (3, 1, 2)
+    assert (account.received, account.kept, account.duplicate) == (3, 1, 2)
 
 
 def test_a_nul_in_json_rejects_its_row_and_not_the_file(publisher: Any) -> None:
@@ -178,7 +177,7 @@ def test_a_nul_in_json_rejects_its_row_and_not_the_file(publisher: Any) -> None:
     path.write_text(json.dumps([dict(zip(fields, record, strict=True)) for record in records]))
     (load_id,) = publisher.load()
     account = publisher.account(load_id)
-    assert (account.received, account.loaded, account.rejected) == (3, 1, 2)
+    assert (account.received, account.kept, account.rejected) == (3, 1, 2)
     assert publisher.query("select distinct line, reasons->0->>'code' from rejected.record order by 1") == [
         (1, "nul_character"), (2, "nul_character"),
     ]  # fmt: skip

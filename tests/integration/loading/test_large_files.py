@@ -33,7 +33,7 @@ def test_repeated_rows_are_found_across_batches(
     (load_id,) = publisher.load()
     account = publisher.account(load_id)
     last = len(RECORDS) + 1
-    assert (account.received, account.loaded) == (70_002, 69_999)
+    assert (account.received, account.kept) == (70_002, 69_999)
     assert (account.duplicate, account.partly_rejected, account.rejected) == (1, 1, 1)
     assert publisher.query("select lines::text from raw.fate where output = '' and fate = 'duplicate'") == [
         (f"{{[{last - 1},{last})}}",)

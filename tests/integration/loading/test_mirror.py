@@ -7,7 +7,6 @@ from typing import Any
 import polars as pl
 import pytest
 from caregrid import loading, paths
-from caregrid.loading import accounting
 from caregrid.loading.records import show
 
 pytestmark = pytest.mark.integration
@@ -29,16 +28,15 @@ def test_the_italian_regions_arrive_whole(warehouse: Any, published: pl.DataFram
     summary = loading.ingest(FEED)
     (load_id,) = summary["load_ids"]
     loading.accept([load_id])
-    account = accounting.conservation(load_id)
+    account = warehouse.account(load_id)
     admissions = pl.col("ingressi_terapia_intensiva").cast(
         pl.Float64, strict=False
     )  # blank before 2020-12-03
     negative = published.filter(admissions < 0).height
     assert negative == 5
-    assert account.is_conserved
     assert account.received == summary["records_received"] == published.height == 21_882
-    assert (account.partly_rejected, account.rejected, account.unchanged) == (negative, 0, 0)
-    assert account.loaded == published.height - negative
+    assert (account.partly_rejected, account.rejected) == (negative, 0)
+    assert account.kept == published.height - negative
     sums = published.select(
         pl.col("ricoverati_con_sintomi", "terapia_intensiva", "totale_ospedalizzati").cast(pl.Int64).sum(),
         admissions.filter(admissions >= 0).sum().cast(pl.Int64),
@@ -68,26 +66,3 @@ def test_the_italian_regions_arrive_whole(warehouse: Any, published: pl.DataFram
     record = published.row(line - 2, named=True)
     assert (float(record["totale_ospedalizzati"]), record["codice_regione"]) == (value, code)
     assert show(load_id, line)["record"] == record
-
-
-def test_of_sixty_vintages_only_first_and_changed_values_count(warehouse: Any) -> None:
-    if not (paths.feeds_base() / "us_flusight").is_dir():
-        pytest.skip(f"the mirror of open data is not here ({paths.feeds_base()})")
-    load_ids = loading.ingest("us_flusight_admissions")["load_ids"]
-    # The verdicts fall in the opposite order of publication.
-    for load_id in reversed(load_ids):
-        loading.accept([load_id])
-    with warehouse.connect("loader") as connection:
-        sums = connection.execute(
-            "select count(*), sum(received)::int, sum(loaded)::int, sum(unchanged)::int "
-            "from ledger.conservation"
-        ).fetchone()
-        newest = connection.execute(
-            "select count(*), count(distinct t.series_id) from canonical.latest as t where not exists "
-            "(select from canonical.usage as u where u.series_id = t.series_id "
-            "and (u.period_start, u.known_at) > (t.period_start, t.known_at))"
-        ).fetchone()
-        series = connection.execute("select count(*) from canonical.series").fetchone()
-    # Counted in the files when the contracts were written.
-    assert sums == (60, 412_393, 17_259, 412_393 - 17_259)
-    assert newest == (*(series or ()), *(series or ()))
