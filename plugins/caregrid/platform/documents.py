@@ -12,7 +12,7 @@ from caregrid.platform import docs_site
 _BUILD = """
 select build_id, kind, status, started_at, finished_at, models_built, tests_passed, tests_warned,
        tests_failed, reason
-from ledger.build order by build_id desc limit 1
+from ledger.build where status <> 'running' order by build_id desc limit 1
 """
 _NODES = """
 select unique_id, resource_type, status, execution_seconds, coalesce(failures, 0), coalesce(message, '')
@@ -45,7 +45,7 @@ def write_all() -> list[Path]:
 
 
 def write_build_page() -> Path:
-    """Write the newest build's models and tests as one page, failures first."""
+    """Write models and tests of the newest build that has ended as one page, failures first."""
     with connect("owner") as connection:
         build = connection.execute(_BUILD).fetchone()
         nodes = connection.execute(_NODES, [build[0]]).fetchall() if build else []
@@ -56,11 +56,11 @@ def write_build_page() -> Path:
         number, kind, status, started, finished, models, passed, warned, failed, reason = build
         line = (
             f"{kind}: {status}, {started:%Y-%m-%d %H:%M:%S} – {finished or started:%H:%M:%S} UTC; "
-            f"{models} models; "
-            f"tests: {passed} passed, {warned} warned, {failed} failed. {reason or ''}"
+            f"{models or 0} models; "
+            f"tests: {passed or 0} passed, {warned or 0} warned, {failed or 0} failed. {reason or ''}"
         )
     else:
-        number, line = 0, "There was no build yet. · 尚无构建。"
+        number, line = 0, "No build has ended yet. · 尚无已结束的构建。"
     page.write_text(_PAGE.format(build_id=number, line=html.escape(line), rows=rows), encoding="utf-8")
     return page
 

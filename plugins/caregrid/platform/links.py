@@ -46,7 +46,7 @@ class BuildLink(_ServiceLink):
 
     service = "docs"
     path = "/build.html"
-    label = "Models and tests of this build · 本次构建"
+    label = "Models and tests of the newest build · 最近一次构建"
 
 
 class ModelLink(_ServiceLink):
