@@ -92,9 +92,9 @@ def _running_from(target: Path) -> list[str]:
         if python.is_relative_to(target) and _is_alive(pid, created):
             found.append(file.stem)
     try:
-        pid = (var / "postgres" / "data" / "postmaster.pid").read_text().split()[0]
+        leader = (var / "postgres" / "data" / "postmaster.pid").read_text().split()[0]
         # Where PostgreSQL runs from a copy of its own, the installation may go.
-        if Path(f"/proc/{pid}/exe").readlink().is_relative_to(target.resolve()):
+        if Path(f"/proc/{leader}/exe").readlink().is_relative_to(target.resolve()):
             found.append("postgres")
     except (OSError, IndexError):
         pass
