@@ -1,49 +1,44 @@
 {{ config(indexes=[{'columns': ['code_system', 'code'], 'unique': True}]) }}
 
--- Codes by dimension or attribute as they occur, and the seed's meanings: null, 'not found', where no source says.
-with occurring as (
-    select distinct
-        axis.name as used_as,
-        axis.value as code
-    from {{ ref('int_series') }} as series
-    cross join lateral jsonb_each_text(series.dimensions) as axis (name, value)
-    where axis.value is not null
+-- A code means something within its system alone: both are the key, here and wherever a code is looked up.
+with known as (
+    select
+        code_system,
+        code,
+        meaning,
+        meaning_zh,
+        source
+    from {{ ref('terminology') }}
+    union all
+    select
+        'quality_measure',
+        quality_measure,
+        name_en,
+        name_zh,
+        source
+    from {{ ref('quality_measure') }}
+),
+
+occurring as (
+    select
+        code_system,
+        code
+    from {{ ref('int_code_occurring') }}
     union
-    select distinct
-        'footnote',
-        btrim(footnote.code)
-    from {{ ref('stg_quality') }} as quality
-    cross join lateral regexp_split_to_table(quality.footnote, '\s*,\s*') as footnote (code)
-    where quality.footnote is not null and btrim(footnote.code) <> ''
-    union
-    select distinct
-        'facility_type',
-        facility_type
-    from {{ ref('stg_facility') }}
-    where facility_type is not null
-    union
-    select distinct
-        'ownership',
-        ownership
-    from {{ ref('stg_facility') }}
-    where ownership is not null
+    select
+        id_system,
+        code
+    from {{ ref('stg_place') }}
+    where place_level in ('region', 'province', 'country')
 )
 
 select
-    code_system,
-    code,
-    meaning as meaning_en,
-    meaning_zh,
-    source,
-    true as is_in_seed
-from {{ ref('terminology') }}
-union all
-select
-    occurring.used_as,
-    occurring.code,
-    null,
-    null,
-    'not found',
-    false
-from occurring
-where not exists (select 1 from {{ ref('terminology') }} as term where term.code = occurring.code)
+    coalesce(known.code_system, occurring.code_system) as code_system,
+    coalesce(known.code, occurring.code) as code,
+    known.meaning as meaning_en,
+    known.meaning_zh,
+    coalesce(known.source, 'not found') as source,
+    known.code is not null as is_in_seed,
+    occurring.code is not null as is_occurring
+from known
+full join occurring on known.code_system = occurring.code_system and known.code = occurring.code

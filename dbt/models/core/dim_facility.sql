@@ -1,5 +1,20 @@
 {{ config(indexes=[{'columns': ['facility_id', 'valid_from'], 'unique': True}]) }}
 
+-- Names of regions as their system writes them, for feeds that publish the name alone: some systems give several codes
+-- to one name.
+with region_word as (
+    select
+        code.code_system,
+        word.name,
+        min(code.meaning_en) as meaning_en,
+        min(code.meaning_zh) as meaning_zh
+    from {{ ref('dim_code') }} as code
+    cross join lateral (values (code.meaning_en), (code.meaning_zh)) as word (name)
+    where word.name is not null
+    group by code.code_system, word.name
+    having count(distinct code.meaning_en) <= 1 and count(distinct code.meaning_zh) <= 1
+)
+
 select
     version.facility_id,
     version.valid_from,
@@ -24,8 +39,18 @@ select
     version.attributes ->> 'address' as address,
     version.attributes ->> 'city' as city,
     version.attributes ->> 'postal_code' as postal_code,
+    version.attributes ->> 'region_code_system' as region_code_system,
     version.attributes ->> 'region_code' as region_code,
     version.attributes ->> 'region_name' as region_name,
+    coalesce(
+        region.meaning_en, region_word.meaning_en, version.attributes ->> 'region_name', region.meaning_zh,
+        version.attributes ->> 'region_code'
+    ) as region_name_en,
+    coalesce(
+        region.meaning_zh, region_word.meaning_zh,
+        case when {{ has_chinese("version.attributes ->> 'region_name'") }} then version.attributes ->> 'region_name' end,
+        region.meaning_en, version.attributes ->> 'region_name', version.attributes ->> 'region_code'
+    ) as region_name_zh,
     version.attributes ->> 'county_name' as county_name,
     coalesce(version.attributes ->> 'country_code', place.country_code) as country_code,
     (version.attributes ->> 'latitude')::double precision as latitude,
@@ -45,3 +70,11 @@ select
     and coalesce((version.attributes ->> 'operating_to')::date >= version.valid_from::date, true) as is_open
 from {{ ref('int_facility_version') }} as version
 inner join {{ ref('stg_place') }} as place on version.facility_id = place.place_id
+left join {{ ref('dim_code') }} as region
+    on
+        version.attributes ->> 'region_code_system' = region.code_system
+        and version.attributes ->> 'region_code' = region.code
+left join region_word
+    on
+        version.attributes ->> 'region_name_system' = region_word.code_system
+        and version.attributes ->> 'region_name' = region_word.name

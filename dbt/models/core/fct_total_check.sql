@@ -5,8 +5,10 @@ with additive as (
     select
         series.*,
         place.country_code,
+        place.region_code_system,
         place.region_code,
         place.place_level,
+        place.id_system,
         place.code,
         place.name_en as place_name
     from {{ ref('dim_series') }} as series
@@ -31,7 +33,9 @@ by_place as (
         'place' = any(total.total_over)
         and (
             total.place_level in ('country', 'panel')
-            or lower(part.region_code) in (lower(total.code), lower(total.region_code))
+            or (part.region_code_system, lower(part.region_code)) in (
+                (total.id_system, lower(total.code)), (total.region_code_system, lower(total.region_code))
+            )
         )
 ),
 

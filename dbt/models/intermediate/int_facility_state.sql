@@ -22,7 +22,18 @@ with described as (
             'city', nullif(btrim(facility.city), ''),
             'postal_code', nullif(btrim(facility.postal_code), ''),
             'region_code', nullif(btrim(facility.region_code), ''),
+            -- whose code and whose name it is goes where the code and the name go
+            'region_code_system',
+            case
+                when btrim(facility.region_code) <> ''
+                    then coalesce(of_code.code_system, facility.feed || '/region_code')
+            end,
             'region_name', nullif(btrim(facility.region_name), ''),
+            'region_name_system',
+            case
+                when btrim(facility.region_name) <> ''
+                    then coalesce(of_name.code_system, of_code.code_system, facility.feed || '/region_code')
+            end,
             'county_name', nullif(btrim(facility.county_name), ''),
             'country_code', nullif(btrim(facility.country_code), ''),
             'latitude', facility.latitude,
@@ -39,6 +50,10 @@ with described as (
         )) as attributes
     from {{ ref('stg_facility') }} as facility
     left join {{ ref('stg_feed') }} as feed on facility.feed = feed.feed
+    left join {{ ref('code_use') }} as of_code
+        on facility.feed = of_code.feed and of_code.used_as = 'region_code'
+    left join {{ ref('code_use') }} as of_name
+        on facility.feed = of_name.feed and of_name.used_as = 'region_name'
 ),
 
 versions as (

@@ -38,7 +38,9 @@ chosen as (
     from known_then
     cross join lateral jsonb_each(known_then.attributes) as attribute (name, value)
     left join {{ ref('facility_precedence') }} as of_attribute
-        on known_then.feed = of_attribute.feed and attribute.name = of_attribute.attribute
+        on
+            known_then.feed = of_attribute.feed
+            and regexp_replace(attribute.name, '_system$', '') = of_attribute.attribute
     left join {{ ref('facility_precedence') }} as of_feed
         on known_then.feed = of_feed.feed and of_feed.attribute = '*'
     order by

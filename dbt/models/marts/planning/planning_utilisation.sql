@@ -16,8 +16,9 @@ with series as (
         dim_series.capacity_group_id,
         measure.kind,
         measure.additive_over,
-        coalesce(place.country_code, '-') || '/' || coalesce(place.region_code, '-') as region_key,
+        coalesce(place.region_key, coalesce(place.country_code, '-') || '/-') as region_key,
         place.country_code,
+        place.region_code_system,
         place.region_code
     from {{ ref('dim_series') }} as dim_series
     inner join {{ ref('dim_measure') }} as measure on dim_series.measure = measure.measure
@@ -84,6 +85,7 @@ summed as (
         series.grain,
         by_period.period_start,
         max(series.country_code) as country_code,
+        max(series.region_code_system) as region_code_system,
         max(series.region_code) as region_code,
         sum(by_period.total) filter (where series.measure = 'uses' and series.statistic <> 'average') as uses,
         sum(by_period.total) filter (where series.measure = 'minutes_used' and series.statistic <> 'average')
@@ -117,13 +119,13 @@ summed as (
 ),
 
 region as (
-    select distinct on (country_code, region_code)
-        country_code,
-        region_code,
-        region_name
+    select distinct on (region_key)
+        region_key,
+        region_name_en,
+        region_name_zh
     from {{ ref('dim_place') }}
-    where region_code is not null
-    order by country_code, region_code, place_level in ('region', 'province') desc, region_name
+    where region_key is not null
+    order by region_key, place_level in ('region', 'province') desc, region_name_en, region_name_zh
 )
 
 select
@@ -134,8 +136,10 @@ select
     summed.period_start,
     expected_periods.period_end,
     summed.country_code,
+    summed.region_code_system,
     summed.region_code,
-    region.region_name,
+    region.region_name_en,
+    region.region_name_zh,
     service.name_en as service_or_resource_name_en,
     service.name_zh as service_or_resource_name_zh,
     summed.uses,
@@ -175,6 +179,5 @@ left join expected
         summed.feed = expected.feed and summed.service_or_resource = expected.service_or_resource
         and summed.region_key = expected.region_key and summed.grain = expected.grain
         and summed.period_start = expected.period_start
-left join region
-    on summed.country_code = region.country_code and summed.region_code = region.region_code
+left join region on summed.region_key = region.region_key
 left join {{ ref('dim_service_or_resource') }} as service on summed.service_or_resource = service.service_or_resource

@@ -57,7 +57,8 @@ compared as (
         place.name_zh as place_name_zh,
         place.place_level,
         place.country_code,
-        place.region_name,
+        place.region_name_en,
+        place.region_name_zh,
         coalesce(scored.benchmark, national.benchmark) as benchmark_value,
         case
             when scored.benchmark is not null then coalesce(scored.benchmark_source, 'the source')
@@ -82,7 +83,8 @@ select
     compared.place_name_zh,
     compared.place_level,
     compared.country_code,
-    compared.region_name,
+    compared.region_name_en,
+    compared.region_name_zh,
     measure.name_en as measure_name_en,
     measure.name_zh as measure_name_zh,
     compared.period_start,
