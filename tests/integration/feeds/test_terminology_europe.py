@@ -1,15 +1,13 @@
-"""Every code that occurs in the European files, or that their feeds set, stands in the terminology seed."""
+"""Every code that occurs in the European files stands in the terminology seed."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import polars as pl
 import pytest
-from caregrid.feeds import load_feeds
 from caregrid.paths import SEEDS_DIR, feeds_base
 
 MIRROR = feeds_base()
@@ -82,30 +80,6 @@ def test_every_code_of_the_files_is_in_the_seed(system: str, codes: Callable[[],
     found = codes()
     assert found
     assert found <= set(terminology()[system])
-
-
-def constants(node: Any) -> Iterator[str]:
-    """Return what the dimensions below a node are set to."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if key == "dimensions":
-                yield from (str(cell["constant"]) for cell in value.values() if "constant" in cell)
-            else:
-                yield from constants(value)
-    elif isinstance(node, list):
-        for item in node:
-            yield from constants(item)
-
-
-def test_every_code_that_a_european_or_simulated_feed_sets_is_in_the_seed() -> None:
-    known = {code for codes in terminology().values() for code in codes}
-    mine = {
-        name: set(constants(feed.data))
-        for name, feed in load_feeds().items()
-        if name[:3] in ("uk_", "de_", "it_", "sim")
-    }
-    assert len(mine) == 17
-    assert {name: codes - known for name, codes in mine.items() if codes - known} == {}
 
 
 def test_a_code_has_a_meaning_or_says_that_none_was_found() -> None:
