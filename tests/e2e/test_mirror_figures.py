@@ -109,3 +109,20 @@ def test_flu_shares(mirror: Any) -> None:
         "visit_share",
     )
     assert str(last) == frame["date"].max()
+
+
+def test_every_code_that_occurs_has_its_row_and_every_region_a_name(mirror: Any) -> None:
+    without = {
+        "codes": "select code_system, code from core.dim_code where not is_in_seed",
+        "systems": "select feed, used_as from core.dim_code_use where not is_declared",
+        "names": "select region_key from marts.planning_utilisation "
+        "where region_code in (region_name_en, region_name_zh)",
+    }
+    found = {what: mirror.query(text, "bi_reader") for what, text in without.items()}
+    assert found == {"codes": [], "systems": [], "names": []}
+    named = mirror.query(
+        "select distinct region_name_en, region_name_zh from marts.planning_utilisation "
+        "where region_key = 'IT/it_region/03'",
+        "bi_reader",
+    )
+    assert named == [("Lombardia", "伦巴第")]
