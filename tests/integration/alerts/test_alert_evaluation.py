@@ -284,4 +284,5 @@ def test_forecast_beyond_capacity_fires(stage: Any) -> None:
             stage.sql(_FORECAST, "run", series, start, start, horizon, quantile, value, now, now)
     assert stage.evaluate().fired == {"full": 1}
     assert stage.events() == [("full", f"series:{rising}", "firing")]
-    assert "expected 14 / capacity 10 = 140%" in stage.outbox()[0]["body"]
+    expected = "expected by 2025-03-03 09:00 America/Toronto: 14 / capacity 10 = 140%"
+    assert expected in stage.outbox()[0]["body"]
