@@ -1,4 +1,8 @@
 {{ config(indexes=[{'columns': ['feed'], 'unique': True}]) }}
+with lateness as (
+    {{ feed_lateness(ref('stg_landed_file'), ref('stg_load'), ref('stg_rejected_file'), ref('stg_feed')) }}
+)
+
 select
     feed.feed,
     feed.name_en,
@@ -14,9 +18,11 @@ select
     feed.provenance,
     feed.contracts,
     feed.as_of,
-    (
-        select max(file.published_at)
-        from {{ ref('stg_landed_file') }} as file
-        where file.feed = feed.feed and file.published_at <= feed.as_of
-    ) as last_published_at
+    lateness.last_published_at,
+    lateness.last_accepted_published_at,
+    lateness.later_files as publications_not_accepted,
+    lateness.due_at,
+    lateness.is_late,
+    lateness.late_because
 from {{ ref('stg_feed') }} as feed
+left join lateness on feed.feed = lateness.feed

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import psycopg
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from psycopg.rows import dict_row
 
 from caregrid.alerts.names import Words
+from caregrid.paths import ROOT
 
-QUERIES = Path(__file__).parent / "queries"
+# Templates as dbt's are: a rule that the warehouse has as a macro is not written a second time here.
+_FOLDERS = (Path(__file__).parent / "queries", ROOT / "dbt" / "macros")
 
 
 @dataclass(frozen=True)
@@ -57,4 +61,11 @@ class Condition:
 def ask(connection: psycopg.Connection[Any], query: str, values: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the rows of one file of queries/ as dicts."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute((QUERIES / f"{query}.sql").read_bytes(), values).fetchall()
+        return cursor.execute(_text(query), values).fetchall()
+
+
+@lru_cache(maxsize=32)
+def _text(query: str) -> bytes:
+    # Nothing is put into the text but the files' own words: values go to the database apart from it.
+    templates = Environment(loader=FileSystemLoader(_FOLDERS), undefined=StrictUndefined)  # noqa: S701
+    return templates.get_template(f"{query}.sql").render().encode()

@@ -19,7 +19,17 @@ log = logging.getLogger(__name__)
 States = Mapping[str, State]
 # A refusal older than this is history, not news.
 REMEMBERED = timedelta(days=30)
-_PUBLISHED: Words = {"en": "newest publication", "zh": "最新发布"}
+_PUBLISHED: Words = {"en": "newest accepted publication", "zh": "最新通过的发布"}
+_NEVER_ACCEPTED: Words = {
+    "en": "nothing was accepted yet; first publication",
+    "zh": "尚无通过的发布；首次发布",
+}
+# What became of the newest file that came since.
+_LATE_BECAUSE: dict[str, Words] = {
+    "refused": {"en": "was refused by the gate", "zh": "被质量门拒绝"},
+    "unreadable": {"en": "could not be read", "zh": "无法读取"},
+    "waiting": {"en": "waits for the gate", "zh": "正等待质量门检查"},
+}
 _REFUSED: Words = {"en": "load refused by the gate", "zh": "数据被质量门拒绝"}
 _UNREADABLE: Words = {"en": "file could not be read", "zh": "文件无法读取"}
 _WARNED: Words = {"en": "warnings of the gate:", "zh": "质量门警告"}
@@ -33,38 +43,45 @@ _WAREHOUSE = "warehouse · 数据仓库"
 def stale_feed(
     connection: psycopg.Connection[Any], rule: Rule, moments: Moments, states: States
 ) -> list[Condition]:
-    """Return every feed with a cadence: late means cadence and tolerance passed since it last published.
+    """Return every feed with a cadence and whether it is late; dbt's macro feed_lateness says what late is.
 
-    The value is hours since the newest publication, the threshold the hours allowed. A feed of which nothing
-    ever arrived has no newest publication and is not spoken of.
+    The value is hours since the publication that lateness counts from, the threshold the hours allowed; the
+    reason says what came since and what became of it. A feed of which nothing ever arrived, or only what
+    still waits for the gate, is not spoken of.
     """
     feeds = {
         feed["feed"]: feed
         for feed in expected_feeds(connection)
         if not rule.feeds or feed["feed"] in rule.feeds
     }
-    values = {"feeds": list(feeds), "moments": [moments.of(feed) for feed in feeds]}
+    values = {
+        "feeds": list(feeds),
+        "moments": [moments.of(feed) for feed in feeds],
+        "every": [feed["expected_every"] for feed in feeds.values()],
+        "tolerance": [feed["lateness_tolerance"] for feed in feeds.values()],
+    }
     found = []
-    for row in ask(connection, "newest_publication", values):
+    for row in ask(connection, "late_feeds", values):
+        if row["counts_from"] is None:
+            continue
         feed, as_of = feeds[row["feed"]], moments.of(row["feed"])
-        allowed = feed["expected_every"] + (feed["lateness_tolerance"] or timedelta())
-        silent = as_of - row["published_at"]
         found.append(
             Condition(
                 f"feed:{row['feed']}",
-                _hours(silent),
-                silent > allowed,
+                _hours(as_of - row["counts_from"]),
+                row["is_late"],
                 as_of,
                 feed["name_en"],
-                _PUBLISHED,
+                _PUBLISHED if row["last_accepted_published_at"] else _NEVER_ACCEPTED,
                 details={
                     "feed": row["feed"],
                     "label_zh": feed["name_zh"],
-                    "threshold": _hours(allowed),
+                    "threshold": _hours(row["due_at"] - row["counts_from"]),
                     "unit": "hours",
-                    "published_at": row["published_at"].isoformat(),
-                    "published_at_is_assumed": row["is_assumed"],
+                    "published_at": row["counts_from"].isoformat(),
                     "timezone": feed["timezone"],
+                    "late_because": row["late_because"],
+                    "reason": _late_because(row),
                 },
             )
         )
@@ -215,12 +232,33 @@ def _build(connection: psycopg.Connection[Any], rule: Rule, moments: Moments) ->
     ]
 
 
+def _late_because(row: dict[str, Any]) -> Words | None:
+    """Return what came since and what became of it, in both languages; None of a feed that is not late."""
+    if row["late_because"] is None:
+        return None
+    fate = _LATE_BECAUSE.get(row["late_because"])
+    if fate is None:
+        return {"en": "nothing newer came", "zh": "此后没有新数据"}
+    files, why = row["later_files"], _reason(row["messages"], row["reason"])
+    newer, since = ("newer ", "此后") if row["last_accepted_published_at"] else ("", "已")
+    en = f"{files} {newer}file{'s' if files != 1 else ''} came, and the newest {fate['en']}"
+    zh = f"{since}收到 {files} 个文件，最新的{fate['zh']}"
+    return {
+        "en": f"{en}: {why['en']}" if why["en"] else en,
+        "zh": f"{zh}：{why['zh']}" if why["zh"] else zh,
+    }
+
+
 def _reason(messages: list[str] | None, otherwise: str | None) -> Words:
     """Return why, in both languages; a gate's message is "English · Chinese", what was raised is neither."""
     if not messages:
         return {"en": otherwise or "", "zh": otherwise or ""}
     parts = [message.partition(" · ") for message in dict.fromkeys(messages)]
-    return {"en": "; ".join(part[0] for part in parts), "zh": "；".join(part[2] or part[0] for part in parts)}
+    # A gate's message says what should be: read alone, it would be good news.
+    return {
+        "en": "; ".join(f"not so: {en}" if zh else en for en, _, zh in parts),
+        "zh": "；".join(f"未满足：{zh}" if zh else en for en, _, zh in parts),
+    }
 
 
 def _hours(span: timedelta) -> float:

@@ -100,6 +100,16 @@ class Stage:
         ((load_id,),) = self.sql(_LOAD, *values)
         return int(load_id)
 
+    def add_unreadable_file(self, feed: str, published: datetime, reason: str) -> None:
+        """Add a file that nothing could be made of."""
+        number = next(_numbers)
+        sha256 = hashlib.sha256(str(number).encode()).hexdigest()
+        ((file_id,),) = self.sql(_FILE, feed, f"file:///{feed}/{number}.csv", sha256, published)
+        self.sql(
+            "insert into rejected.file (file_id, feed, mapping_version, code, reason)"
+            " values (%s, %s, 'v1', 'html', %s)", file_id, feed, reason,
+        )  # fmt: skip
+
     def put_value(
         self, place: str, measure: str, value: float, at: datetime = NOW, feed: str = "beds"
     ) -> int:

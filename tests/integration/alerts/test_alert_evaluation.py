@@ -63,6 +63,50 @@ def test_silent_feed_alerts_once_and_resolves_once(stage: Any) -> None:
     assert [line["type"] for line in stage.outbox()] == ["failure", "success"]
 
 
+def test_feed_of_which_nothing_new_is_accepted_is_late_and_told_why(stage: Any) -> None:
+    stage.write_rules(STALE)
+    for feed in ("refused", "unreadable", "waiting", "accepted"):
+        stage.add_feed(feed, HOUR, 2 * HOUR)
+        stage.add_load(feed, NOW - 4 * HOUR)
+    stage.add_load("refused", NOW - 2 * HOUR, "refused", "older")
+    load_id = stage.add_load("refused", NOW - HOUR, "refused", "rows_at_least: nothing came")
+    stage.add_unreadable_file("unreadable", NOW - HOUR, "a web page")
+    stage.add_load("waiting", NOW - HOUR, "staged")
+    stage.add_load("accepted", NOW - HOUR)
+    assert stage.evaluate().fired == {"silent": 3}
+    (message,) = stage.outbox()
+    body = message["body"]
+    accepted = "newest accepted publication 2025-03-03 16:00 Asia/Taipei, 4 hours ago (allowed 3 hours)"
+    assert body.count(accepted) == 3
+    assert "2 newer files came, and the newest was refused by the gate: rows_at_least: nothing came" in body
+    assert "1 newer file came, and the newest could not be read: html: a web page" in body
+    assert "1 newer file came, and the newest waits for the gate" in body
+    assert "此后收到 2 个文件，最新的被质量门拒绝：rows_at_least: nothing came" in body
+    assert "此后收到 1 个文件，最新的无法读取：html: a web page" in body
+    assert "Feed accepted" not in body
+
+    stage.sql(
+        "update raw.load set status = 'accepted', accepted_at = now(), refused_at = null where load_id = %s",
+        load_id,
+    )
+    assert stage.evaluate().resolved == {"silent": 1}
+    assert stage.events()[-1] == ("silent", "feed:refused", "resolved")
+
+
+def test_feed_of_which_nothing_was_ever_accepted_counts_from_the_first_that_came(stage: Any) -> None:
+    stage.write_rules(STALE)
+    for feed in ("refused", "waiting"):
+        stage.add_feed(feed, HOUR, 2 * HOUR)
+    for hours in (4, 1):
+        stage.add_load("refused", NOW - hours * HOUR, "refused", "bad")
+    stage.add_load("waiting", NOW - 9 * HOUR, "staged")
+    assert stage.evaluate().fired == {"silent": 1}
+    body = stage.outbox()[0]["body"]
+    assert "Feed refused: nothing was accepted yet; first publication 2025-03-03 16:00" in body
+    assert "2 newer files came" not in body
+    assert "2 files came, and the newest was refused by the gate: bad" in body
+
+
 def test_silence_is_seen_by_the_clock_alone(stage: Any) -> None:
     stage.write_rules(STALE)
     stage.add_feed("beds", HOUR, 2 * HOUR)

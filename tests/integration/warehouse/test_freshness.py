@@ -37,7 +37,8 @@ def test_board_and_alerts_agree_on_what_is_late(
         )
     for as_of, expected in (("latest", False), ((BASE + timedelta(days=2)).isoformat(), True)):
         monkeypatch.setenv(moment.VARIABLE, json.dumps({"*": as_of}))
-        assert build(force=True).status == "published"
+        built = build(force=True)
+        assert built.status == "published", built
         served = {
             feed: (as_of, is_late)
             for feed, as_of, is_late in rows_of(

@@ -1,6 +1,7 @@
 -- The newest forecast of every series of one measure: its worst period, beside the value and the capacity now.
+{%- import 'parts.sql' as parts %}
 with run as (
-    select run_id, made_at from model_output.run where kind = 'score' order by made_at desc limit 20
+    {{ parts.newest_runs() }}
 ),
 newest as (
     select distinct on (forecast.series_id, forecast.period_start)
@@ -20,17 +21,7 @@ worst as (
     order by series_id, value * %(sign)s desc, period_start
 )
 select
-    series.series_id,
-    series.feed,
-    series.measure,
-    series.service_or_resource,
-    series.dimensions,
-    series.unit,
-    series.timezone,
-    place.place_id,
-    place.place_level,
-    coalesce(place.name, place.code) as place,
-    place.code as place_code,
+    {{ parts.series_columns() }},
     worst.value,
     worst.period_end,
     worst.horizon,
@@ -41,20 +32,5 @@ from worst
 join canonical.series using (series_id)
 join canonical.place using (place_id)
 left join canonical.latest using (series_id)
-left join lateral (
-    select beside_latest.value
-    from canonical.series as beside
-    join canonical.latest as beside_latest using (series_id)
-    where beside.place_id = series.place_id
-        and beside.feed = series.feed
-        and beside.service_or_resource = series.service_or_resource
-        and beside.dimensions = series.dimensions
-        and beside.measure in ('staffed_capacity', 'capacity')
-        and beside_latest.value > 0
-    order by beside.measure desc
-    limit 1
-) as capacity on true
-where series.dimensions @> %(dimensions)s
-    and place.place_level = any(%(place_levels)s)
-    and (cardinality(%(services)s::text[]) = 0 or series.service_or_resource = any(%(services)s))
-    and (cardinality(%(feeds)s::text[]) = 0 or series.feed = any(%(feeds)s))
+{{ parts.join_capacity() }}
+where {{ parts.is_asked_for() }}

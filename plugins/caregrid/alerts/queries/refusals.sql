@@ -1,5 +1,6 @@
 -- Loads that the gate refused and files that could not be read, and when something better came in their stead:
 -- the same file after all, or (once the refusal was told) a younger file of the same source.
+{%- import 'parts.sql' as parts %}
 with told as (
     select * from unnest(%(subjects)s::text[], %(told)s::timestamptz[]) as event (subject, told_at)
 ),
@@ -19,15 +20,7 @@ select
     failed.*,
     file.uri,
     file.published_at,
-    (
-        select array_agg(gate_result.message order by gate_result.gate_result_id)
-        from ledger.gate_result
-        where gate_result.load_id = failed.load_id and not gate_result.success
-            and (gate_result.severity = 'critical' or gate_result.raised)
-            and gate_result.checked_at = (
-                select max(checked_at) from ledger.gate_result where load_id = failed.load_id
-            )
-    ) as messages,
+    {{ parts.refusal_messages("failed.load_id") }} as messages,
     exists (
         select from raw.load as better
         join landing.file as better_file using (file_id)

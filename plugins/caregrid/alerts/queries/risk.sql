@@ -1,6 +1,7 @@
 -- The newest risk of every series: the highest probability within the horizon.
+{%- import 'parts.sql' as parts %}
 with run as (
-    select run_id, made_at from model_output.run where kind = 'score' order by made_at desc limit 20
+    {{ parts.newest_runs() }}
 ),
 newest as (
     select risk.*, run.made_at as run_made_at,
@@ -15,17 +16,7 @@ worst as (
     order by series_id, probability desc, horizon
 )
 select
-    series.series_id,
-    series.feed,
-    series.measure,
-    series.service_or_resource,
-    series.dimensions,
-    series.unit,
-    series.timezone,
-    place.place_id,
-    place.place_level,
-    coalesce(place.name, place.code) as place,
-    place.code as place_code,
+    {{ parts.series_columns() }},
     worst.probability as value,
     worst.period_end,
     worst.horizon,
@@ -37,4 +28,4 @@ from worst
 join canonical.series using (series_id)
 join canonical.place on place.place_id = worst.place_id
 left join canonical.latest using (series_id)
-where cardinality(%(feeds)s::text[]) = 0 or series.feed = any(%(feeds)s)
+where {{ parts.is_of_feeds() }}

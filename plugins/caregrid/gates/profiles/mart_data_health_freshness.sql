@@ -6,6 +6,6 @@ select
     (
         select count(distinct feed) from build_core.fct_load where published_at > current_timestamp + interval '1 day'
     ) as feeds_from_the_future,
-    count(*) filter (where last_published_at is not null and expected_every is not null and due_at is null)
+    count(*) filter (where last_accepted_published_at is not null and expected_every is not null and due_at is null)
         as feeds_without_due_time
 from build_marts.data_health_freshness
