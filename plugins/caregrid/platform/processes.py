@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -51,6 +53,14 @@ def answers(url: str) -> bool:
         return httpx.get(url, timeout=5.0, trust_env=False).status_code < 400
     except httpx.HTTPError:
         return False
+
+
+def serves(name: str, url: str) -> bool:
+    """Whether an address answers, and it is this service that does.
+
+    Two installations that start at once may choose one port: the second must not take the first for its own.
+    """
+    return answers(url) and urlsplit(url).port in _ports(name)
 
 
 def start(service: Service) -> None:
@@ -102,6 +112,20 @@ def stop(name: str) -> bool:
         _signal(process.pid, signal.SIGKILL)
     _pid_file(name).unlink(missing_ok=True)
     return process is not None
+
+
+def _ports(name: str) -> set[int]:
+    """Return the ports that a service and the processes it started listen on."""
+    leader = _process(name)
+    if leader is None:
+        return set()
+    found: set[int] = set()
+    for process in (leader, *leader.children(recursive=True)):
+        # A worker may end between being listed and being asked.
+        with contextlib.suppress(psutil.Error):
+            connections = process.net_connections(kind="tcp")
+            found |= {one.laddr.port for one in connections if one.status == psutil.CONN_LISTEN}
+    return found
 
 
 def _gone(process: psutil.Process, seconds: float) -> bool:

@@ -150,7 +150,7 @@ def _start(
     name: str, command: list[str], url: str = "", is_ready: Callable[[], bool] | None = None
 ) -> Service:
     """Start a service that is ready when its address answers, or by another sign; at once without either."""
-    ready = is_ready or (lambda: not url or processes.answers(url))
+    ready = is_ready or (lambda: not url or processes.serves(name, url))
     service = Service(name, command, environment.environment(), ready)
     processes.start(service)
     return service

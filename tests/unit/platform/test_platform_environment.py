@@ -110,6 +110,28 @@ def test_a_pid_given_to_another_program_is_left_alone(var: Path) -> None:
     assert not processes.stop("other")
 
 
+def test_an_address_that_another_program_answers_is_not_the_service(var: Path) -> None:
+    server = (
+        "import http.server as web; s = web.HTTPServer(('127.0.0.1', 0), web.SimpleHTTPRequestHandler); "
+        "print(s.server_port, flush=True); s.serve_forever()"
+    )
+    log = var / "logs" / "ours.log"
+    ours = Service("ours", [sys.executable, "-c", server], dict(os.environ), lambda: log.read_text() != "")
+    with subprocess.Popen([sys.executable, "-c", server], stdout=subprocess.PIPE, text=True) as theirs:
+        assert theirs.stdout is not None
+        address = f"http://127.0.0.1:{theirs.stdout.readline().strip()}/"
+        processes.start(ours)
+        try:
+            processes.wait(ours)
+            assert processes.answers(address)
+            assert not processes.serves("ours", address)
+            assert processes.serves("ours", f"http://127.0.0.1:{log.read_text().split()[0]}/")
+        finally:
+            processes.stop("ours")
+            theirs.kill()
+    assert not processes.serves("ours", address)
+
+
 def test_a_service_that_dies_shows_the_end_of_its_log(var: Path) -> None:
     service = Service(
         "dying", [sys.executable, "-c", "raise SystemExit('no such thing')"], dict(os.environ), lambda: False
