@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -86,3 +88,19 @@ def test_what_is_no_living_service_is_no_matter(target: Path, noted: object) -> 
     (run / "service.json").write_text(text)
     assert install.main([str(target)]) == 0
     assert (target / "renewed").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what a process runs from is asked of /proc")
+def test_a_database_that_runs_from_it_counts_too(target: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program = target / "bin" / "postgres"
+    shutil.copy(str(shutil.which("sleep")), program)
+    data = target.parent / "var" / "postgres" / "data"
+    data.mkdir(parents=True)
+    with subprocess.Popen([program, "600"]) as database:
+        try:
+            (data / "postmaster.pid").write_text(f"{database.pid}\n{data}\n")
+            assert install.main([str(target)]) == 2
+            assert "runs from it: postgres" in capsys.readouterr().err
+        finally:
+            database.kill()
+    assert install.main([str(target)]) == 0
