@@ -59,7 +59,7 @@ on conflict (series_id) do update set period_start = excluded.period_start, peri
 """
 _GATE = """
 insert into ledger.gate_result (gate, suite, load_id, build_id, expectation, severity, success, message)
-values (%s, 'suite', %s, %s, 'something', %s, %s, 'something was expected')
+values (%s, 'suite', %s, %s, 'something', %s, %s, 'Something is there · 有东西')
 """
 
 

@@ -183,6 +183,9 @@ def test_warning_of_a_gate_alerts_until_the_next_load_is_clean(stage: Any) -> No
     now = NOW
     stage.add_gate_result(stage.add_load("beds", now - HOUR), "warning", False)
     assert stage.evaluate().fired == {"warned": 1}
+    body = stage.outbox()[0]["body"]
+    assert "warnings of the gate: 1; not so: Something is there;" in body
+    assert "质量门警告：1；未满足：有东西；" in body
     stage.add_gate_result(stage.add_load("beds", now), "warning", True)
     assert stage.evaluate().resolved == {"warned": 1}
 
@@ -197,6 +200,7 @@ def test_failed_publication_alerts_until_the_next_one(stage: Any) -> None:
     stage.add_gate_result(None, "critical", False, build_id)
     assert stage.evaluate().fired == {"refused": 1}
     assert stage.events() == [("refused", "marts", "firing")]
+    assert "the last good ones stay; not so: Something is there;" in stage.outbox()[0]["body"]
     stage.sql(query, "published")
     assert stage.evaluate().resolved == {"refused": 1}
 
