@@ -100,7 +100,8 @@ def _refuse_changes(migrations: list[Migration], applied: dict[int, tuple[str, s
             raise CareGridError(
                 "was changed after it was applied",
                 where=present[number].name,
-                fix="restore the file and write the change as a new migration",
+                fix="restore the file and write the change as a new migration; if the database is of another "
+                "checkout, use that one, or delete what was written: make reset",
             )
 
 

@@ -120,8 +120,9 @@ def running() -> list[str]:
 
 
 def addresses() -> dict[str, str]:
-    """Return {what: address} of what people open in a browser."""
-    known = {name: ports.known(name) for name in ("airflow", "mlflow", "docs")}
+    """Return {what: address} of what runs and people open in a browser."""
+    served_by = {"airflow": "airflow-api-server", "mlflow": "mlflow", "docs": "docs"}
+    known = {name: ports.known(name) for name, service in served_by.items() if processes.is_running(service)}
     return {
         name: f"http://127.0.0.1:{port}{ports.FIRST_PAGE.get(name, '')}"
         for name, port in known.items()
