@@ -8,8 +8,9 @@ with usage_rows as (
     select
         usage.load_id,
         usage.line,
+        1 as output_rows,
         -- the fact known before that moment says the same, or another load's fact of that very moment
-        fact.series_id is not null as is_unchanged
+        (fact.series_id is not null)::integer as unchanged_rows
     from {{ ref('stg_mapped_usage') }} as usage
     inner join {{ ref('int_load_touched') }} as touched on usage.load_id = touched.load_id
     inner join {{ ref('stg_load') }} as load on usage.load_id = load.load_id
@@ -33,14 +34,16 @@ other_rows as (
     select
         described.load_id,
         described.line,
-        described.is_unchanged
+        described.output_rows,
+        described.unchanged_rows
     from {{ ref('int_described_line') }} as described
     inner join {{ ref('int_load_touched') }} as touched on described.load_id = touched.load_id
     union all
     select
         mapped.load_id,
         mapped.line,
-        false
+        1 as output_rows,
+        0 as unchanged_rows
     from {{ ref('stg_mapped_line') }} as mapped
     inner join {{ ref('int_load_touched') }} as touched on mapped.load_id = touched.load_id
     inner join {{ ref('stg_load') }} as load on mapped.load_id = load.load_id
@@ -51,9 +54,9 @@ mapped_records as (
     select
         load_id,
         line,
-        count(*) as output_rows,
-        count(*) filter (where is_unchanged) as unchanged_rows,
-        bool_and(is_unchanged) as is_unchanged
+        sum(output_rows) as output_rows,
+        sum(unchanged_rows) as unchanged_rows,
+        sum(unchanged_rows) = sum(output_rows) as is_unchanged
     from (
         select * from usage_rows
         union all

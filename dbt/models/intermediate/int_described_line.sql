@@ -1,9 +1,9 @@
 {#-
-    Rows of accepted loads under the contracts other than usage, and whether each says what was known already: the
+    Lines of accepted loads under the contracts other than usage, and how many of their rows say what was known already: the
     state known before its moment, or what another load made known at that very moment. Of the rows known at one
     moment the last published counts. A contract is read only where an account may have changed.
 -#}
-{{ config(indexes=[{'columns': ['load_id']}]) }}
+{{ config(indexes=[{'columns': ['load_id', 'contract', 'line'], 'unique': True}]) }}
 
 {#- What a row of each contract is about (key), and what it says of it (state). -#}
 {% set described = {
@@ -69,10 +69,14 @@
 {% for contract in described -%}
 select
     said.load_id,
+    '{{ contract }}' as contract,
     said.line,
-    coalesce(said.state = moment.state_before, false)
-    or (said.state = moment.state and said.load_id <> moment.load_id) as is_unchanged
+    count(*) as output_rows,
+    count(*) filter (
+        where said.state = moment.state_before or (said.state = moment.state and said.load_id <> moment.load_id)
+    ) as unchanged_rows
 from {{ contract }}_row as said
 inner join {{ contract }}_moment as moment on said.subject = moment.subject and said.known_at = moment.known_at
+group by said.load_id, said.line
 {{ 'union all' if not loop.last }}
 {% endfor %}
