@@ -103,8 +103,7 @@ def _experiment(mlflow_client: Any) -> str:
 
 
 def _described(mlflow_client: Any, experiment_id: str) -> str:
-    """Say what the experiment is; without its kind the UI takes it for one of language models."""
-    mlflow_client.set_experiment_tag(experiment_id, "mlflow.experimentKind", "custom_model_development")
+    """Say on the experiment's page what it is about."""
     mlflow_client.set_experiment_tag(
         experiment_id, "mlflow.note.content", "Forecasts of demand and overload risk: docs/models.md."
     )

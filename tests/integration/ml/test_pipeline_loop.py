@@ -119,7 +119,7 @@ def test_first_model_is_promoted_and_says_why(filled: Any, trained: pipeline.Tra
     described = mlflow_client.get_model_version(registry.MODEL_NAME, champion.version).description
     assert described == f"promoted: {trained.verdict.reason}"
     experiment = mlflow_client.get_experiment_by_name(registry.EXPERIMENT)
-    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+    assert "docs/models.md" in experiment.tags["mlflow.note.content"]
     origins = _one(filled, "select min(origins), min(cells) from model_output.backtest where metric = 'mase'")
     assert origins[0] >= 5
     assert origins[1] > 200
