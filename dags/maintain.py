@@ -1,4 +1,4 @@
-"""Keeps the place small and quick: old runs, logs, dead rows, deleted models, unused landed files."""
+"""Keeps the place small and quick: old runs, logs, dead rows, deleted models, unused files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from caregrid.platform.dags import Owner, Tier, cron, settings
     **settings(Owner.PLATFORM, Tier.THIS_WEEK, "maintain", slow_after=timedelta(hours=1)),
 )
 def maintain() -> None:
-    """Five independent cleanings; one that fails does not keep the others from their work."""
+    """Five independent cleanings and a look; one that fails does not keep the others from their work."""
 
     @task
     def clean_airflow(params: dict[str, Any]) -> str:
@@ -54,11 +54,18 @@ def maintain() -> None:
 
         return clean_landing()
 
+    @task
+    def check_sources() -> str:
+        from caregrid.platform.maintenance import check_sources
+
+        return check_sources()
+
     clean_airflow()
     clean_logs()
     vacuum_warehouse()
     clean_mlflow()
     clean_landing()
+    check_sources()
 
 
 maintain()

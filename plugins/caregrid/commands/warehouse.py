@@ -20,6 +20,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     forecast.set_defaults(run=_build_forecast)
     match = commands.add_parser("match", help="match the facilities of all registries")
     match.set_defaults(run=_match)
+    sources = commands.add_parser("sources", help="how long ago each table that dbt reads was written to")
+    sources.set_defaults(run=_sources)
     docs = commands.add_parser("docs", help="write dbt's documentation to var/docs/dbt")
     docs.set_defaults(run=_docs)
 
@@ -60,6 +62,17 @@ def _match(options: argparse.Namespace) -> None:
     from caregrid.warehouse import match_facilities
 
     print(", ".join(f"{number} {status}" for status, number in match_facilities().items()))
+
+
+def _sources(options: argparse.Namespace) -> int:
+    from caregrid.warehouse.dbt import source_freshness
+
+    ages = source_freshness()
+    for age in ages:
+        written = f"{age.written_at:%Y-%m-%d %H:%M} UTC" if age.written_at else "never"
+        told = "see var/logs/dbt/dbt.log" if age.status == "failed" else written
+        print(f"{age.status:6} {age.table:<34} {told}")
+    return 1 if any(age.status in ("error", "failed") for age in ages) else 0
 
 
 def _docs(options: argparse.Namespace) -> None:

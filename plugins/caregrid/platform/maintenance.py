@@ -87,6 +87,31 @@ def vacuum_warehouse() -> str:
     return f"vacuumed and analyzed {len(done)} tables"
 
 
+def check_sources() -> str:
+    """Look how long ago each table that dbt reads was written to: a part of the machinery may have stopped.
+
+    Raises:
+        CareGridError: a table could not be looked at, or is older than its source may be at worst.
+    """
+    from caregrid.warehouse.dbt import source_freshness
+
+    ages = source_freshness()
+    broken = [f"{age.table} {age.status}" for age in ages if age.status in ("error", "failed")]
+    if broken:
+        fix = "see var/logs/dbt/dbt.log and `caregrid warehouse sources`"
+        raise CareGridError(", ".join(broken), where="dbt source freshness", fix=fix)
+    old = [
+        f"{age.table} since {age.written_at:%Y-%m-%d}"
+        for age in ages
+        if age.status == "warn" and age.written_at
+    ]
+    empty = [age.table for age in ages if age.written_at is None]
+    return (
+        f"{len(ages) - len(old) - len(empty)} of {len(ages)} tables were written to lately; "
+        f"not lately: {', '.join(old) or 'none'}; never: {', '.join(empty) or 'none'}"
+    )
+
+
 def clean_mlflow(keep_days: int) -> str:
     """Remove for good the runs and models that were deleted more than `keep_days` ago, artifacts included."""
     _run([sys.executable, "-c", _MLFLOW_GC, f"{keep_days}d"])

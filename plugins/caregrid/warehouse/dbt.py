@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +92,57 @@ def run(arguments: Sequence[str], *, target: Path | None = None) -> Outcome:
         CareGridError: dbt ended without results: it could not parse, or not connect.
     """
     directory = (target or var("dbt", "target")).resolve()
+    results, succeeded, log = _invoke(arguments, directory, "run_results.json")
+    manifest = json.loads((directory / "manifest.json").read_text())
+    return Outcome(succeeded, [_node(result) for result in results], manifest, log)
+
+
+@dataclass(frozen=True)
+class SourceAge:
+    """How long ago a table that dbt reads was last written to.
+
+    Attributes:
+        table: schema.table.
+        status: pass | warn | error, by what is declared of the source; failed: it could not be queried.
+        written_at: the newest entry, None of an empty table.
+    """
+
+    table: str
+    status: str
+    written_at: datetime | None = None
+
+
+def source_freshness() -> list[SourceAge]:
+    """Run `dbt source freshness` over every source and return one entry per table, by name.
+
+    It goes by the database's clock and not by as_of: when a row was written is a fact of our own machinery.
+    How old the data are, as of a moment, is said by marts.data_health_freshness.
+
+    Raises:
+        CareGridError: dbt could not parse, or not connect.
+    """
+    # Of its own, for a build may be writing to the other one.
+    directory = var("dbt", "freshness").resolve()
+    results, _, _ = _invoke(["source", "freshness"], directory, "sources.json")
+    found = {result["unique_id"]: result for result in results}
+    declared = json.loads((directory / "manifest.json").read_text())["sources"]
+    return sorted((_source_age(name, found.get(name)) for name in declared), key=lambda age: age.table)
+
+
+def _source_age(unique_id: str, result: dict[str, Any] | None) -> SourceAge:
+    table = ".".join(unique_id.split(".")[-2:])
+    if result is None:
+        # dbt leaves out what it could not query, and says so in its log alone.
+        return SourceAge(table, "failed")
+    written_at = datetime.fromisoformat(result["max_loaded_at"])
+    # The year 1 stands for a table that is empty.
+    return SourceAge(table, result["status"], written_at if written_at.year > 1 else None)
+
+
+def _invoke(arguments: Sequence[str], directory: Path, file: str) -> tuple[list[dict[str, Any]], bool, str]:
+    """Run dbt once; return the results in the file it leaves, whether it succeeded, the end of its log."""
     directory.mkdir(parents=True, exist_ok=True)
-    results_file = directory / "run_results.json"
+    results_file = directory / file
     results_file.unlink(missing_ok=True)
     # No --vars: dbt parses everything anew when they differ from the last run's. What changes from build to
     # build, such as as_of, stands in the ledger.
@@ -117,9 +167,8 @@ def run(arguments: Sequence[str], *, target: Path | None = None) -> Outcome:
             where="dbt",
             fix="the log is var/logs/dbt/dbt.log; the database must be up (`caregrid database start`)",
         )
-    results = json.loads(results_file.read_text()) if results_file.exists() else {"results": []}
-    manifest = json.loads((directory / "manifest.json").read_text())
-    return Outcome(done.returncode == 0, [_node(result) for result in results["results"]], manifest, log)
+    results = json.loads(results_file.read_text())["results"] if results_file.exists() else []
+    return results, done.returncode == 0, log
 
 
 def _node(result: dict[str, Any]) -> Node:
