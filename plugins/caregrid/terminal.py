@@ -62,6 +62,10 @@ class _Guarded(TextIOBase):
         return self.stream.encoding
 
     @property
+    def errors(self) -> str | None:  # type: ignore[override]
+        return self.stream.errors
+
+    @property
     def buffer(self) -> Any:
         return self.stream.buffer
 
