@@ -64,9 +64,13 @@ class Job:
 
     def query(self, sql: str, role: str = "admin", database: str = "warehouse") -> list[tuple[Any, ...]]:
         """Return the rows of a query, by default on the warehouse and as one who may read everything."""
-        dsns = json.loads((self.var / "secrets" / "database.json").read_text())
-        with psycopg.connect(f"{dsns[role].rsplit('/', 1)[0]}/{database}") as connection:
+        with psycopg.connect(self.dsn(role, database)) as connection:
             return connection.execute(sql.encode()).fetchall()
+
+    def dsn(self, role: str, database: str = "warehouse") -> str:
+        """Return how a role connects."""
+        dsns = json.loads((self.var / "secrets" / "database.json").read_text())
+        return f"{dsns[role].rsplit('/', 1)[0]}/{database}"
 
     def wait_until(self, sql: str, seconds: float = 300, database: str = "warehouse") -> None:
         """Wait until a query of one boolean answers yes."""

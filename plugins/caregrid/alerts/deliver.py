@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from caregrid.alerts import faults
+from caregrid import faults
 from caregrid.alerts.channels import Channel
 from caregrid.alerts.message import Message, Told, compose
 

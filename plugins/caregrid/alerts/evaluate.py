@@ -13,7 +13,8 @@ from typing import Any
 
 import psycopg
 
-from caregrid.alerts import faults, feed_conditions, series_conditions
+from caregrid import faults
+from caregrid.alerts import feed_conditions, series_conditions
 from caregrid.alerts.channels import Channel, check_names, declared_names, load_channels
 from caregrid.alerts.condition import Condition, State
 from caregrid.alerts.deliver import deliver

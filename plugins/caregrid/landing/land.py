@@ -10,13 +10,12 @@ from urllib.parse import unquote
 
 import psycopg
 
-from caregrid import clock
+from caregrid import clock, faults
 from caregrid.errors import CareGridError
 from caregrid.feeds.model import Feed, Source
 from caregrid.landing import https, manifest, store
 from caregrid.landing.addresses import Address, addresses, base_of
 from caregrid.landing.manifest import LandedFile
-from caregrid.loading import faults
 from caregrid.mapping import FileContext, UnreadableFile, inspect_file, members
 
 

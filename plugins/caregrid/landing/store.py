@@ -8,9 +8,8 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from caregrid import paths
+from caregrid import faults, paths
 from caregrid.errors import CareGridError
-from caregrid.loading import faults
 
 _CHUNK = 2**20
 

@@ -11,7 +11,7 @@ import polars as pl
 import psycopg
 from psycopg import sql
 
-from caregrid.loading import faults
+from caregrid import faults
 
 # Small enough that a COPY of any size has a middle, large enough that no time is lost between chunks.
 CHUNK_ROWS = 10_000

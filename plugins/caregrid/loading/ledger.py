@@ -8,9 +8,10 @@ from typing import Any
 
 import psycopg
 
+from caregrid import faults
 from caregrid.database.connect import connect
 from caregrid.errors import CareGridError
-from caregrid.loading import faults, latest
+from caregrid.loading import latest
 
 # Verdicts are given one at a time, so that two of them never compute the newest values from half a picture.
 VERDICT_LOCK = 7_203_114_202

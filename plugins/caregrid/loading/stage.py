@@ -9,12 +9,13 @@ from typing import Any
 import polars as pl
 import psycopg
 
+from caregrid import faults
 from caregrid.database.connect import connect
 from caregrid.errors import CareGridError
 from caregrid.feeds.model import Feed
 from caregrid.landing import manifest
 from caregrid.landing.manifest import LandedFile
-from caregrid.loading import faults, rejects
+from caregrid.loading import rejects
 from caregrid.loading.fates import Tally, write_fates
 from caregrid.loading.keys import LAYOUTS
 from caregrid.loading.resolve import Resolution, resolve

@@ -1,4 +1,4 @@
-"""Sixty vintages of one publication: most of what arrives is known already, whatever the order of verdicts."""
+"""Sixty vintages of one publication: most of what arrives is known already, whatever the order."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def test_of_sixty_vintages_only_first_and_changed_values_count(warehouse: Any) -
     built = dbt.run(["build", "--select", "+int_conservation", "--resource-type", "model", "seed"])
     with warehouse.connect("dbt") as connection:
         counted = connection.execute(
-            "select count(*), sum(received_records)::int, sum(loaded_records)::int, sum(unchanged_records)::int "
-            "from build_intermediate.int_conservation"
+            "select count(*), sum(received_records)::int, sum(loaded_records)::int, "
+            "sum(unchanged_records)::int from build_intermediate.int_conservation"
         ).fetchone()
         facts = connection.execute("select count(*) from build_core.fct_usage").fetchone()
         newest = connection.execute(

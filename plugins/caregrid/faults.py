@@ -18,6 +18,8 @@ POINTS = (
     "stage:before_commit",
     "stage:after_commit",
     "accept:before_commit",
+    "alerts:events_written",
+    "alerts:sent",
 )
 _PARENT = os.getppid()
 
