@@ -168,8 +168,10 @@ select
     summed.arrived_reports::bigint as arrived_reports,
     expected.expected_reports::bigint as expected_reports,
     least(1, summed.arrived_reports::double precision / nullif(expected.expected_reports, 0))::double precision
-        as coverage_rate
+        as coverage_rate,
+    feed.as_of
 from summed
+left join {{ ref('dim_feed') }} as feed on summed.feed = feed.feed
 inner join periods as expected_periods
     on
         summed.feed = expected_periods.feed and summed.grain = expected_periods.grain

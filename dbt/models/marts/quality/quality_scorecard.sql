@@ -117,8 +117,10 @@ select
     coalesce(improvement.done_actions, 0) as done_actions,
     improvement.next_due_on,
     improvement.open_action_texts,
+    feed.as_of,
     compared.load_id,
     compared.line
 from compared
 left join {{ ref('dim_quality_measure') }} as measure on compared.measure = measure.measure
 left join improvement on compared.place_id = improvement.place_id and compared.measure = improvement.measure
+left join {{ ref('dim_feed') }} as feed on compared.feed = feed.feed
