@@ -209,7 +209,7 @@ def _reasons(rows: Sequence[record.GateRow]) -> dict[int, str]:
     for row in rows:
         if row.load_id is None or row.success or (row.severity != engine.CRITICAL and not row.raised):
             continue
-        seen = "raised" if row.raised else str(record.plain(row.observed))
+        seen = "raised" if row.raised else record.in_words(row.observed)
         reasons.setdefault(row.load_id, []).append(f"{row.suite}.{row.expectation}: {row.message} ({seen})")
     return {load_id: "; ".join(found) for load_id, found in reasons.items()}
 

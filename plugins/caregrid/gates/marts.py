@@ -77,7 +77,7 @@ def gate_marts(build_id: int, *, suites: MartSuites | None = None) -> MartsVerdi
         if not row.success:
             refuses = row.raised or row.severity == engine.CRITICAL
             (verdict.failures if refuses else verdict.warnings).append(
-                f"{row.suite}.{row.expectation}: {row.message} ({record.plain(row.observed)})"
+                f"{row.suite}.{row.expectation}: {row.message} ({record.in_words(row.observed)})"
             )
     verdict.checked = len(rows)
     verdict.passed = not verdict.failures and verdict.checked > 0

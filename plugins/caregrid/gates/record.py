@@ -78,6 +78,18 @@ def plain(value: Any) -> Any:
     return None if str(value) == "NaT" else str(value)
 
 
+def in_words(observed: Any) -> str:
+    """Return what was observed as a person writes it: `occupied 2, admissions 0.5`."""
+    value = plain(observed)
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {in_words(part)}" for name, part in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(in_words, value))
+    if isinstance(value, float):
+        return f"{value:g}" if abs(value) < 1e6 else f"{value:.0f}"
+    return "nothing" if value is None else str(value)
+
+
 def keep_results(validations: Iterable[Validation]) -> list[Path]:
     """Write each result to var/gates/results/<suite>/<moment>.json and keep the newest few per suite."""
     written = []
