@@ -42,10 +42,10 @@ def check_transport(checker: Checker, path: DocumentPath) -> None:
             (*path, "connection"), "there is nothing that the connection opens", "give url: or query:"
         )
     scheme = urlsplit(url).scheme if url else ""
-    if "connection" not in source and (query or scheme == "sftp"):
+    if "connection" not in source and (query or scheme in ("s3", "sftp")):
         checker.report(
             path,
-            f"{'a query' if query else 'sftp'} needs credentials",
+            f"{'a query' if query else scheme} needs credentials",
             "add connection: with the id of an Airflow connection",
         )
     if "paging" in source:

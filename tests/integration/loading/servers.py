@@ -1,4 +1,4 @@
-"""Real servers on loopback for the tests of transports: OpenSSH's sshd."""
+"""Real servers on loopback for the tests of transports: OpenSSH's sshd, OpenStack Swift's S3, a line that is cut."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import os
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
@@ -92,5 +96,91 @@ def sshd(home: Path) -> Iterator[Sshd]:
     try:
         wait_for(port, process, log)
         yield Sshd(port, host_key, home / "client_key", files, home, process)
+    finally:
+        stop(process)
+
+
+class Line:
+    """A line to the server that is cut after so many bytes have come through it."""
+
+    def __init__(self, port: int, cut_after: int | None) -> None:
+        self.cut_after = cut_after
+        self.to = port
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listening.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                near, _ = self.listening.accept()
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", self.to))
+            for source, target, limit in ((near, far, None), (far, near, self.cut_after)):
+                threading.Thread(target=self._pump, args=(source, target, limit), daemon=True).start()
+
+    @staticmethod
+    def _pump(source: socket.socket, target: socket.socket, limit: int | None) -> None:
+        passed = 0
+        with suppress(OSError):
+            while piece := source.recv(65_536):
+                passed += len(piece)
+                if limit is not None and passed > limit:
+                    break
+                target.sendall(piece)
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self.listening.close()
+
+
+def nothing_half_landed(publisher: Any) -> bool:
+    """Return whether landing holds the bytes of its manifest and nothing else."""
+    rooms = publisher.warehouse.var / "landing"
+    named = {sha for (sha,) in publisher.query("select sha256 from landing.file")}
+    return {path.name for path in rooms.rglob("*") if path.is_file()} == named
+
+
+@dataclass
+class Swift:
+    """A running OpenStack Swift: the address of its S3 interface, its owner's client."""
+
+    endpoint: str
+    port: int
+    owner: Any
+
+
+@contextmanager
+def swift(home: Path) -> Iterator[Swift]:
+    """Run Swift on Debian's own Python, which alone has it."""
+    python = Path("/usr/bin/python3")
+    has_it = python.is_file() and not subprocess.run(
+        [python, "-c", "import swift.common.middleware.s3api"], capture_output=True, cwd="/"
+    ).returncode  # fmt: skip
+    if not has_it:
+        pytest.skip("OpenStack Swift is not installed (Debian: python3-swift)")
+    home.mkdir()
+    log = home / "swift.log"
+    # Nothing of our own environment: it is another Python.
+    with log.open("wb") as written:
+        process = subprocess.Popen(
+            [python, Path(__file__).with_name("swift_server.py"), home], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=written, start_new_session=True, cwd="/", env={"PATH": "/usr/bin:/bin"},
+        )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        said = process.stdout.readline().strip()
+        if not said.isdigit():
+            pytest.fail(f"Swift did not start: {log.read_text(errors='replace')[-4000:]}")
+        endpoint = f"http://127.0.0.1:{int(said)}"
+        owner = boto3.session.Session("network:owner", "owner-secret", region_name="us-east-1").client(
+            "s3", endpoint_url=endpoint, config=Config(
+                s3={"addressing_style": "path"}, request_checksum_calculation="when_required",
+            ),
+        )  # fmt: skip
+        yield Swift(endpoint, int(said), owner)
     finally:
         stop(process)

@@ -6,11 +6,8 @@ import json
 import logging
 import os
 import pwd
-import socket
 import subprocess
-import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -22,7 +19,7 @@ from caregrid.feeds import load_feed
 from caregrid.landing import store
 from caregrid.landing.addresses import addresses
 
-from tests.integration.loading.servers import Sshd, key_pair, sshd, stop
+from tests.integration.loading.servers import Line, Sshd, key_pair, nothing_half_landed, sshd, stop
 
 pytestmark = pytest.mark.integration
 
@@ -74,12 +71,6 @@ def outcomes(publisher: Any) -> list[tuple[str, str]]:
         (uri.rpartition("/")[2], outcome)
         for uri, outcome in publisher.query("select uri, outcome from landing.fetch order by fetch_id")
     ]
-
-
-def nothing_half_landed(publisher: Any) -> bool:
-    rooms = publisher.warehouse.var / "landing"
-    named = {sha for (sha,) in publisher.query("select sha256 from landing.file")}
-    return {path.name for path in rooms.rglob("*") if path.is_file()} == named
 
 
 def test_files_are_landed_and_what_is_unchanged_is_not_read_again(north: Any, server: Sshd) -> None:
@@ -281,43 +272,6 @@ def test_more_than_the_limit_is_not_taken(north: Any, monkeypatch: pytest.Monkey
     with pytest.raises(loading.IngestFailedError, match="limit of 20"):
         north.ingest()
     assert nothing_half_landed(north)
-
-
-class Line:
-    """A line to the server that is cut after so many bytes have come through it."""
-
-    def __init__(self, port: int, cut_after: int | None) -> None:
-        self.cut_after = cut_after
-        self.to = port
-        self.listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listening.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                near, _ = self.listening.accept()
-            except OSError:
-                return
-            far = socket.create_connection(("127.0.0.1", self.to))
-            for source, target, limit in ((near, far, None), (far, near, self.cut_after)):
-                threading.Thread(target=self._pump, args=(source, target, limit), daemon=True).start()
-
-    @staticmethod
-    def _pump(source: socket.socket, target: socket.socket, limit: int | None) -> None:
-        passed = 0
-        with suppress(OSError):
-            while piece := source.recv(65_536):
-                passed += len(piece)
-                if limit is not None and passed > limit:
-                    break
-                target.sendall(piece)
-        for end in (source, target):
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        self.listening.close()
 
 
 def test_a_transfer_that_breaks_off_lands_nothing_and_the_retry_lands_all(
