@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,9 @@ def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
 
 def stop(process: subprocess.Popen[bytes]) -> None:
     """End a server that a test started."""
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
     process.terminate()
     try:
         process.wait(30)
@@ -184,3 +189,26 @@ def swift(home: Path) -> Iterator[Swift]:
         yield Swift(endpoint, int(said), owner)
     finally:
         stop(process)
+
+
+@contextmanager
+def https_server(home: Path, handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
+    """Run an https server on localhost; yield its port. Its certificate is home/certificate.pem."""
+    key, certificate = home / "key.pem", home / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    listening = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    listening.socket = context.wrap_socket(listening.socket, server_side=True)
+    thread = threading.Thread(target=listening.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield listening.server_port
+    finally:
+        listening.shutdown()
+        thread.join()
+        listening.server_close()

@@ -42,7 +42,7 @@ def open_one(place: Place, address: Address, known: Known) -> Iterator[Answer]:
         if response.status_code == httpx.codes.NOT_MODIFIED:
             yield Answer(known.etag, known.last_modified)
         else:
-            yield Answer(response.headers.get("ETag"), _modified(response), response.iter_bytes())
+            yield Answer(response.headers.get("ETag"), modified(response), response.iter_bytes())
 
 
 def client_of(place: Place) -> httpx.Client:
@@ -110,7 +110,8 @@ def _only_host(request: httpx.Request, host: str) -> None:
         )
 
 
-def _modified(response: httpx.Response) -> datetime | None:
+def modified(response: httpx.Response) -> datetime | None:
+    """Return when the answer says that its content changed last."""
     try:
         return parsedate_to_datetime(response.headers["Last-Modified"]).astimezone(UTC)
     except (KeyError, ValueError):
