@@ -1,4 +1,4 @@
-"""Checks of where a source's files come from: path, url, query, the connection, and the pages of an answer."""
+"""Checks of where a source's files come from: path, url, query, connection, and pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Credentials by name: Airflow's connections in a task, AIRFLOW_CONN_<ID> (which Airflow reads too) elsewhere."""
+"""Credentials by name: Airflow's connections in a task, elsewhere AIRFLOW_CONN_<ID>, as Airflow reads it."""
 
 from __future__ import annotations
 
@@ -90,8 +90,8 @@ def connection(name: str, where: str) -> Connection:
         raise CareGridError(
             f"there is no connection {name!r}" if is_absent else f"the connection {name!r} cannot be read",
             where=where,
-            fix=f"add {name} in Airflow (Admin, Connections) or set the environment variable {variable(name)} "
-            "to its URI or JSON",
+            fix=f"add {name} in Airflow (Admin, Connections), or set the environment variable "
+            f"{variable(name)} to its URI or JSON",
         ) from None
     return Connection(
         name,

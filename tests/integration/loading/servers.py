@@ -1,4 +1,4 @@
-"""Real servers on loopback for the tests of transports: OpenSSH's sshd, OpenStack Swift's S3, a line that is cut."""
+"""Real servers on loopback: OpenSSH's sshd, OpenStack Swift's S3, https; and a line that is cut."""
 
 from __future__ import annotations
 
@@ -173,7 +173,8 @@ def swift(home: Path) -> Iterator[Swift]:
     with log.open("wb") as written:
         process = subprocess.Popen(
             [python, Path(__file__).with_name("swift_server.py"), home], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=written, start_new_session=True, cwd="/", env={"PATH": "/usr/bin:/bin"},
+            stdout=subprocess.PIPE, stderr=written, start_new_session=True, cwd="/",
+            env={"PATH": "/usr/bin:/bin"},
         )  # fmt: skip
     try:
         assert process.stdout is not None

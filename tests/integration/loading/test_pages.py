@@ -1,4 +1,4 @@
-"""An answer in pages from a real https server: every way to the next page, all of them or nothing, unchanged ones."""
+"""An answer in pages from a real https server: every way to the next, all or nothing."""
 
 from __future__ import annotations
 
@@ -80,7 +80,9 @@ def api(publisher: Any, server: Server, tmp_path: Path, monkeypatch: pytest.Monk
     return publisher
 
 
-def ask(publisher: Any, server: Server, paging: str, form: str = "{type: json, records: rows}", more: str = "") -> None:
+def ask(
+    publisher: Any, server: Server, paging: str, form: str = "{type: json, records: rows}", more: str = ""
+) -> None:
     publisher.write_feed(
         path="none_*.csv", url=f'"https://localhost:{server.port}/beds?size=2"\n    paging: {paging}{more}'
     )
@@ -115,7 +117,9 @@ WAYS = {
         lambda query: (
             {
                 "rows": server.rows(int(query.get("after", 0))),
-                "meta": {"cursor": int(query.get("after", 0)) + 2 if int(query.get("after", 0)) < 4 else None},
+                "meta": {
+                    "cursor": int(query.get("after", 0)) + 2 if int(query.get("after", 0)) < 4 else None
+                },
             },
             {},
         )
@@ -124,7 +128,9 @@ WAYS = {
         lambda query: (
             {
                 "rows": server.rows(int(query.get("at", 0))),
-                "links": [{"href": f"/beds?at={int(query.get('at', 0)) + 2}"}] if query.get("at") != "4" else [],
+                "links": [{"href": f"/beds?at={int(query.get('at', 0)) + 2}"}]
+                if query.get("at") != "4"
+                else [],
             },
             {},
         )
@@ -132,7 +138,9 @@ WAYS = {
     "{next: link}": lambda server: (
         lambda query: (
             {"rows": server.rows(int(query.get("at", 0)))},
-            {"Link": f'</beds?at={int(query.get("at", 0)) + 2}>; rel="next"'} if query.get("at") != "4" else {},
+            {"Link": f'</beds?at={int(query.get("at", 0)) + 2}>; rel="next"'}
+            if query.get("at") != "4"
+            else {},
         )
     ),
 }
@@ -204,7 +212,9 @@ def test_a_page_that_fails_lands_nothing_and_the_retry_lands_all(api: Any, serve
         ("{parameter: page}", {}, "page is not heeded"),
     ],
 )
-def test_pages_that_lead_astray(api: Any, server: Server, paging: str, page: dict[str, str], told: str) -> None:
+def test_pages_that_lead_astray(
+    api: Any, server: Server, paging: str, page: dict[str, str], told: str
+) -> None:
     server.page = lambda query: ({"rows": server.rows(0)}, page)
     ask(api, server, paging)
     with pytest.raises(loading.IngestFailedError, match=told):
@@ -214,7 +224,10 @@ def test_pages_that_lead_astray(api: Any, server: Server, paging: str, page: dic
 
 @pytest.mark.parametrize(
     ("answer", "told"),
-    [(b"<html>try again</html>", "page 2 is no JSON"), ({"error": "slow down"}, "page 2 holds no list at rows")],
+    [
+        (b"<html>try again</html>", "page 2 is no JSON"),
+        ({"error": "slow down"}, "page 2 holds no list at rows"),
+    ],
 )
 def test_an_error_told_with_status_200_is_no_last_page(
     api: Any, server: Server, answer: Any, told: str
@@ -226,7 +239,9 @@ def test_an_error_told_with_status_200_is_no_last_page(
     assert nothing_half_landed(api)
 
 
-def test_the_limit_is_of_all_pages_together(api: Any, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_limit_is_of_all_pages_together(
+    api: Any, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server.page = by_number(server)
     ask(api, server, "{parameter: page}")
     one = len(json.dumps({"rows": server.rows(0)}))
@@ -246,7 +261,13 @@ def test_credentials_are_sent_and_only_to_their_host(
         ("", "s3cret", {}, "Authorization", "Bearer s3cret"),
         ("", "s3cret", {"header": "X-API-Key"}, "X-API-Key", "s3cret"),
     ):
-        given = {"conn_type": "http", "host": "localhost", "login": login, "password": password, "extra": extra}
+        given = {
+            "conn_type": "http",
+            "host": "localhost",
+            "login": login,
+            "password": password,
+            "extra": extra,
+        }
         monkeypatch.setenv("AIRFLOW_CONN_NORTH_API", json.dumps(given))
         server.headers.clear()
         api.ingest()

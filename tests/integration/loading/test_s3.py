@@ -1,4 +1,4 @@
-"""Fetching from OpenStack Swift through its S3 interface: ETags, keys that lead elsewhere, a broken transfer."""
+"""Fetching from OpenStack Swift through its S3 interface: ETags, odd keys, a broken transfer."""
 
 from __future__ import annotations
 
@@ -97,7 +97,8 @@ def test_one_object_is_asked_for_by_its_tag(
     with pytest.raises(loading.IngestFailedError, match="404"):
         north.ingest()
     assert outcomes(north) == [
-        ("beds_2025-03-01.csv", "new"), ("beds_2025-03-01.csv", "unchanged"), ("beds_2025-03-09.csv", "missing")
+        ("beds_2025-03-01.csv", "new"), ("beds_2025-03-01.csv", "unchanged"),
+        ("beds_2025-03-09.csv", "missing"),
     ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Fetching from OpenSSH's own sshd: host keys, links, unchanged files, thousands of them, a broken transfer."""
+"""Fetching from OpenSSH's own sshd: host keys, links, unchanged files, thousands, a broken transfer."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def connect(monkeypatch: pytest.MonkeyPatch, server: Sshd, port: int | None = No
     extra = {"key_file": str(server.client_key), "host_key": server.host_key, **changes.pop("extra", {})}
     given = {
         "conn_type": "sftp", "host": "127.0.0.1", "port": port or server.port,
-        "login": pwd.getpwuid(os.geteuid()).pw_name, "extra": {key: value for key, value in extra.items() if value is not None}, **changes,
+        "login": pwd.getpwuid(os.geteuid()).pw_name,
+        "extra": {key: value for key, value in extra.items() if value is not None}, **changes,
     }  # fmt: skip
     monkeypatch.setenv("AIRFLOW_CONN_NORTH_SFTP", json.dumps(given))
 
@@ -166,11 +167,11 @@ def test_refused_and_missing_credentials(
     with pytest.raises(loading.IngestFailedError, match="refuses the login"):
         north.ingest()
     connect(monkeypatch, server, extra={"key_file": str(tmp_path / "nowhere")})
-    with pytest.raises(loading.IngestFailedError, match="private key .* cannot be read"):
+    with pytest.raises(loading.IngestFailedError, match=r"private key .* cannot be read"):
         north.ingest()
     monkeypatch.delenv("AIRFLOW_CONN_NORTH_SFTP")
     with pytest.raises(
-        loading.IngestFailedError, match="no connection 'north_sftp'.*AIRFLOW_CONN_NORTH_SFTP"
+        loading.IngestFailedError, match=r"no connection 'north_sftp'.*AIRFLOW_CONN_NORTH_SFTP"
     ):
         north.ingest()
     monkeypatch.setenv("AIRFLOW_CONN_NORTH_SFTP", '{"password": "hunter2",')
@@ -197,7 +198,8 @@ def test_no_secret_is_written_anywhere(
     connect(monkeypatch, server, extra={"key_file": None, "private_key": secret.replace("\n", " ")})
     with pytest.raises(loading.IngestFailedError, match="private key") as unreadable:
         north.ingest()
-    said = f"{caplog.text}{capfd.readouterr()}{refused.value}{unreadable.value}{north.query('select * from landing.fetch')}"
+    noted = north.query("select * from landing.fetch")
+    said = f"{caplog.text}{capfd.readouterr()}{refused.value}{unreadable.value}{noted}"
     assert "paramiko" in caplog.text
     assert "wrong-horse-battery" not in said
     assert not [line for line in secret.splitlines()[1:-1] if line in said]
@@ -337,6 +339,6 @@ def test_a_file_that_grows_while_it_is_read_is_not_landed(
 
 def test_the_server_is_not_there(north: Any, server: Sshd) -> None:
     stop(server.process)
-    with pytest.raises(loading.IngestFailedError, match="cannot reach 127.0.0.1"):
+    with pytest.raises(loading.IngestFailedError, match=r"cannot reach 127\.0\.0\.1"):
         north.ingest()
     assert outcomes(north)[-1][1] == "failed"

@@ -79,8 +79,8 @@ def test_rows_are_landed_as_csv_and_the_same_rows_are_unchanged(north: Any) -> N
 
 
 def test_the_settings_of_the_login_change_no_byte(north: Any) -> None:
-    ask(north, "select 'A' as site, '' as site_name, timestamptz '2025-03-01 00:00+00' as day, 0.1::float8 as "
-               "occupied, 20 as capacity -- all of it")  # fmt: skip
+    ask(north, "select 'A' as site, '' as site_name, timestamptz '2025-03-01 00:00+00' as day, "
+               "0.1::float8 as occupied, 20 as capacity -- all of it")  # fmt: skip
     north.ingest()
     execute(north, "alter role current_user set timezone = 'Asia/Taipei'")
     try:
@@ -141,8 +141,8 @@ def test_what_goes_wrong_is_told(north: Any, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_an_answer_that_breaks_off_lands_nothing(north: Any) -> None:
-    ask(north, "select 'A' as site, n as site_name, current_date as day, 10 / (200000 - n) as occupied, 20 as "
-               "capacity from generate_series(1, 200000) as n")  # fmt: skip
+    ask(north, "select 'A' as site, n as site_name, current_date as day, 10 / (200000 - n) as occupied, "
+               "20 as capacity from generate_series(1, 200000) as n")  # fmt: skip
     with pytest.raises(loading.IngestFailedError, match="division by zero"):
         north.ingest()
     assert north.query("select count(*) from landing.file") == [(0,)]
@@ -151,7 +151,7 @@ def test_an_answer_that_breaks_off_lands_nothing(north: Any) -> None:
 
 def test_a_session_that_is_ended_from_outside_lands_nothing(north: Any) -> None:
     ask(north, "select 'A' as site, n as site_name, current_date as day, "
-               "case when n = 100000 then pg_terminate_backend(pg_backend_pid())::int else 1 end as occupied, "
+               "case when n = 99999 then pg_terminate_backend(pg_backend_pid())::int else 1 end as occupied, "
                "20 as capacity from generate_series(1, 200000) as n")  # fmt: skip
     with pytest.raises(loading.IngestFailedError, match="the query failed"):
         north.ingest()

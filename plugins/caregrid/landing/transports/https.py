@@ -46,7 +46,7 @@ def open_one(place: Place, address: Address, known: Known) -> Iterator[Answer]:
 
 
 def client_of(place: Place) -> httpx.Client:
-    """Return a client that follows redirects over https only, with the credentials of the source's connection.
+    """Return a client that follows redirects over https only, with the source's credentials.
 
     Raises:
         CareGridError: the connection is not there, or is of another host.

@@ -1,4 +1,4 @@
-"""An https answer in pages: all of them are one landed archive, or none is; unchanged pages are not sent again."""
+"""An https answer in pages: all are one landed archive, or none is; unchanged pages are not sent again."""
 
 from __future__ import annotations
 
@@ -62,12 +62,15 @@ def _take(place: Place, first: str, known: Known, archive: zipfile.ZipFile) -> _
     before = {url: (number, tag, link) for number, (url, tag, link) in enumerate(_known_pages(known))}
     counts = "next" not in paging
     url: str | None = _with(first, paging["parameter"], paging.get("first", 1)) if counts else first
-    seen, size, last = set(), 0, b""
+    seen: set[str] = set()
+    size, last = 0, b""
     with https.client_of(place) as client:
         while url is not None:
             turn = len(seen)
             if url in seen or turn >= _MOST_PAGES:
-                raise FetchFailedError("failed", f"page {turn + 1} leads back, or the pages have no end: {url}")
+                raise FetchFailedError(
+                    "failed", f"page {turn + 1} leads back, or the pages have no end: {url}"
+                )
             seen.add(url)
             at, tag, link = before.get(url, (0, None, None))
             content, answer = _page(client, url, tag)
@@ -117,7 +120,9 @@ def _following(
 ) -> str | None:
     """Return the url of the next page, None after the last."""
     if "next" not in paging:
-        return _with(first, paging["parameter"], paging.get("first", 1) + (number + 1) * paging.get("step", 1))
+        return _with(
+            first, paging["parameter"], paging.get("first", 1) + (number + 1) * paging.get("step", 1)
+        )
     if paging["next"] == "link":
         return str(httpx.URL(url).join(link)) if link else None
     value = _dig(_parsed(content, number), paging["next"])
@@ -150,7 +155,9 @@ def _is_empty(form: Format, content: bytes, number: int) -> bool:
         records = _dig(_parsed(content, number), form.records)
         if not isinstance(records, list):
             # An error told in JSON is no end of the list.
-            raise FetchFailedError("failed", f"page {number + 1} holds no list at {form.records or 'its top'}")
+            raise FetchFailedError(
+                "failed", f"page {number + 1} holds no list at {form.records or 'its top'}"
+            )
         return not records
     if form.type not in ("csv", "tsv", "ndjson"):
         return False

@@ -1,4 +1,4 @@
-"""Objects in an S3 bucket: unchanged ones told by the ETag of the listing, none read half or of two versions."""
+"""Objects in an S3 bucket: unchanged ones told by the ETag of the listing, none read half."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files on an SFTP server: host keys verified always, unchanged files told by size and time, nothing half read."""
+"""Files on an SFTP server: host keys verified always, unchanged files told by size and time."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote, urlsplit
 
-import paramiko
-from paramiko.pkey import UnknownKeyType
+import paramiko  # type: ignore[import-untyped]
+from paramiko.pkey import UnknownKeyType  # type: ignore[import-untyped]
 
 from caregrid.errors import CareGridError
 from caregrid.landing.connections import Connection, connection

@@ -1,4 +1,4 @@
-"""The answer to a SQL query, as CSV that the database itself writes: one statement, one moment, reading only."""
+"""The answer to a SQL query, as CSV that the database itself writes: one moment, reading only."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _connected(given: Connection, where: str) -> psycopg.Connection[Any]:
 
 
 def parameters(given: Connection) -> dict[str, Any]:
-    """Return what libpq is given. On another machine the server must prove its name, unless sslmode says else."""
+    """Return what libpq is given: another machine must prove its name, unless sslmode says else."""
     wanted = {
         "host": given.host or None,
         "port": given.port,
