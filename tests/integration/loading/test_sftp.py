@@ -251,9 +251,10 @@ def test_thousands_of_files_are_listed_and_the_day_is_found(publisher: Any, nort
     names = [unquote(one.uri) for one in found]
     assert names == sorted(names)
     serve(publisher, server.files, "beds_[!0-9]*.csv")
-    with pytest.raises(loading.IngestFailedError, match="2 of the files") as failed:  # no date in the name
+    with pytest.raises(loading.IngestFailedError, match="1 of the files") as failed:  # no date in the name
         publisher.ingest()
-    assert "%C3%A9t%C3%A9%20%5B1%5D%20%23%25.csv" in str(failed.value)
+    assert "beds_été [1] #%.csv" in str(failed.value)
+    assert outcomes(north)[-1] == ("beds_%C3%A9t%C3%A9%20%5B1%5D%20%23%25.csv", "new")
 
 
 def test_a_name_that_is_no_text_is_told(north: Any, server: Sshd) -> None:
