@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from caregrid.feeds.check_moments import check_moment
 from caregrid.feeds.check_outputs import check_outputs
+from caregrid.feeds.check_transports import check_transport
 from caregrid.feeds.checker import Checker
 from caregrid.feeds.document import BrokenYaml, Document, read_document
 from caregrid.feeds.document import Path as DocumentPath
@@ -109,20 +110,7 @@ def _is_text_encoding(name: str) -> bool:
 def _check_source(checker: Checker, path: DocumentPath) -> None:
     source = checker.at(path)
     form = source["format"]
-    if not source.get("path") and not source.get("url"):
-        checker.report(
-            path, "the source has neither path nor url", "give path: below the feeds' base directory, or url:"
-        )
-    url = source.get("url")
-    if url and not url.startswith("https://"):
-        checker.report((*path, "url"), f"{url!r} is not https", "use https://; a local file is a path:")
-    place = source.get("path")
-    if place and (place.startswith("/") or ".." in Path(place).parts):
-        checker.report(
-            (*path, "path"),
-            f"{place!r} leaves the feeds' base directory",
-            "write it relative to CAREGRID_FEEDS_BASE, or as file:///…",
-        )
+    check_transport(checker, path)
     if not _is_text_encoding(form.get("encoding", "utf-8")):
         checker.report(
             (*path, "format", "encoding"),

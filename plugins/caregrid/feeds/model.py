@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+# Keys of a source that say where its files come from, and nothing of what is in them.
+_WHERE = ("path", "url", "query", "connection", "paging")
+
 
 @dataclass(frozen=True)
 class Format:
@@ -41,6 +44,9 @@ class Source:
     published_at: Mapping[str, Any]
     known_at: Mapping[str, Any]
     complete: bool
+    query: str | None = None  # SQL, instead of a url
+    connection: str | None = None  # id of the Airflow connection that holds the credentials
+    paging: Mapping[str, Any] | None = None  # how an https address leads to its next page
 
 
 @dataclass(frozen=True)
@@ -92,9 +98,7 @@ class Feed:
 
         outputs = [dict(output.spec) for output in self.outputs_of(source)]
         used = sorted({output.contract for output in self.outputs_of(source)})
-        described = {
-            key: value for key, value in self.data["sources"][source].items() if key not in ("path", "url")
-        }
+        described = {key: value for key, value in self.data["sources"][source].items() if key not in _WHERE}
         return {
             "timezone": self.timezone,
             "country": self.country,

@@ -121,6 +121,9 @@ def build_source(feed: str, name: str, data: dict[str, Any]) -> Source:
         published_at=data["published_at"],
         known_at=data.get("known_at", {"published_at": True}),
         complete=data.get("complete", False),
+        query=data.get("query"),
+        connection=data.get("connection"),
+        paging=data.get("paging"),
     )
 
 

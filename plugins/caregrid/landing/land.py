@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from fnmatch import fnmatch
 from typing import Any
 from urllib.parse import unquote
@@ -13,9 +13,11 @@ import psycopg
 from caregrid import clock, faults
 from caregrid.errors import CareGridError
 from caregrid.feeds.model import Feed, Source
-from caregrid.landing import https, manifest, store
-from caregrid.landing.addresses import Address, addresses, base_of
+from caregrid.landing import manifest, store, transports
+from caregrid.landing.addresses import base_of, place_of
 from caregrid.landing.manifest import LandedFile
+from caregrid.landing.transports import Address, FetchFailedError, Known, Place
+from caregrid.landing.transports.common import limit_bytes
 from caregrid.mapping import FileContext, UnreadableFile, inspect_file, members
 
 
@@ -60,41 +62,46 @@ def land(
         files: a glob over the paths below the feeds' directory; files outside it are left where they are.
     """
     harvest = Harvest()
-    found = addresses(feed, source, day)
-    if found and files is not None:
-        found = [address for address in found if fnmatch(unquote(address.uri.removeprefix("base:")), files)]
-        if not found:
-            return harvest
-    if not found:
-        place = source.path or source.url or ""
-        below = "" if "://" in place else f" below {base_of(feed)}"
-        message = f"there is no file at {place}{below}" + (f" for {day}" if day else "")
-        manifest.add_fetch(connection, feed.name, source.name, place, "missing", message)
-        connection.commit()
-        harvest.failures.append((place, message))
-    for address in found:
+    with place_of(feed, source, day) as place:
+        offer = source.url or source.path or f"the query of {source.name}"
         try:
-            harvest.landed += _land_one(connection, feed, source, address)
-        except (https.FetchFailedError, CareGridError, OSError) as error:
-            connection.rollback()
-            outcome = error.outcome if isinstance(error, https.FetchFailedError) else "failed"
-            message = (
-                error.message if isinstance(error, https.FetchFailedError | CareGridError) else str(error)
-            )
-            manifest.add_fetch(connection, feed.name, source.name, address.uri, outcome, message)
-            harvest.failures.append((address.uri, message))
-        connection.commit()
+            found = transports.list_addresses(place)
+        except (FetchFailedError, CareGridError) as error:
+            _note_failure(connection, place, offer, error, harvest)
+            return harvest
+        if found and files is not None:
+            found = [one for one in found if fnmatch(unquote(one.uri.removeprefix("base:")), files)]
+            if not found:
+                return harvest
+        if not found:
+            below = "" if "://" in offer else f" below {base_of(feed)}"
+            message = f"there is no file at {offer}{below}" + (f" for {day}" if day else "")
+            _note_failure(connection, place, offer, FetchFailedError("missing", message), harvest)
+        for address in found:
+            try:
+                harvest.landed += _land_one(connection, place, address)
+                connection.commit()
+            except (FetchFailedError, CareGridError, OSError) as error:
+                _note_failure(connection, place, address.uri, error, harvest)
     return harvest
 
 
-def _land_one(
-    connection: psycopg.Connection[Any], feed: Feed, source: Source, address: Address
-) -> list[Landed]:
-    content = (
-        _from_disk(connection, feed, source, address)
-        if address.path
-        else _from_web(connection, feed, source, address)
-    )
+def _note_failure(
+    connection: psycopg.Connection[Any], place: Place, uri: str, error: Exception, harvest: Harvest
+) -> None:
+    connection.rollback()
+    outcome = error.outcome if isinstance(error, FetchFailedError) else "failed"
+    message = error.message if isinstance(error, FetchFailedError | CareGridError) else str(error)
+    if isinstance(error, CareGridError) and error.fix:
+        message += f"; {error.fix}"
+    manifest.add_fetch(connection, place.feed.name, place.source.name, uri, outcome, message)
+    connection.commit()
+    harvest.failures.append((uri, message))
+
+
+def _land_one(connection: psycopg.Connection[Any], place: Place, address: Address) -> list[Landed]:
+    feed, source = place.feed, place.source
+    content = _fetch(connection, place, address)
     known = (
         manifest.newest(connection, feed.name, source.name, address.uri)
         if content is None
@@ -117,35 +124,26 @@ def _land_one(
     return landed
 
 
-def _from_disk(
-    connection: psycopg.Connection[Any], feed: Feed, source: Source, address: Address
-) -> _Content | None:
-    """Keep a file's bytes, unless they are kept already."""
-    path = address.path
-    assert path is not None
-    status = path.stat()
-    modified = datetime.fromtimestamp(status.st_mtime, UTC)
-    sha256, size = store.digest(path), status.st_size
-    if not store.path_of(sha256).is_file():
-        sha256, size = store.keep(store.chunks(path))
-    return _Content(sha256, size, None, modified)
-
-
-def _from_web(
-    connection: psycopg.Connection[Any], feed: Feed, source: Source, address: Address
-) -> _Content | None:
-    """Fetch and keep; None where the server says that what is landed is still its content."""
-    known = [
+def _fetch(connection: psycopg.Connection[Any], place: Place, address: Address) -> _Content | None:
+    """Take and keep the content; None where what is landed still is the content."""
+    landed = [
         file
-        for file in manifest.newest(connection, feed.name, source.name, address.uri)
+        for file in manifest.newest(connection, place.feed.name, place.source.name, address.uri)
         if store.path_of(file.sha256).is_file()
     ]
     connection.commit()  # no transaction stays open while a server takes its time
-    etag, modified = (known[0].etag, known[0].last_modified) if known else (None, None)
-    with https.get(address.uri, etag, modified) as answer:
-        if answer.pieces is None:
+    known = Known()
+    if landed:
+        known = Known(landed[0].etag, landed[0].last_modified, store.path_of(landed[0].sha256))
+    with transports.open_one(place, address, known) as answer:
+        if answer.path is not None:
+            sha256, size = store.keep_file(answer.path)
+        elif answer.pieces is not None:
+            sha256, size = store.keep(answer.pieces, limit_bytes())
+        elif landed:
             return None
-        sha256, size = store.keep(answer.pieces, https.limit_bytes())
+        else:
+            raise FetchFailedError("failed", "the server says that nothing changed, but nothing is landed")
         return _Content(sha256, size, answer.etag, answer.last_modified)
 
 

@@ -32,6 +32,12 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def keep_file(path: Path) -> tuple[str, int]:
+    """Store a file of this machine, unless its content is stored; return (sha256, bytes)."""
+    size, sha256 = path.stat().st_size, digest(path)
+    return (sha256, size) if path_of(sha256).is_file() else keep(chunks(path))
+
+
 def keep(pieces: Iterable[bytes], limit: int | None = None) -> tuple[str, int]:
     """Store content and return (sha256, bytes). A crash leaves no file under a digest that it does not have.
 

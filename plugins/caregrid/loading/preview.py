@@ -64,12 +64,16 @@ def preview(
 
 def source_files(feed: Feed, source: Source) -> list[Path]:
     """Return the files on this machine that a source names, sorted. Raises CareGridError when none."""
-    from caregrid.landing.addresses import addresses
+    from caregrid.landing.addresses import place_of
+    from caregrid.landing.transports import file
 
-    found = [address.path for address in addresses(feed, source) if address.path is not None]
+    found: list[Path] = []
+    if source.path:
+        with place_of(feed, source) as place:
+            found = [address.path for address in file.list_addresses(place) if address.path is not None]
     if not found:
         raise CareGridError(
-            f"no file matches {source.path or source.url}",
+            f"no file on this machine matches {source.path or source.url or 'the query'}",
             where=f"{feed.name}, source {source.name}",
             fix="set CAREGRID_FEEDS_BASE to the directory that holds it, or name a file: --file FILE",
         )

@@ -27,7 +27,7 @@ def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def uris(path: str | None, url: str | None = None, day: date | None = None, **data: str) -> list[str]:
     feed: Any = SimpleNamespace(file="feed.yml", timezone="Europe/Paris", data=data)
-    source: Any = SimpleNamespace(name="s", path=path, url=url)
+    source: Any = SimpleNamespace(name="s", path=path, url=url, query=None, paging=None, connection=None)
     return [address.uri for address in addresses(feed, source, day)]
 
 
@@ -60,8 +60,8 @@ def test_only_files_and_https(url: str | None) -> None:
 
 
 def test_dated() -> None:
-    assert is_dated(SimpleNamespace(path=None, url="https://example.org/{date:%Y}.csv"))  # type: ignore[arg-type]
-    assert not is_dated(SimpleNamespace(path="a_*.csv", url=None))  # type: ignore[arg-type]
+    assert is_dated(SimpleNamespace(path=None, url="https://example.org/{date:%Y}.csv", query=None))  # type: ignore[arg-type]
+    assert not is_dated(SimpleNamespace(path="a_*.csv", url=None, query=None))  # type: ignore[arg-type]
 
 
 def test_a_simulated_feed_reads_what_the_simulator_wrote(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,69 @@
+"""One S3 client for both uses: where a source's files lie, and where landed bytes are kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+import botocore.exceptions
+from botocore.config import Config
+
+from caregrid.errors import CareGridError
+from caregrid.landing.connections import connection
+
+FAILURES = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)
+_NEVER = {
+    "verify": "certificates are verified, always",
+    "role_arn": "roles are not taken on; give the keys of a login that may read",
+}
+
+
+def client(connection_name: str, where: str) -> Any:
+    """Return an S3 client with the keys of a connection.
+
+    The connection is Airflow's `aws`: login and password are the access key and its secret; extra may hold
+    region_name, endpoint_url (for another server than Amazon's) and aws_session_token.
+
+    Raises:
+        CareGridError: the connection is not there, or has no keys.
+    """
+    given = connection(connection_name, where)
+    given.refuse(_NEVER, where)
+    if not given.login or not given.password:
+        # The library would look for the keys of whoever runs this, and use them.
+        raise CareGridError(
+            f"the connection {given.name!r} has no keys",
+            where=where,
+            fix="its login is the access key, its password the secret",
+        )
+    endpoint = given.extra.get("endpoint_url")
+    config = Config(
+        connect_timeout=15,
+        read_timeout=60,
+        retries={"mode": "standard", "max_attempts": 3},
+        # Other servers than Amazon's take no trailing checksums; sha256 is the landing's own.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        s3={"addressing_style": "path" if endpoint else "auto"},
+        signature_version="s3v4",
+    )
+    return boto3.session.Session(
+        aws_access_key_id=given.login,
+        aws_secret_access_key=given.password,
+        aws_session_token=given.extra.get("aws_session_token"),
+        region_name=given.extra.get("region_name") or "us-east-1",
+    ).client("s3", config=config, endpoint_url=endpoint)
+
+
+def status_of(error: Exception) -> int:
+    """Return the http status of a failed request, 0 where there was no answer."""
+    answer = getattr(error, "response", None) or {}
+    return int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def said(error: Exception) -> str:
+    """Return what the server, or the library, says is wrong; never with a secret in it."""
+    answer = (getattr(error, "response", None) or {}).get("Error", {})
+    if answer:
+        return f"{status_of(error)} {answer.get('Code', '')}: {answer.get('Message', '')}".strip(": ")
+    return f"{type(error).__name__}: {error}"
