@@ -14,7 +14,7 @@ from typing import Any
 class Format:
     """How the bytes of a source are read. `header` is True (first record) or the names of the columns."""
 
-    type: str  # csv | tsv | json | ndjson | parquet
+    type: str  # one of feeds.formats.FORMATS
     delimiter: str = ","
     encoding: str = "utf-8"
     decimal: str = "."
@@ -23,6 +23,8 @@ class Format:
     skip_rows: int = 0
     header: bool | tuple[str, ...] = True
     records: str = ""  # json: dotted path to the array; "" is the document itself
+    sheet: str | int | None = None  # xlsx: name, or number from 1; None is the only one that is visible
+    header_rows: int = 1  # xlsx: rows that the heading takes
 
 
 @dataclass(frozen=True)
