@@ -9,8 +9,10 @@ from typing import BinaryIO
 from caregrid.feeds.model import Format, Source
 from caregrid.mapping.readers.containers import archive_members, open_content, seekable_file
 from caregrid.mapping.readers.delimited import read_delimited
+from caregrid.mapping.readers.fixed_width import read_fixed_width
 from caregrid.mapping.readers.structured import read_json, read_ndjson, read_parquet
 from caregrid.mapping.readers.xlsx import read_xlsx
+from caregrid.mapping.readers.xml_records import read_xml
 from caregrid.mapping.types import RecordBatch
 
 BATCH_ROWS = 50_000
@@ -21,6 +23,8 @@ _ON_STREAM: dict[str, Callable[[BinaryIO, Format, int], Iterator[RecordBatch]]] 
     "tsv": read_delimited,
     "json": read_json,
     "ndjson": read_ndjson,
+    "xml": read_xml,
+    "fixed": read_fixed_width,
 }
 _ON_FILE: dict[str, Callable[[Path, Format, int], Iterator[RecordBatch]]] = {
     "parquet": read_parquet,
