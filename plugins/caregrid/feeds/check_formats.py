@@ -53,7 +53,7 @@ def check_format(checker: Checker, path: DocumentPath) -> None:
 
 def _check_xml(checker: Checker, path: DocumentPath) -> None:
     form = checker.at(path)
-    paths = {("records",): form["records"]}
+    paths: dict[tuple[str, ...], str] = {("records",): form["records"]}
     for name, field in form["fields"].items():
         paths["fields", name] = field["xpath"] if isinstance(field, dict) else str(field)
     for at, xpath in paths.items():

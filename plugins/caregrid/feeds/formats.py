@@ -29,6 +29,8 @@ FORMATS: dict[str, FormatKind] = {
     "json": FormatKind(("encoding", "records")),
     "ndjson": FormatKind(("encoding",)),
     "parquet": FormatKind(),
+    "orc": FormatKind(),
+    "avro": FormatKind(),
     "xml": FormatKind(
         ("encoding", "records", "fields", "namespaces"), required=("records", "fields"), names_columns=True
     ),

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from caregrid.feeds.model import Format, Source
+from caregrid.mapping.readers.avro import read_avro
 from caregrid.mapping.readers.containers import archive_members, open_content, seekable_file
 from caregrid.mapping.readers.delimited import read_delimited
 from caregrid.mapping.readers.fixed_width import read_fixed_width
+from caregrid.mapping.readers.orc import read_orc
 from caregrid.mapping.readers.structured import read_json, read_ndjson, read_parquet
 from caregrid.mapping.readers.xlsx import read_xlsx
 from caregrid.mapping.readers.xml_records import read_xml
@@ -24,10 +26,12 @@ _ON_STREAM: dict[str, Callable[[BinaryIO, Format, int], Iterator[RecordBatch]]] 
     "json": read_json,
     "ndjson": read_ndjson,
     "xml": read_xml,
+    "avro": read_avro,
     "fixed": read_fixed_width,
 }
 _ON_FILE: dict[str, Callable[[Path, Format, int], Iterator[RecordBatch]]] = {
     "parquet": read_parquet,
+    "orc": read_orc,
     "xlsx": read_xlsx,
 }
 
