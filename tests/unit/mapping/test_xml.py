@@ -235,6 +235,11 @@ HOSTILE: dict[str, tuple[str | bytes, str, str]] = {
         "control_characters",
         "cp1252",
     ),
+    "a prefix without a namespace": (
+        '<report day="d"><h:bed id="A"/></report>',
+        "not_this_format",
+        "no namespace for the prefix of 'h:bed'",
+    ),
     "NUL": (b'<report day="d"><bed id="A\x00"/></report>', "not_this_format", "no whole XML"),
     "no record": ('<report day="d"><room/></report>', "no_records", "report, room"),
     "nested without end": ("<a>" * 5000, "not_this_format", "no whole XML"),

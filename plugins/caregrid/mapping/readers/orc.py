@@ -25,7 +25,7 @@ def read_orc(path: Path, form: Format, batch_rows: int) -> Iterator[RecordBatch]
         head = stream.read(2048)
     if not head.startswith(_MAGIC):
         raise no_such_file(head, "ORC")
-    damage = (pa.lib.ArrowException, OSError)
+    damage = (pa.lib.ArrowException, OSError, UnicodeDecodeError)
     try:
         file = orc.ORCFile(path)
         names = list(file.schema.names)
@@ -55,6 +55,8 @@ def _frame(table: Any) -> pl.DataFrame:
         raise UnreadableFile(
             "duplicate_header", f"a column and a field of a struct bear one name: {error}"
         ) from error
+    except UnicodeDecodeError as error:  # bytes in a column of text
+        raise _damaged(error) from error
 
 
 def _damaged(error: Exception) -> UnreadableFile:

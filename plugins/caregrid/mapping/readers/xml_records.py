@@ -114,11 +114,14 @@ class _Around:
     def start(self, element: Any) -> None:
         """Note an element that begins; its attributes are known."""
         attributes = dict(element.attrib)
-        made = (
-            etree.SubElement(self._open[-1], element.tag, attributes)
-            if self._open
-            else etree.Element(element.tag, attributes)
-        )
+        try:
+            made = (
+                etree.SubElement(self._open[-1], element.tag, attributes)
+                if self._open
+                else etree.Element(element.tag, attributes)
+            )
+        except ValueError as error:  # names that the parser lets pass and a tree does not
+            raise UnreadableFile("not_this_format", f"the file is no whole XML: {error}") from error
         self._open.append(made)
         self._kept += 1
         if self._kept > _MOST_KEPT:
@@ -172,6 +175,10 @@ def _elements(stream: BinaryIO, form: Format, spaces: dict[str, str]) -> Iterato
             passed.getparent().remove(passed)
             passed = None
         if event == "start":
+            if element.tag[0] != "{" and ":" in element.tag:  # the parser goes on after that
+                raise UnreadableFile(
+                    "not_this_format", f"the document declares no namespace for the prefix of {element.tag!r}"
+                )
             names.append(element.tag)
             holds.append(False)
             if len(seen) < _SHOWN_NAMES:
