@@ -14,18 +14,33 @@ _WHERE = ("path", "url", "query", "connection", "paging")
 
 
 @dataclass(frozen=True)
+class FormatField:
+    """A column of a format that names none: where in a record it stands."""
+
+    name: str
+    at: str  # xml: an XPath; fixed: positions from 1, such as 1-8
+    separator: str | None = None  # xml: joins several nodes; without it they are a reject
+
+
+@dataclass(frozen=True)
 class Format:
     """How the bytes of a source are read. `header` is True (first record) or the names of the columns."""
 
-    type: str  # csv | tsv | json | ndjson | parquet
+    type: str  # one of feeds.formats.FORMATS
     delimiter: str = ","
-    encoding: str = "utf-8"
+    encoding: str = "utf-8"  # xml: "" is what the document says
     decimal: str = "."
     thousands: str | None = None
     quote: str | None = '"'
     skip_rows: int = 0
     header: bool | tuple[str, ...] = True
-    records: str = ""  # json: dotted path to the array; "" is the document itself
+    records: str = ""  # json: dotted path to the array, "" is the document itself; xml: XPath of the records
+    fields: tuple[FormatField, ...] = ()  # xml, fixed
+    namespaces: tuple[tuple[str, str], ...] = ()  # xml: prefix of the XPaths, namespace
+    short_lines: bool = False  # fixed: lines may have lost the blanks at their end
+    positions: str = "characters"  # fixed: what is counted, characters | bytes
+    sheet: str | int | None = None  # xlsx: name, or number from 1; None is the only one that is visible
+    header_rows: int = 1  # xlsx: rows that the heading takes
 
 
 @dataclass(frozen=True)

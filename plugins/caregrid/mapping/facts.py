@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from caregrid.feeds.formats import FORMATS
 from caregrid.feeds.model import Feed, Output, Source
 from caregrid.feeds.times import parse_duration
 from caregrid.mapping.cells import moment_cell
@@ -51,7 +52,8 @@ def inspect_file(
     first = next(batches)
     whole = _needs_whole(feed, source)
     columns = list(first.frame.columns)
-    if source.format.type == "ndjson":  # a key may first appear in the last record
+    unseen = source.format.type == "xml" and len(columns) < len(source.format.fields)
+    if source.format.type == "ndjson" or unseen:  # a key may first appear in the last record
         later = [batch.frame.columns for batch in batches]
         columns = list(dict.fromkeys([*columns, *(column for names in later for column in names)]))
         batches = read(source, path, member=member) if later else iter([])
@@ -96,7 +98,7 @@ def _check_columns(
     empty = first.frame.height == 0 and not first.rejects
     gone = absent(needs, columns)
     required = [need for need in needs if not need.optional]
-    if empty and source.format.type in ("json", "ndjson", "parquet"):
+    if empty and not FORMATS[source.format.type].has_heading:
         raise UnreadableFile("no_rows", "the file holds no record")
     if len(columns) == 1 and gone and len(gone) == len(required):
         raise UnreadableFile(
@@ -110,6 +112,11 @@ def _check_columns(
         )
     if gone:
         words = describe_absent(gone, needs, columns)
+        asked = {field.name: field.at for field in source.format.fields}
+        words += "".join(
+            f"; no record has what {name!r} takes by XPath {asked[name]}"
+            for name in dict.fromkeys(name for need in gone for name in need.names if name in asked)
+        )
         unknown = _unknown_codes(feed, source, columns, batches())
         raise UnreadableFile(
             "missing_column", words + (f"; codes the feed does not map: {unknown}" if unknown else "")

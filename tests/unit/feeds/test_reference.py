@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import pytest
@@ -42,8 +43,12 @@ def test_every_format_and_code_is_named(word: str) -> None:
 
 
 def test_the_example_is_sound() -> None:
-    (example,) = re.findall(r"```yaml\n(.*?)```", REFERENCE, re.DOTALL)
+    (example,) = re.findall(r"```yaml\n(feed:.*?)```", REFERENCE, re.DOTALL)
     assert check_text(Path("north_beds.yml"), example) == []
+    for form in re.findall(r"```yaml\n(format:.*?)```", REFERENCE, re.DOTALL):
+        other = re.sub(r"    format: {type: csv.*\n", lambda _, text=form: indent(text, "    "), example)
+        assert other != example
+        assert check_text(Path("north_beds.yml"), other) == []
 
 
 @pytest.mark.parametrize("contract", contracts().values(), ids=lambda contract: contract.name)
