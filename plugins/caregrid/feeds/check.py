@@ -135,6 +135,8 @@ def _check_source(checker: Checker, path: DocumentPath) -> None:
                 checker.report((*path, "format", key), f"{key} says nothing about {form['type']}", "drop it")
     if "records" in form and form["type"] != "json":
         checker.report((*path, "format", "records"), "records belongs to json", "drop it")
+    if "resolve" in form and not form["type"].startswith("fhir"):
+        checker.report((*path, "format", "resolve"), "resolve belongs to fhir", "drop it")
     if form.get("header") is False:
         checker.report(
             (*path, "format", "header"),

@@ -14,7 +14,7 @@ from typing import Any
 class Format:
     """How the bytes of a source are read. `header` is True (first record) or the names of the columns."""
 
-    type: str  # csv | tsv | json | ndjson | parquet
+    type: str  # csv | tsv | json | ndjson | parquet | fhir | fhir_ndjson
     delimiter: str = ","
     encoding: str = "utf-8"
     decimal: str = "."
@@ -23,6 +23,7 @@ class Format:
     skip_rows: int = 0
     header: bool | tuple[str, ...] = True
     records: str = ""  # json: dotted path to the array; "" is the document itself
+    resolve: tuple[str, ...] = ()  # fhir: references to follow
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def inspect_file(
     first = next(batches)
     whole = _needs_whole(feed, source)
     columns = list(first.frame.columns)
-    if source.format.type == "ndjson":  # a key may first appear in the last record
+    if source.format.type in ("ndjson", "fhir", "fhir_ndjson"):  # a key may first appear in the last record
         later = [batch.frame.columns for batch in batches]
         columns = list(dict.fromkeys([*columns, *(column for names in later for column in names)]))
         batches = read(source, path, member=member) if later else iter([])
@@ -96,7 +96,7 @@ def _check_columns(
     empty = first.frame.height == 0 and not first.rejects
     gone = absent(needs, columns)
     required = [need for need in needs if not need.optional]
-    if empty and source.format.type in ("json", "ndjson", "parquet"):
+    if empty and source.format.type in ("json", "ndjson", "parquet", "fhir", "fhir_ndjson"):
         raise UnreadableFile("no_rows", "the file holds no record")
     if len(columns) == 1 and gone and len(gone) == len(required):
         raise UnreadableFile(

@@ -10,6 +10,7 @@ from pathlib import Path
 from caregrid.feeds.model import Source
 from caregrid.mapping.readers.content import archive_members, open_content, read_bytes
 from caregrid.mapping.readers.delimited import read_delimited
+from caregrid.mapping.readers.fhir import read_fhir
 from caregrid.mapping.readers.structured import read_json, read_ndjson, read_parquet
 from caregrid.mapping.types import RecordBatch
 
@@ -18,6 +19,8 @@ BATCH_ROWS = 50_000
 
 def members(source: Source, path: Path) -> list[str]:
     """Return the zip members the source names, sorted; [] for a file that is no zip."""
+    if source.format.type.startswith("fhir"):  # references lead from one member to another
+        return []
     return archive_members(source, path)
 
 
@@ -39,6 +42,9 @@ def read(
     if form.type == "parquet":
         with _parquet_file(source, path, member) as file:
             yield from read_parquet(file, batch_rows)
+        return
+    if form.type.startswith("fhir"):
+        yield from read_fhir(source, path, batch_rows)
         return
     with open_content(source, path, member) as stream:
         if form.type == "json":

@@ -27,7 +27,7 @@ def read_json(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[Recor
     """
     text = "".join(text_blocks(stream, form.encoding))
     try:
-        document = _loads(text)
+        document = loads(text)
     except ValueError as error:
         raise _no_json(error, text) from error
     found: Any = document
@@ -53,7 +53,7 @@ def read_json(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[Recor
     for start in range(0, max(len(found), 1), batch_rows):
         records = [{**around, **flatten(record)} for record in found[start : start + batch_rows]]
         lines = pl.Series("line", range(start + 1, start + 1 + len(records)), pl.Int32)
-        yield RecordBatch(lines, _frame(records, columns))
+        yield RecordBatch(lines, frame_of(records, columns))
 
 
 def read_ndjson(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[RecordBatch]:
@@ -62,11 +62,11 @@ def read_ndjson(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[Rec
     records: list[dict[str, str | None]] = []
     rejects: list[Reject] = []
     yielded = False
-    for number, text in enumerate(_text_lines(text_blocks(stream, form.encoding)), 1):
+    for number, text in enumerate(text_lines(text_blocks(stream, form.encoding)), 1):
         if not text.strip():
             continue
         try:
-            record = _loads(text)
+            record = loads(text)
             if not isinstance(record, dict):
                 raise ValueError("it is no object")
         except ValueError as error:
@@ -146,7 +146,7 @@ def _text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def _loads(text: str) -> Any:
+def loads(text: str) -> Any:
     """Parse JSON. Raises ValueError: also for nesting without end, half of a character, a key given twice."""
     try:
         document = json.loads(
@@ -175,7 +175,8 @@ def _no_json(error: ValueError, text: str) -> UnreadableFile:
     return UnreadableFile("not_this_format", f"the file is no JSON: {error}")
 
 
-def _frame(records: list[dict[str, str | None]], columns: list[str]) -> pl.DataFrame:
+def frame_of(records: list[dict[str, str | None]], columns: list[str]) -> pl.DataFrame:
+    """Return flattened records as a frame of text; null where a record has no such key."""
     return pl.DataFrame(
         {name: [record.get(name) for record in records] for name in columns},
         schema=dict.fromkeys(columns, pl.String),
@@ -186,10 +187,11 @@ def _ndjson_batch(
     lines: list[int], records: list[dict[str, str | None]], rejects: list[Reject]
 ) -> RecordBatch:
     columns = list(dict.fromkeys(key for record in records for key in record))
-    return RecordBatch(pl.Series("line", lines, pl.Int32), _frame(records, columns), rejects)
+    return RecordBatch(pl.Series("line", lines, pl.Int32), frame_of(records, columns), rejects)
 
 
-def _text_lines(blocks: Iterator[str]) -> Iterator[str]:
+def text_lines(blocks: Iterator[str]) -> Iterator[str]:
+    """Yield the lines of decoded text, without their line feed."""
     rest = ""
     for block in blocks:
         parts = (rest + block).split("\n")
