@@ -14,7 +14,7 @@ from typing import Any
 class Format:
     """How the bytes of a source are read. `header` is True (first record) or the names of the columns."""
 
-    type: str  # csv | tsv | json | ndjson | parquet | fhir | fhir_ndjson
+    type: str  # csv | tsv | json | ndjson | parquet | fhir | fhir_ndjson | hl7
     delimiter: str = ","
     encoding: str = "utf-8"
     decimal: str = "."

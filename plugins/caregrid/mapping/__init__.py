@@ -19,6 +19,7 @@ from __future__ import annotations
 from caregrid.mapping.facts import inspect_file
 from caregrid.mapping.mapper import map_batch
 from caregrid.mapping.readers import members, read
+from caregrid.mapping.readers.hl7 import sift
 from caregrid.mapping.types import ROW_COLUMNS, FileContext, Mapped, RecordBatch, Reject, UnreadableFile
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "map_batch",
     "members",
     "read",
+    "sift",
 ]

@@ -96,7 +96,7 @@ def _check_columns(
     empty = first.frame.height == 0 and not first.rejects
     gone = absent(needs, columns)
     required = [need for need in needs if not need.optional]
-    if empty and source.format.type in ("json", "ndjson", "parquet", "fhir", "fhir_ndjson"):
+    if empty and source.format.type in ("json", "ndjson", "parquet", "fhir", "fhir_ndjson", "hl7"):
         raise UnreadableFile("no_rows", "the file holds no record")
     if len(columns) == 1 and gone and len(gone) == len(required):
         raise UnreadableFile(

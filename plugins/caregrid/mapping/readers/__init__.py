@@ -11,6 +11,7 @@ from caregrid.feeds.model import Source
 from caregrid.mapping.readers.content import archive_members, open_content, read_bytes
 from caregrid.mapping.readers.delimited import read_delimited
 from caregrid.mapping.readers.fhir import read_fhir
+from caregrid.mapping.readers.hl7 import read_hl7
 from caregrid.mapping.readers.structured import read_json, read_ndjson, read_parquet
 from caregrid.mapping.types import RecordBatch
 
@@ -49,6 +50,8 @@ def read(
     with open_content(source, path, member) as stream:
         if form.type == "json":
             yield from read_json(stream, form, batch_rows)
+        elif form.type == "hl7":
+            yield from read_hl7(stream, form, batch_rows)
         elif form.type == "ndjson":
             yield from read_ndjson(stream, form, batch_rows)
         else:
