@@ -16,7 +16,7 @@ from caregrid.feeds.model import Feed, Source
 from caregrid.landing import https, manifest, store
 from caregrid.landing.addresses import Address, addresses, base_of
 from caregrid.landing.manifest import LandedFile
-from caregrid.landing.sifting import holds_patients, sifted
+from caregrid.landing.sifting import is_rewritten, sifted
 from caregrid.mapping import FileContext, UnreadableFile, inspect_file, members
 
 
@@ -127,10 +127,8 @@ def _from_disk(
     status = path.stat()
     modified = datetime.fromtimestamp(status.st_mtime, UTC)
     sha256, size = store.digest(path), status.st_size
-    if holds_patients(source):
+    if is_rewritten(source) or not store.path_of(sha256).is_file():
         sha256, size = store.keep(sifted(source, store.chunks(path)))
-    elif not store.path_of(sha256).is_file():
-        sha256, size = store.keep(store.chunks(path))
     return _Content(sha256, size, None, modified)
 
 
@@ -148,7 +146,7 @@ def _from_web(
     with https.get(address.uri, etag, modified) as answer:
         if answer.pieces is None:
             return None
-        sha256, size = store.keep(sifted(source, answer.pieces), https.limit_bytes())
+        sha256, size = store.keep(sifted(source, answer.pieces, https.limit_bytes()), https.limit_bytes())
         return _Content(sha256, size, answer.etag, answer.last_modified)
 
 

@@ -138,3 +138,40 @@ def test_the_saner_reports_arrive_whole_with_both_identifiers_of_a_hospital(ware
         places = connection.execute("select count(*) from canonical.place").fetchone()
     assert identifiers == [("saner_hospital", 54, 54), ("saner_location", 54, 54)]
     assert places == (54,)
+
+
+PATIENT = b'{"resourceType" : "Patient", "name": [{"family": "Quimby"}]}'
+SUMMARY = b'{"resourceType": "MeasureReport", "type": "summary", "subject": {}}'
+REPORT = b'{"resourceType": "MeasureReport", "type": "individual", "subject": {"display": "Quimby"}}'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"resourceType": "Bundle", "entry": [{"resource": ' + PATIENT + b"}]}",
+        b'{"resourceType": "Bundle", "entry": [{"resource": ' + PATIENT,
+        b'{"resourceType": "Location", "contained": [' + PATIENT + b"]}",
+        b" " * (1 << 20) + PATIENT,
+        b" " * ((1 << 20) - 20) + PATIENT,
+        REPORT,
+        SUMMARY.replace(b"{}", b'{"reference": "http://a.example/Patient/1", "display": "Quimby"}'),
+        SUMMARY.replace(b"{}", b'{"type": "Patient", "display": "Quimby"}'),
+    ],
+    ids=["bundle", "cut", "contained", "later_block", "across_blocks", "report", "reference", "type"],
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_a_fhir_file_about_patients_is_told_of_and_not_kept(
+    warehouse: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, pack: Any
+) -> None:
+    base = tmp_path / "published"
+    (base / "fhir_saner_measure_reports").mkdir(parents=True)
+    (base / "fhir_saner_measure_reports" / "resources.tar.gz").write_bytes(pack(content))
+    monkeypatch.setenv("CAREGRID_FEEDS_BASE", str(base))
+    with pytest.raises(IngestFailedError, match="about patients"):
+        loading.ingest(HOSPITALS)
+    with warehouse.connect("loader") as connection:
+        landed = connection.execute("select count(*) from landing.file").fetchone()
+    assert landed == (0,)
+    kept = [path for path in paths.var("landing").rglob("*") if path.is_file()]
+    assert kept == []
+    assert "Quimby" not in everything(warehouse)

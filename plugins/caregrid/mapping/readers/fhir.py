@@ -164,7 +164,7 @@ def _identifiers(resource: Resource) -> list[tuple[str, str]]:
 
 def _resources(source: Source, path: Path) -> Iterator[_Found | _Bad]:
     """Yield every resource of the file, those within bundles one by one; contained ones belong to theirs."""
-    for name, stream in _documents(source, path):
+    for name, stream in documents(source, path):
         at = f"{name}: " if name else ""
         pieces = text_blocks(stream, source.format.encoding)
         if source.format.type == "fhir":
@@ -236,7 +236,7 @@ def _outcome(outcome: Resource) -> str:
     return ", ".join(told) or "an outcome without an issue"
 
 
-def _documents(source: Source, path: Path) -> Iterator[tuple[str, BinaryIO]]:
+def documents(source: Source, path: Path) -> Iterator[tuple[str, BinaryIO]]:
     """Yield (name in the archive or '', bytes) of every document: an archive is one collection."""
     with _tar(path) as archive:
         if archive is not None:
