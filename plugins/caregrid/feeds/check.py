@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from caregrid.feeds.check_formats import check_format
 from caregrid.feeds.check_moments import check_moment
 from caregrid.feeds.check_outputs import check_outputs
 from caregrid.feeds.checker import Checker
@@ -97,18 +97,8 @@ def _check_head(checker: Checker) -> None:
         )
 
 
-def _is_text_encoding(name: str) -> bool:
-    """Return whether the name is of bytes to text: Python also calls base64 and rot13 encodings."""
-    try:
-        io.TextIOWrapper(io.BytesIO(), encoding=name)
-    except (LookupError, ValueError):
-        return False
-    return True
-
-
 def _check_source(checker: Checker, path: DocumentPath) -> None:
     source = checker.at(path)
-    form = source["format"]
     if not source.get("path") and not source.get("url"):
         checker.report(
             path, "the source has neither path nor url", "give path: below the feeds' base directory, or url:"
@@ -123,32 +113,7 @@ def _check_source(checker: Checker, path: DocumentPath) -> None:
             f"{place!r} leaves the feeds' base directory",
             "write it relative to CAREGRID_FEEDS_BASE, or as file:///…",
         )
-    if not _is_text_encoding(form.get("encoding", "utf-8")):
-        checker.report(
-            (*path, "format", "encoding"),
-            f"encoding {form['encoding']!r} is unknown",
-            "use utf-8, utf-16, cp1252, latin-1, big5 …",
-        )
-    if form["type"] not in ("csv", "tsv"):
-        for key in ("delimiter", "quote", "skip_rows", "header"):
-            if key in form:
-                checker.report((*path, "format", key), f"{key} says nothing about {form['type']}", "drop it")
-    if "records" in form and form["type"] != "json":
-        checker.report((*path, "format", "records"), "records belongs to json", "drop it")
-    if "resolve" in form and not form["type"].startswith("fhir"):
-        checker.report((*path, "format", "resolve"), "resolve belongs to fhir", "drop it")
-    if form.get("header") is False:
-        checker.report(
-            (*path, "format", "header"),
-            "without a header the columns have no names",
-            "give header: [name, …]",
-        )
-    if form.get("thousands") is not None and form.get("thousands") == form.get("decimal", "."):
-        checker.report(
-            (*path, "format", "thousands"),
-            "thousands and decimal are the same character",
-            "correct one of them",
-        )
+    check_format(checker, (*path, "format"))
     seen: dict[str, str] = {}
     for key in ("missing", "suppressed", "not_applicable"):
         for token in source.get(key, []):

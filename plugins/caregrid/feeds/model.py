@@ -14,7 +14,7 @@ from typing import Any
 class Format:
     """How the bytes of a source are read. `header` is True (first record) or the names of the columns."""
 
-    type: str  # csv | tsv | json | ndjson | parquet | fhir | fhir_ndjson | hl7
+    type: str  # one of feeds.formats.FORMATS
     delimiter: str = ","
     encoding: str = "utf-8"
     decimal: str = "."
@@ -24,6 +24,8 @@ class Format:
     header: bool | tuple[str, ...] = True
     records: str = ""  # json: dotted path to the array; "" is the document itself
     resolve: tuple[str, ...] = ()  # fhir: references to follow
+    sheet: str | int | None = None  # xlsx: name, or number from 1; None is the only one that is visible
+    header_rows: int = 1  # xlsx: rows that the heading takes
 
 
 @dataclass(frozen=True)

@@ -137,6 +137,8 @@ def _format(data: dict[str, Any]) -> Format:
         header=tuple(header) if isinstance(header, list) else True,
         records=data.get("records", ""),
         resolve=tuple(data.get("resolve", ())),
+        sheet=data.get("sheet"),
+        header_rows=data.get("header_rows", 1),
     )
 
 

@@ -62,7 +62,7 @@ def show(load_id: int, line: int, feed_name: str | Path | None = None) -> dict[s
             raise CareGridError(
                 f"no record begins on line {line}",
                 where=f"load {load_id}, {file.file_name}",
-                fix="count lines from 1, the header too; records of JSON and Parquet by their order",
+                fix="count lines or sheet rows from 1, the header too; records of other formats by order",
             )
         with connection.cursor(row_factory=dict_row) as cursor:
             given = [load_id, line]

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from caregrid.feeds.formats import FORMATS
 from caregrid.feeds.model import Feed, Output, Source
 from caregrid.feeds.times import parse_duration
 from caregrid.mapping.cells import moment_cell
@@ -96,7 +97,7 @@ def _check_columns(
     empty = first.frame.height == 0 and not first.rejects
     gone = absent(needs, columns)
     required = [need for need in needs if not need.optional]
-    if empty and source.format.type in ("json", "ndjson", "parquet", "fhir", "fhir_ndjson", "hl7"):
+    if empty and not FORMATS[source.format.type].has_heading:
         raise UnreadableFile("no_rows", "the file holds no record")
     if len(columns) == 1 and gone and len(gone) == len(required):
         raise UnreadableFile(

@@ -171,13 +171,13 @@ UNREADABLE_CODES = {
     "no_rows": "a heading and no record",
     "html": "a web page instead of data",
     "error_text": "a line of text instead of data",
-    "not_this_format": "bytes that are not of the declared type (not JSON, not Parquet, not gzip or zip)",
+    "not_this_format": "bytes that are not of the declared type, or a damaged archive",
     "undecodable": "bytes that the declared encoding cannot hold",
     "control_characters": "C1 control characters or NULs after decoding: the encoding is another one",
     "duplicate_header": "two columns bear one name",
     "missing_column": "a column that the mapping needs is gone",
     "no_member": "the archive holds no member that the feed names",
-    "no_records": "the dotted path leads to no array",
+    "no_records": "the path leads to no array, no sheet or no element",
     "no_time": "the publication time cannot be found as the feed says",
 }
 
@@ -186,7 +186,7 @@ UNREADABLE_CODES = {
 class Reject:
     """One output row (or, with output '', one whole record) that breaks its contract.
 
-    line: physical line where the record begins (1-based; ordinal for JSON arrays and Parquet).
+    line: physical line where the record begins (1-based; Excel: row; without lines: ordinal).
     output: the output's name; '' when the record could not be read at all (it counts once).
     value_name: which of the output's values (unpivot); '' for contracts of one row per record.
     reasons: every reason, as {"code": ..., "field": ..., "message": ...}; ready for jsonb.

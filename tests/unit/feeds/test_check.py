@@ -71,7 +71,7 @@ def test_a_good_feed_has_no_problem() -> None:
         ("10 * * * *", "10 * * *", 7, "schedule", "five"),
         ("expected_every: PT1H", "expected_every: 1h", 8, "expected_every", "PT1H"),
         ("feed: some_feed", "feed: other_feed", 1, "feed", "other_feed.yml"),
-        ("{type: csv}", "{type: xlsx}", 15, "sources.hourly.format.type", "csv"),
+        ("{type: csv}", "{type: cvs}", 15, "sources.hourly.format.type", "csv"),
         ("{type: csv}", "{type: csv, encoding: utf-9}", 15, "sources.hourly.format.encoding", "cp1252"),
         ("{type: csv}", "{type: json, delimiter: ;}", 15, "sources.hourly.format.delimiter", "drop it"),
         (

@@ -371,8 +371,8 @@ def test_an_archive_without_the_member_or_cut_short_is_refused(put: Any) -> None
 
 
 def test_an_archive_that_unpacks_without_end_is_refused(put: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("caregrid.mapping.readers.fhir._BOMB_BYTES", 1 << 20)
-    monkeypatch.setattr("caregrid.mapping.readers.fhir._BOMB_RATIO", 20)
+    monkeypatch.setattr("caregrid.mapping.readers.containers._BOMB_BYTES", 1 << 20)
+    monkeypatch.setattr("caregrid.mapping.readers.containers._BOMB_RATIO", 20)
     assert "unpacks" in refusal(put(tar({"a.json": b" " * (4 << 20)}))).reason
 
 

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-from caregrid.feeds.model import Source
-from caregrid.mapping.readers.content import archive_members, open_content, read_bytes
+from caregrid.feeds.model import Format, Source
+from caregrid.mapping.readers.containers import archive_members, open_content, seekable_file
 from caregrid.mapping.readers.delimited import read_delimited
 from caregrid.mapping.readers.fhir import read_fhir
 from caregrid.mapping.readers.hl7 import read_hl7
 from caregrid.mapping.readers.structured import read_json, read_ndjson, read_parquet
+from caregrid.mapping.readers.xlsx import read_xlsx
 from caregrid.mapping.types import RecordBatch
 
 BATCH_ROWS = 50_000
 
+# Formats that are read from beginning to end, and formats whose readers seek in a file.
+_ON_STREAM: dict[str, Callable[[BinaryIO, Format, int], Iterator[RecordBatch]]] = {
+    "csv": read_delimited,
+    "tsv": read_delimited,
+    "json": read_json,
+    "ndjson": read_ndjson,
+    "hl7": read_hl7,
+}
+_ON_FILE: dict[str, Callable[[Path, Format, int], Iterator[RecordBatch]]] = {
+    "parquet": read_parquet,
+    "xlsx": read_xlsx,
+}
+
 
 def members(source: Source, path: Path) -> list[str]:
-    """Return the zip members the source names, sorted; [] for a file that is no zip."""
+    """Return the members of an archive that the source names, sorted; [] for a file that is none."""
     if source.format.type.startswith("fhir"):  # references lead from one member to another
         return []
     return archive_members(source, path)
@@ -32,42 +45,19 @@ def read(
 
     Args:
         source: how the file is written.
-        path: the landed file; gzip and zip are told by content, so its name does not matter.
-        member: of a zip; '' takes the first that the source names.
+        path: the landed file; archives and compression are told by content, so its name does not matter.
+        member: of an archive; '' takes the first that the source names.
         batch_rows: physical lines (delimited) or records per batch. The records do not depend on it.
 
     Raises:
         UnreadableFile: at once or in the middle, when the file cannot be read as the feed says.
     """
     form = source.format
-    if form.type == "parquet":
-        with _parquet_file(source, path, member) as file:
-            yield from read_parquet(file, batch_rows)
-        return
     if form.type.startswith("fhir"):
         yield from read_fhir(source, path, batch_rows)
-        return
-    with open_content(source, path, member) as stream:
-        if form.type == "json":
-            yield from read_json(stream, form, batch_rows)
-        elif form.type == "hl7":
-            yield from read_hl7(stream, form, batch_rows)
-        elif form.type == "ndjson":
-            yield from read_ndjson(stream, form, batch_rows)
-        else:
-            yield from read_delimited(stream, form, batch_rows)
-
-
-@contextmanager
-def _parquet_file(source: Source, path: Path, member: str) -> Iterator[Path]:
-    """Give Parquet a file it can seek in: the landed one, or a temporary copy of what is compressed."""
-    with path.open("rb") as stream:
-        packed = stream.read(2) in (b"\x1f\x8b", b"PK")
-    if not packed:
-        yield path
-        return
-    with open_content(source, path, member) as stream, tempfile.NamedTemporaryFile(suffix=".parquet") as copy:
-        while block := read_bytes(stream, 1 << 22):
-            copy.write(block)
-        copy.flush()
-        yield Path(copy.name)
+    elif form.type in _ON_FILE:
+        with seekable_file(source, path, member) as file:
+            yield from _ON_FILE[form.type](file, form, batch_rows)
+    else:
+        with open_content(source, path, member) as stream:
+            yield from _ON_STREAM[form.type](stream, form, batch_rows)

@@ -1,142 +1,54 @@
-"""From a landed file to decoded text: gzip and zip members, encodings, and what is no data at all."""
+"""From the bytes of a file to decoded text: encodings, and what is no data at all."""
 
 from __future__ import annotations
 
 import codecs
-import gzip
-import io
 import re
-import zipfile
-import zlib
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from fnmatch import fnmatch
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from caregrid.feeds.model import Source
+from caregrid.mapping.readers.containers import read_bytes
 from caregrid.mapping.types import UnreadableFile
 
 BLOCK_BYTES = 1 << 22
-_DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile)
-# Deflate cannot make less than a thousandth of anything; tables come to a fiftieth.
-_BOMB_BYTES, _BOMB_RATIO = 1 << 28, 200
-_LONGEST_NAME = 500
 _MAGIC = (
-    (b"PK\x03\x04", "a zip archive within another, or an Excel workbook", "unpack it, or export it as CSV"),
+    (
+        b"PK\x03\x04",
+        "a zip archive within another, or an Excel workbook",
+        "unpack it, or set format: {type: xlsx}",
+    ),
     (b"PK\x05\x06", "an empty zip archive", "ask the publisher for the file"),
     (b"\x1f\x8b", "compressed twice", "unpack it once"),
-    (b"BZh", "compressed with bzip2", "offer it as gzip or zip"),
-    (b"\x28\xb5\x2f\xfd", "compressed with zstandard", "offer it as gzip or zip"),
-    (b"\xfd7zXZ", "compressed with xz", "offer it as gzip or zip"),
-    (b"7z\xbc\xaf", "a 7z archive", "offer it as gzip or zip"),
-    (b"Rar!", "a RAR archive", "offer it as gzip or zip"),
+    (b"BZh", "compressed with bzip2", "offer it as gzip, zstd or zip"),
+    (b"\x28\xb5\x2f\xfd", "compressed twice", "unpack it once"),
+    (b"\xfd7zXZ", "compressed with xz", "offer it as gzip, zstd or zip"),
+    (b"7z\xbc\xaf", "a 7z archive", "offer it as gzip, zstd or zip"),
+    (b"Rar!", "a RAR archive", "offer it as gzip, zstd or zip"),
     (b"%PDF-", "a PDF", "ask the publisher for the data as CSV"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel or Word file", "export it as CSV"),
+    (b"\xd0\xcf\x11\xe0", "an old or protected Office file", "save it as .xlsx"),
     (b"PAR1", "Parquet", "set format: {type: parquet}"),
+    (b"ORC", "ORC", "set format: {type: orc}"),
+    (b"Obj\x01", "Avro", "set format: {type: avro}"),
 )
+_TAR_MARK = 257  # where a tar says what it is
 _UTF8_BOM = b"\xef\xbb\xbf"
 # C1 control characters appear when Windows-1252 bytes are read as Latin-1; NUL when UTF-16 is read as UTF-8.
 _FORBIDDEN = re.compile("[\x00\x80-\x9f]")
 _MARKUP = re.compile(r"\s*<(!doctype|html|head|body|script|meta|\?xml)\b", re.IGNORECASE)
 
 
-def archive_members(source: Source, path: Path) -> list[str]:
-    """Return the members of a zip that the source names, sorted; [] when the file is no zip.
-
-    Raises UnreadableFile(no_member).
-    """
-    with path.open("rb") as stream:
-        if stream.read(4) != b"PK\x03\x04":
-            return []
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = [item.filename for item in archive.infolist() if not item.is_dir()]
-    except zipfile.BadZipFile as error:
-        raise UnreadableFile("not_this_format", f"the zip archive is damaged: {error}") from error
-    names = [name for name in names if not name.startswith("__MACOSX/")]
-    if "[Content_Types].xml" in names:
-        raise UnreadableFile("not_this_format", "the file is an Excel or Word document: export it as CSV")
-    if any(len(name) > _LONGEST_NAME for name in names):
-        raise UnreadableFile("not_this_format", f"a member's name is longer than {_LONGEST_NAME} characters")
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise UnreadableFile(
-            "not_this_format", f"two members are called {twice[0]!r}: one would hide the other"
-        )
-    pattern = source.member or "*"
-    chosen = sorted(name for name in names if fnmatch(name, pattern) or fnmatch(Path(name).name, pattern))
-    if not chosen:
-        raise UnreadableFile(
-            "no_member", f"no member matches {pattern!r}; there are: {', '.join(names[:20])}"
-        )
-    return chosen
+def duplicate_header(where: str, twice: list[str], fix: str) -> UnreadableFile:
+    """Return what to raise for names that more than one column bears."""
+    shown = ", ".join(map(repr, twice[:10]))
+    return UnreadableFile(
+        "duplicate_header", f"{where}: {shown} stands twice in the heading; give format: {fix}"
+    )
 
 
-@contextmanager
-def open_content(source: Source, path: Path, member: str = "") -> Iterator[BinaryIO]:
-    """Give the bytes of the file, or of its one member, uncompressed; told apart by content, not by name."""
-    with ExitStack() as stack:
-        chosen = member or next(iter(archive_members(source, path)), "")
-        stream: Any = stack.enter_context(_open_member(path, chosen, stack) if chosen else path.open("rb"))
-        try:
-            start = stream.peek(2)[:2]
-        except _DAMAGED as error:
-            raise _damaged(error) from error
-        if start == b"\x1f\x8b":
-            stream = stack.enter_context(_buffered(gzip.GzipFile(fileobj=stream)))
-        if chosen or start == b"\x1f\x8b":
-            stream = _Unpacked(stream, path.stat().st_size)
-        yield stream
-
-
-def _buffered(stream: Any) -> io.BufferedReader:
-    return io.BufferedReader(stream)
-
-
-def _open_member(path: Path, member: str, stack: ExitStack) -> io.BufferedReader:
-    try:
-        archive = stack.enter_context(zipfile.ZipFile(path))
-        return _buffered(archive.open(member))
-    except KeyError as error:
-        raise UnreadableFile("no_member", f"the archive holds no member {member!r}") from error
-    except RuntimeError as error:  # also NotImplementedError
-        raise UnreadableFile("not_this_format", f"the zip archive cannot be opened: {error}") from error
-    except _DAMAGED as error:
-        raise _damaged(error) from error
-
-
-class _Unpacked(io.RawIOBase):
-    """Uncompressed content that stops where no honest file goes: a few bytes may unpack to a full disk."""
-
-    def __init__(self, stream: io.BufferedReader, packed: int) -> None:
-        self._stream = stream
-        self._left = max(_BOMB_BYTES, packed * _BOMB_RATIO)
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        block = self._stream.read(size if size >= 0 else self._left + 1)
-        self._left -= len(block)
-        if self._left < 0:
-            raise UnreadableFile(
-                "not_this_format",
-                f"the compressed file unpacks to more than {_BOMB_RATIO} times its size: no data does",
-            )
-        return block
-
-
-def read_bytes(stream: BinaryIO, size: int = -1) -> bytes:
-    """Read from possibly compressed content. Raises UnreadableFile when the compression is damaged."""
-    try:
-        return stream.read(size)
-    except _DAMAGED as error:
-        raise _damaged(error) from error
-
-
-def _damaged(error: Exception) -> UnreadableFile:
-    return UnreadableFile("not_this_format", f"the compressed file is damaged or cut: {error}")
+def repeated(names: list[str]) -> list[str]:
+    """Return the names that stand more than once, sorted."""
+    return sorted(name for name, times in Counter(names).items() if times > 1)
 
 
 def text_blocks(stream: BinaryIO, encoding: str) -> Iterator[str]:
@@ -185,6 +97,8 @@ def _refuse_binary(block: bytes) -> None:
     for magic, what, advice in _MAGIC:
         if block.startswith(magic):
             raise UnreadableFile("not_this_format", f"the file is {what}, no text: {advice}")
+    if block[_TAR_MARK:].startswith(b"ustar"):
+        raise UnreadableFile("not_this_format", "the file is a tar archive within another: unpack it")
 
 
 def _undecodable(error: UnicodeDecodeError, codec: str, line: int, first: bool) -> UnreadableFile:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 import polars as pl
 
 from caregrid.feeds.model import Format
-from caregrid.mapping.readers.content import text_blocks
+from caregrid.mapping.readers.content import duplicate_header, repeated, text_blocks
 from caregrid.mapping.types import RecordBatch, Reject, UnreadableFile
 
 csv.field_size_limit(1 << 24)
@@ -96,13 +96,8 @@ def _header(lines: _Lines, form: Format) -> list[str]:
         if any(name.strip() for name in names):
             break
     names = [" ".join(name.split()) or f"(column {number})" for number, name in enumerate(names, 1)]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise UnreadableFile(
-            "duplicate_header",
-            f"line {line}: {', '.join(map(repr, twice))} stands twice in the heading; "
-            "give format: header: [name, …] with skip_rows: 1",
-        )
+    if twice := repeated(names):
+        raise duplicate_header(f"line {line}", twice, "header: [name, …] with skip_rows: 1")
     return names
 
 

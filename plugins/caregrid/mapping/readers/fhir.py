@@ -6,20 +6,15 @@ are numbered through the whole file. Only what fhir_rows.READ names is read: not
 
 from __future__ import annotations
 
-import gzip
-import io
-import tarfile
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import polars as pl
 
 from caregrid.feeds.model import Source
-from caregrid.mapping.readers.content import archive_members, open_content, read_bytes, text_blocks
+from caregrid.mapping.readers.containers import every_content
+from caregrid.mapping.readers.content import text_blocks
 from caregrid.mapping.readers.fhir_rows import (
     PLACES,
     PatientData,
@@ -32,10 +27,6 @@ from caregrid.mapping.readers.fhir_rows import (
 )
 from caregrid.mapping.readers.structured import frame_of, loads, text_lines
 from caregrid.mapping.types import RecordBatch, Reject, UnreadableFile
-
-# An archive of resources may unpack to this, or to this many times its size: see content.py.
-_BOMB_BYTES, _BOMB_RATIO = 1 << 28, 200
-_DAMAGED = (OSError, EOFError, zlib.error, tarfile.TarError)
 
 
 def read_fhir(source: Source, path: Path, batch_rows: int) -> Iterator[RecordBatch]:
@@ -164,7 +155,7 @@ def _identifiers(resource: Resource) -> list[tuple[str, str]]:
 
 def _resources(source: Source, path: Path) -> Iterator[_Found | _Bad]:
     """Yield every resource of the file, those within bundles one by one; contained ones belong to theirs."""
-    for name, stream in documents(source, path):
+    for name, stream in every_content(source, path):
         at = f"{name}: " if name else ""
         pieces = text_blocks(stream, source.format.encoding)
         if source.format.type == "fhir":
@@ -234,62 +225,3 @@ def _outcome(outcome: Resource) -> str:
         if isinstance(issue, dict)
     ]
     return ", ".join(told) or "an outcome without an issue"
-
-
-def documents(source: Source, path: Path) -> Iterator[tuple[str, BinaryIO]]:
-    """Yield (name in the archive or '', bytes) of every document: an archive is one collection."""
-    with _tar(path) as archive:
-        if archive is not None:
-            yield from _tar_members(source, archive, path.stat().st_size)
-            return
-    names = archive_members(source, path)
-    for name in names or [""]:
-        with open_content(source, path, name) as stream:
-            yield name, stream
-
-
-@contextmanager
-def _tar(path: Path) -> Iterator[tarfile.TarFile | None]:
-    """Give the file as a tar archive, plain or gzipped; None when it is none."""
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-        file.seek(0)
-        stream: Any = gzip.GzipFile(fileobj=file) if packed else file
-        try:
-            is_tar = stream.read(263)[257:262] == b"ustar"
-            stream.seek(0)
-            archive = tarfile.open(fileobj=stream, mode="r|") if is_tar else None  # noqa: SIM115 - below
-        except _DAMAGED:
-            archive = None  # what is damaged is told by open_content, or was never an archive
-        if archive is None:
-            yield None
-            return
-        with archive:
-            yield archive
-
-
-def _tar_members(source: Source, archive: tarfile.TarFile, packed: int) -> Iterator[tuple[str, BinaryIO]]:
-    pattern = source.member or "*"
-    left = max(_BOMB_BYTES, packed * _BOMB_RATIO)
-    names: list[str] = []
-    chosen = False
-    try:
-        for member in archive:
-            left -= member.size
-            if left < 0:
-                raise UnreadableFile(
-                    "not_this_format",
-                    f"the archive unpacks to more than {_BOMB_RATIO} times its size: no data does",
-                )
-            names.append(member.name)
-            matches = fnmatch(member.name, pattern) or fnmatch(Path(member.name).name, pattern)
-            content: Any = archive.extractfile(member) if member.isfile() and matches else None
-            if content is not None:
-                chosen = True
-                yield member.name, io.BytesIO(read_bytes(content))
-    except _DAMAGED as error:
-        raise UnreadableFile("not_this_format", f"the archive is damaged or cut: {error}") from error
-    if not chosen:
-        raise UnreadableFile(
-            "no_member", f"no member matches {pattern!r}; there are: {', '.join(names[:20])}"
-        )

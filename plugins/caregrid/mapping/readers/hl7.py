@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from caregrid.feeds.model import Format
-from caregrid.mapping.readers.content import read_bytes
+from caregrid.mapping.readers.containers import read_bytes
 from caregrid.mapping.readers.hl7_message import COLUMNS, Event, Refusal, parse, write
 from caregrid.mapping.types import RecordBatch, Reject, UnreadableFile
 

@@ -89,7 +89,7 @@ def read_ndjson(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[Rec
         yield _ndjson_batch(lines, records, rejects)
 
 
-def read_parquet(path: Path, batch_rows: int) -> Iterator[RecordBatch]:
+def read_parquet(path: Path, form: Format, batch_rows: int) -> Iterator[RecordBatch]:
     """Yield typed batches; structs become `a.b`; `line` is the row's ordinal. Raises UnreadableFile."""
     import pyarrow.parquet as pq
     from pyarrow.lib import ArrowInvalid

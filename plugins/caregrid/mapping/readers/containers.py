@@ -1,0 +1,309 @@
+"""From a landed file to the bytes of one file: zip and tar members, gzip and zstd, told apart by content.
+
+The file may be compressed, and be a tar then (.tar.gz, .tar.zst); a member may be compressed once more.
+Nothing is written to disk under a name that an archive gives.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import stat
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, BinaryIO
+
+import zstandard
+
+from caregrid.feeds.model import Source
+from caregrid.mapping.types import UnreadableFile
+
+DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError, zstandard.ZstdError)
+# Deflate cannot make less than a thousandth of anything; tables come to a fiftieth.
+_BOMB_BYTES, _BOMB_RATIO = 1 << 28, 200
+_LONGEST_NAME, _MOST_MEMBERS = 500, 100_000
+_GZIP, _ZSTD, _ZIP = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
+_TAR_BLOCK = 512
+_ZSTD_BLOCK = 1 << 11  # a few bytes may become a block of 128 KiB: little is fed at a time
+_COPY_BYTES = 1 << 22
+
+
+def archive_members(source: Source, path: Path) -> list[str]:
+    """Return the members of a zip or tar that the source names, sorted; [] when the file is neither.
+
+    Raises UnreadableFile: no_member, not_this_format.
+    """
+    kind = _archive_kind(path)
+    if not kind:
+        return []
+    names = _zip_names(path) if kind == "zip" else _tar_names(path)
+    names = [name for name in names if not name.startswith("__MACOSX/")]
+    if "[Content_Types].xml" in names:
+        if source.format.type == "xlsx":
+            return []
+        raise UnreadableFile(
+            "not_this_format",
+            "the file is an Excel or Word document: set format: {type: xlsx}, or export it as CSV",
+        )
+    if any(len(name) > _LONGEST_NAME for name in names):
+        raise UnreadableFile("not_this_format", f"a member's name is longer than {_LONGEST_NAME} characters")
+    twice = next((name for name, times in _counted(names) if times > 1), None)
+    if twice is not None:
+        raise UnreadableFile("not_this_format", f"two members are called {twice!r}: one would hide the other")
+    for name in names:
+        _refuse_outside(name)
+    pattern = source.member or "*"
+    chosen = sorted(name for name in names if fnmatch(name, pattern) or fnmatch(Path(name).name, pattern))
+    if not chosen:
+        raise UnreadableFile(
+            "no_member", f"no member matches {pattern!r}; there are: {', '.join(names[:20])}"
+        )
+    return chosen
+
+
+def _counted(names: list[str]) -> list[tuple[str, int]]:
+    counts: dict[str, int] = {}
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+    return list(counts.items())
+
+
+def _refuse_outside(name: str) -> None:
+    windows = PureWindowsPath(name)
+    if PurePosixPath(name).is_absolute() or windows.drive or windows.root or ".." in windows.parts:
+        raise UnreadableFile("not_this_format", f"member {name!r} lies outside of the archive")
+
+
+@contextmanager
+def open_content(source: Source, path: Path, member: str = "") -> Iterator[BinaryIO]:
+    """Give the bytes of the file, or of its one member, uncompressed; told apart by content, not by name."""
+    with ExitStack() as stack:
+        chosen = member or next(iter(archive_members(source, path)), "")
+        packed = bool(chosen)
+        if not chosen:
+            stream: Any = stack.enter_context(path.open("rb"))
+        elif _archive_kind(path) == "zip":
+            stream = _open_zipped(path, chosen, stack)
+        else:
+            stream = _open_tarred(path, chosen, stack)
+        unpacked = _decompressed(stream, stack)
+        if unpacked is not None:
+            stream, packed = unpacked, True
+        yield Unpacked(stream, path.stat().st_size) if packed else stream  # type: ignore[misc]
+
+
+def every_content(source: Source, path: Path) -> Iterator[tuple[str, BinaryIO]]:
+    """Yield (member or '', bytes) of every file, in one pass; for formats whose members belong together.
+
+    What stands before a cut is given before it is told. Raises UnreadableFile: no_member, not_this_format.
+    """
+    if _archive_kind(path) != "tar":
+        for name in archive_members(source, path) or [""]:
+            with open_content(source, path, name) as stream:
+                yield name, stream
+        return
+    pattern = source.member or "*"
+    names: list[str] = []
+    chosen = False
+    try:
+        with ExitStack() as stack:
+            archive = _open_tar(path, stack)
+            for item in archive:
+                names.append(item.name)
+                if not item.isfile() or not (
+                    fnmatch(item.name, pattern) or fnmatch(Path(item.name).name, pattern)
+                ):
+                    continue
+                with ExitStack() as inner:
+                    extracted: Any = archive.extractfile(item)
+                    content: Any = inner.enter_context(io.BufferedReader(extracted))
+                    chosen = True
+                    yield item.name, _decompressed(content, inner) or content
+    except DAMAGED as error:
+        raise damaged(error) from error
+    if not chosen:
+        raise UnreadableFile(
+            "no_member", f"no member matches {pattern!r}; there are: {', '.join(names[:20])}"
+        )
+
+
+@contextmanager
+def seekable_file(source: Source, path: Path, member: str = "") -> Iterator[Path]:
+    """Give readers a file they can seek in: the landed one, or a temporary copy of what is packed."""
+    with path.open("rb") as stream:
+        start = stream.read(4)
+    packed = start.startswith((_GZIP, _ZSTD)) or _archive_kind(path)
+    if not packed or (not member and not archive_members(source, path) and start == _ZIP):
+        yield path
+        return
+    with open_content(source, path, member) as stream, tempfile.NamedTemporaryFile() as copy:
+        while block := read_bytes(stream, _COPY_BYTES):
+            copy.write(block)
+        copy.flush()
+        yield Path(copy.name)
+
+
+class Unpacked(io.RawIOBase):
+    """Uncompressed content that stops where no honest file goes: a few bytes may unpack to a full disk."""
+
+    def __init__(self, stream: Any, packed: int) -> None:
+        self._stream = stream
+        self._left = max(_BOMB_BYTES, packed * _BOMB_RATIO)
+
+    def readable(self) -> bool:
+        """Say that this is for reading."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Read at most `size` bytes. Raises UnreadableFile beyond the limit."""
+        block: bytes = self._stream.read(size if size >= 0 else self._left + 1)
+        self._left -= len(block)
+        if self._left < 0:
+            raise UnreadableFile(
+                "not_this_format",
+                f"the compressed file unpacks to more than {_BOMB_RATIO} times its size: no data does",
+            )
+        return block
+
+
+def read_bytes(stream: BinaryIO, size: int = -1) -> bytes:
+    """Read from possibly compressed content. Raises UnreadableFile when the compression is damaged."""
+    try:
+        return stream.read(size)
+    except DAMAGED as error:
+        raise damaged(error) from error
+
+
+def damaged(error: Exception) -> UnreadableFile:
+    """Return what to raise for content whose packing is broken."""
+    return UnreadableFile("not_this_format", f"the compressed file is damaged or cut: {error}")
+
+
+class _Zstd(io.RawIOBase):
+    """Uncompressed zstandard, of one frame or several; unlike the library's own, it notices a cut one."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._room = b""
+        self._frame: Any = None
+        self._pending = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._room:
+            block = self._pending or self._stream.read(_ZSTD_BLOCK)
+            self._pending = b""
+            if not block:
+                if self._frame is not None:
+                    raise EOFError("the zstandard frame ends before its end")
+                return 0
+            if self._frame is None:
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+            self._room = self._frame.decompress(block)
+            if self._frame.eof:
+                self._pending, self._frame = self._frame.unused_data, None
+        taken = self._room[: len(buffer)]
+        buffer[: len(taken)] = taken
+        self._room = self._room[len(taken) :]
+        return len(taken)
+
+
+def _decompressed(stream: Any, stack: ExitStack) -> Any:
+    """Return the content of a gzip or zstd stream, None when it is neither."""
+    try:
+        start = stream.peek(4)[:4]
+    except DAMAGED as error:
+        raise damaged(error) from error
+    if start.startswith(_GZIP):
+        return stack.enter_context(io.BufferedReader(gzip.GzipFile(fileobj=stream)))
+    if start == _ZSTD:
+        return stack.enter_context(io.BufferedReader(_Zstd(stream)))
+    return None
+
+
+def _archive_kind(path: Path) -> str:
+    """Return zip, tar or '': what is compressed may still be a tar."""
+    with ExitStack() as stack:
+        stream: Any = stack.enter_context(path.open("rb"))
+        if stream.peek(4)[:4] == _ZIP:
+            return "zip"
+        stream = _decompressed(stream, stack) or stream
+        try:
+            block = stream.read(_TAR_BLOCK)
+            tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+        except DAMAGED:  # also no header of a tar; what is damaged is told when it is read
+            return ""
+        return "tar"
+
+
+def _zip_names(path: Path) -> list[str]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            items = [item for item in archive.infolist() if not item.is_dir()]
+    except zipfile.BadZipFile as error:
+        raise UnreadableFile("not_this_format", f"the zip archive is damaged: {error}") from error
+    for item in items:
+        if stat.S_ISLNK(item.external_attr >> 16):
+            raise UnreadableFile("not_this_format", f"member {item.filename!r} is a link and holds no data")
+    return [item.filename for item in items]
+
+
+def _open_zipped(path: Path, member: str, stack: ExitStack) -> io.BufferedReader:
+    try:
+        archive = stack.enter_context(zipfile.ZipFile(path))
+        return stack.enter_context(io.BufferedReader(archive.open(member)))  # type: ignore[arg-type]
+    except KeyError as error:
+        raise UnreadableFile("no_member", f"the archive holds no member {member!r}") from error
+    except RuntimeError as error:  # also NotImplementedError
+        raise UnreadableFile("not_this_format", f"the zip archive cannot be opened: {error}") from error
+    except DAMAGED as error:
+        raise damaged(error) from error
+
+
+def _open_tar(path: Path, stack: ExitStack) -> tarfile.TarFile:
+    """Open a tar for one pass from its beginning; of what is compressed only so much is unpacked."""
+    raw: Any = stack.enter_context(path.open("rb"))
+    packed = _decompressed(raw, stack)
+    stream: Any = raw if packed is None else Unpacked(packed, path.stat().st_size)
+    mode: Any = "r:" if packed is None else "r|"
+    return stack.enter_context(tarfile.open(fileobj=stream, mode=mode, errorlevel=2))
+
+
+def _tar_names(path: Path) -> list[str]:
+    names = []
+    try:
+        with ExitStack() as stack:
+            for item in _open_tar(path, stack):
+                if item.isdir():
+                    continue
+                if not item.isfile():
+                    raise UnreadableFile(
+                        "not_this_format", f"member {item.name!r} is a link or a device and holds no data"
+                    )
+                names.append(item.name)
+                if len(names) > _MOST_MEMBERS:
+                    raise UnreadableFile(
+                        "not_this_format", f"the archive has more than {_MOST_MEMBERS:,} members"
+                    )
+    except DAMAGED as error:
+        raise damaged(error) from error
+    return names
+
+
+def _open_tarred(path: Path, member: str, stack: ExitStack) -> io.BufferedReader:
+    try:
+        archive = _open_tar(path, stack)
+        for item in archive:
+            if item.name == member and item.isfile() and (content := archive.extractfile(item)) is not None:
+                return stack.enter_context(io.BufferedReader(content))  # type: ignore[arg-type]
+    except DAMAGED as error:
+        raise damaged(error) from error
+    raise UnreadableFile("no_member", f"the archive holds no member {member!r}")
