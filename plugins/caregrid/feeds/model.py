@@ -22,7 +22,7 @@ class Format:
     quote: str | None = '"'
     skip_rows: int = 0
     header: bool | tuple[str, ...] = True
-    records: str = ""  # json: dotted path to the array; "" is the document itself
+    records: str = ""  # json: dotted path to the array; "" the document itself, "." one record
     resolve: tuple[str, ...] = ()  # fhir: references to follow
     sheet: str | int | None = None  # xlsx: name, or number from 1; None is the only one that is visible
     header_rows: int = 1  # xlsx: rows that the heading takes

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import io
+import tarfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -145,9 +147,21 @@ SUMMARY = b'{"resourceType": "MeasureReport", "type": "summary", "subject": {}}'
 REPORT = b'{"resourceType": "MeasureReport", "type": "individual", "subject": {"display": "Quimby"}}'
 
 
+def cut_archive() -> bytes:
+    """Return the beginning of a tar: a patient is in its first member, its second is not whole."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for name, text in (("a.json", PATIENT), ("b.json", b" " * 50_000)):
+            info = tarfile.TarInfo(name)
+            info.size = len(text)
+            archive.addfile(info, io.BytesIO(text))
+    return packed.getvalue()[:30_000]
+
+
 @pytest.mark.parametrize(
     "content",
     [
+        cut_archive(),
         b'{"resourceType": "Bundle", "entry": [{"resource": ' + PATIENT + b"}]}",
         b'{"resourceType": "Bundle", "entry": [{"resource": ' + PATIENT,
         b'{"resourceType": "Location", "contained": [' + PATIENT + b"]}",
@@ -157,7 +171,17 @@ REPORT = b'{"resourceType": "MeasureReport", "type": "individual", "subject": {"
         SUMMARY.replace(b"{}", b'{"reference": "http://a.example/Patient/1", "display": "Quimby"}'),
         SUMMARY.replace(b"{}", b'{"type": "Patient", "display": "Quimby"}'),
     ],
-    ids=["bundle", "cut", "contained", "later_block", "across_blocks", "report", "reference", "type"],
+    ids=[
+        "archive",
+        "bundle",
+        "cut",
+        "contained",
+        "later_block",
+        "across_blocks",
+        "report",
+        "reference",
+        "type",
+    ],
 )
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
 def test_a_fhir_file_about_patients_is_told_of_and_not_kept(

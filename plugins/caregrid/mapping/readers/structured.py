@@ -21,9 +21,9 @@ _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 def read_json(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[RecordBatch]:
     """Yield the elements of the array at `records`, flattened; `line` is their ordinal.
 
-    Nested keys read `a.b`, elements of arrays `a.0.b`; plain values beside the array at the top of the
-    document read `$.key`. Numbers keep the digits they were written with. Raises UnreadableFile:
-    not_this_format, no_records.
+    With `records: .` the document is the one record. Nested keys read `a.b`, elements of arrays `a.0.b`;
+    plain values beside the array at the top of the document read `$.key`. Numbers keep the digits they were
+    written with. Raises UnreadableFile: not_this_format, no_records.
     """
     text = "".join(text_blocks(stream, form.encoding))
     try:
@@ -31,7 +31,10 @@ def read_json(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[Recor
     except ValueError as error:
         raise _no_json(error, text) from error
     found: Any = document
-    for part in form.records.split(".") if form.records else []:
+    alone = form.records == "."
+    if alone:
+        found = [document] if isinstance(document, dict) else None
+    for part in form.records.split(".") if form.records and not alone else []:
         if isinstance(found, dict) and part in found:
             found = found[part]
         elif isinstance(found, list) and part.isdigit() and int(part) < len(found):
@@ -46,7 +49,7 @@ def read_json(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[Recor
         )
     around = (
         {f"$.{key}": _text(value) for key, value in document.items() if not isinstance(value, (dict, list))}
-        if isinstance(document, dict)
+        if isinstance(document, dict) and not alone
         else {}
     )
     columns = list(dict.fromkeys([*around, *(key for record in found for key in flatten(record))]))
