@@ -6,7 +6,8 @@ import io
 
 from caregrid.feeds.checker import Checker
 from caregrid.feeds.document import Path as DocumentPath
-from caregrid.feeds.formats import COMMON_KEYS, FORMATS
+from caregrid.feeds.formats import COMMON_KEYS, FORMATS, span
+from caregrid.feeds.xml_paths import fault_of_field, prefixes, split_path
 
 
 def check_format(checker: Checker, path: DocumentPath) -> None:
@@ -24,6 +25,10 @@ def check_format(checker: Checker, path: DocumentPath) -> None:
     for key in kind.required:
         if not form.get(key):
             checker.report(path, f"{form['type']} cannot be read without {key}", f"give format: {key}")
+    if form["type"] == "xml" and not any(key not in form for key in kind.required):
+        _check_xml(checker, path)
+    if form["type"] == "fixed":
+        _check_positions(checker, path)
     if not _is_text_encoding(form.get("encoding", "utf-8")):
         checker.report(
             (*path, "encoding"),
@@ -44,6 +49,49 @@ def check_format(checker: Checker, path: DocumentPath) -> None:
         checker.report(
             (*path, "thousands"), "thousands and decimal are the same character", "correct one of them"
         )
+
+
+def _check_xml(checker: Checker, path: DocumentPath) -> None:
+    form = checker.at(path)
+    paths: dict[tuple[str, ...], str] = {("records",): form["records"]}
+    for name, field in form["fields"].items():
+        paths["fields", name] = field["xpath"] if isinstance(field, dict) else str(field)
+    for at, xpath in paths.items():
+        try:
+            fault = ""
+            if at == ("records",):
+                split_path(xpath)
+            else:
+                fault = fault_of_field(xpath)
+        except ValueError as error:
+            fault = str(error)
+        if fault:
+            checker.report(
+                (*path, *at), f"XPath {xpath!r}: {fault}", "write a path that the reader can follow"
+            )
+        for prefix in sorted(prefixes(xpath) - set(form.get("namespaces", {}))):
+            checker.report(
+                (*path, *at),
+                f"XPath {xpath!r}: no namespace is given for the prefix {prefix!r}",
+                f'give format: namespaces: {{{prefix}: "…"}} as the document declares it',
+            )
+
+
+def _check_positions(checker: Checker, path: DocumentPath) -> None:
+    form = checker.at(path)
+    if form.get("positions") == "bytes" and form.get("encoding", "").lower().startswith(("utf-16", "utf-32")):
+        checker.report(
+            (*path, "positions"), f"{form['encoding']} is counted in characters", "drop positions: bytes"
+        )
+    for name, field in form.get("fields", {}).items():
+        try:
+            span("" if isinstance(field, dict) else str(field))
+        except ValueError:
+            checker.report(
+                (*path, "fields", name),
+                f"{field!r} are no positions in a line",
+                'write the first and the last, counted from 1, for example "1-8"',
+            )
 
 
 def _is_text_encoding(name: str) -> bool:

@@ -11,18 +11,33 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class FormatField:
+    """A column of a format that names none: where in a record it stands."""
+
+    name: str
+    at: str  # xml: an XPath; fixed: positions from 1, such as 1-8
+    separator: str | None = None  # xml: joins several nodes; without it they are a reject
+
+
+@dataclass(frozen=True)
 class Format:
     """How the bytes of a source are read. `header` is True (first record) or the names of the columns."""
 
     type: str  # one of feeds.formats.FORMATS
     delimiter: str = ","
-    encoding: str = "utf-8"
+    encoding: str = "utf-8"  # xml: "" is what the document says
     decimal: str = "."
     thousands: str | None = None
     quote: str | None = '"'
     skip_rows: int = 0
     header: bool | tuple[str, ...] = True
-    records: str = ""  # json: dotted path to the array; "" the document itself, "." one record
+    records: str = (
+        ""  # json: path to the array, "" the document itself, "." one record; xml: XPath of the records
+    )
+    fields: tuple[FormatField, ...] = ()  # xml, fixed
+    namespaces: tuple[tuple[str, str], ...] = ()  # xml: prefix of the XPaths, namespace
+    short_lines: bool = False  # fixed: lines may have lost the blanks at their end
+    positions: str = "characters"  # fixed: what is counted, characters | bytes
     resolve: tuple[str, ...] = ()  # fhir: references to follow
     sheet: str | int | None = None  # xlsx: name, or number from 1; None is the only one that is visible
     header_rows: int = 1  # xlsx: rows that the heading takes

@@ -9,7 +9,7 @@ from typing import Any
 from caregrid.errors import CareGridError
 from caregrid.feeds.check import broken, check_and_read, check_text
 from caregrid.feeds.document import BrokenYaml, decode_document
-from caregrid.feeds.model import Feed, Format, Output, Source
+from caregrid.feeds.model import Feed, Format, FormatField, Output, Source
 from caregrid.feeds.problems import Problem
 from caregrid.paths import FEEDS_DIR
 
@@ -129,7 +129,7 @@ def _format(data: dict[str, Any]) -> Format:
     return Format(
         type=data["type"],
         delimiter=data.get("delimiter", "\t" if data["type"] == "tsv" else ","),
-        encoding=data.get("encoding", "utf-8"),
+        encoding=data.get("encoding", "" if data["type"] == "xml" else "utf-8"),
         decimal=data.get("decimal", "."),
         thousands=data.get("thousands"),
         quote=data.get("quote", '"') or None,
@@ -137,6 +137,15 @@ def _format(data: dict[str, Any]) -> Format:
         header=tuple(header) if isinstance(header, list) else True,
         records=data.get("records", ""),
         resolve=tuple(data.get("resolve", ())),
+        fields=tuple(
+            FormatField(name, field["xpath"], field.get("separator"))
+            if isinstance(field, dict)
+            else FormatField(name, str(field))
+            for name, field in data.get("fields", {}).items()
+        ),
+        namespaces=tuple(data.get("namespaces", {}).items()),
+        short_lines=data.get("short_lines", False),
+        positions=data.get("positions", "characters"),
         sheet=data.get("sheet"),
         header_rows=data.get("header_rows", 1),
     )

@@ -11,6 +11,7 @@ from caregrid.feeds.document import Document, decode_document, read_document
 from caregrid.feeds.document import Path as DocumentPath
 from caregrid.feeds.problems import Problem, dotted, nearest
 from caregrid.feeds.spec import load_feed
+from caregrid.feeds.xml_paths import split_path
 from caregrid.mapping.columns import absent, needs_of_source
 from caregrid.mapping.table import compiled, expression_columns
 
@@ -47,7 +48,35 @@ def expression_problems(file: Path) -> list[Problem]:
                 visit(item, (*path, index))
 
     visit(document.data.get("outputs"), ("outputs",))
-    return sorted(problems or _header_problems(file, document))
+    return sorted(problems or [*_header_problems(file, document), *_xpath_problems(file, document)])
+
+
+def _xpath_problems(file: Path, document: Document) -> list[Problem]:
+    """Return the XPaths of a feed's XML sources that do not compile, or call what is not there."""
+    from lxml import etree
+
+    problems = []
+    for source in load_feed(file).sources.values():
+        form = source.format
+        if form.type != "xml":
+            continue
+        at: DocumentPath = ("sources", source.name, "format")
+        paths = {(*at, "records"): f"self::node(){split_path(form.records).condition}"}
+        paths.update({(*at, "fields", field.name): field.at for field in form.fields})
+        for where, xpath in paths.items():
+            try:
+                etree.XPath(xpath, namespaces=dict(form.namespaces) or None)(etree.Element("record"))
+            except etree.XPathError as error:
+                problems.append(
+                    Problem(
+                        file,
+                        document.line_of(where),
+                        dotted(where),
+                        f"XPath {xpath!r}: {error}",
+                        "write XPath 1.0 from the record, for example @id, beds/@open, ../../name",
+                    )
+                )
+    return problems
 
 
 def _header_problems(file: Path, document: Document) -> list[Problem]:
@@ -55,17 +84,20 @@ def _header_problems(file: Path, document: Document) -> list[Problem]:
     feed = load_feed(file)
     problems = []
     for source in feed.sources.values():
-        if not isinstance(source.format.header, tuple):
+        form = source.format
+        header = [field.name for field in form.fields] if form.fields else form.header
+        if isinstance(header, bool):
             continue
-        at: DocumentPath = ("sources", source.name, "format", "header")
-        for need in absent(needs_of_source(feed, source), list(source.format.header)):
+        key = "fields" if form.fields else "header"
+        at: DocumentPath = ("sources", source.name, "format", key)
+        for need in absent(needs_of_source(feed, source), list(header)):
             problems.append(
                 Problem(
                     file,
                     document.line_of(at),
                     dotted(at),
-                    f"{' / '.join(map(repr, need.names))} is read by {need.used_by} but not in the header",
-                    nearest(need.names[0], source.format.header),
+                    f"{' / '.join(map(repr, need.names))} is read by {need.used_by} but not in the {key}",
+                    nearest(need.names[0], header),
                 )
             )
     return problems

@@ -52,7 +52,10 @@ def inspect_file(
     first = next(batches)
     whole = _needs_whole(feed, source)
     columns = list(first.frame.columns)
-    if source.format.type in ("ndjson", "fhir", "fhir_ndjson"):  # a key may first appear in the last record
+    unseen = source.format.type == "xml" and len(columns) < len(source.format.fields)
+    if (
+        source.format.type in ("ndjson", "fhir", "fhir_ndjson") or unseen
+    ):  # a key may first appear in the last record
         later = [batch.frame.columns for batch in batches]
         columns = list(dict.fromkeys([*columns, *(column for names in later for column in names)]))
         batches = read(source, path, member=member) if later else iter([])
@@ -111,6 +114,11 @@ def _check_columns(
         )
     if gone:
         words = describe_absent(gone, needs, columns)
+        asked = {field.name: field.at for field in source.format.fields}
+        words += "".join(
+            f"; no record has what {name!r} takes by XPath {asked[name]}"
+            for name in dict.fromkeys(name for need in gone for name in need.names if name in asked)
+        )
         unknown = _unknown_codes(feed, source, columns, batches())
         raise UnreadableFile(
             "missing_column", words + (f"; codes the feed does not map: {unknown}" if unknown else "")

@@ -117,6 +117,11 @@ class Small:
     usage = staticmethod(usage)
     run = staticmethod(run)
 
+    @staticmethod
+    def text(form: str) -> str:
+        """Return the YAML of the usage feed for a format."""
+        return HEAD + USAGE.format(format=form, period=DAY, values=OCCUPIED, more="")
+
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 

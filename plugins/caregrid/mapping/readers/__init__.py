@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from caregrid.feeds.model import Format, Source
+from caregrid.mapping.readers.avro import read_avro
 from caregrid.mapping.readers.containers import archive_members, open_content, seekable_file
 from caregrid.mapping.readers.delimited import read_delimited
 from caregrid.mapping.readers.fhir import read_fhir
+from caregrid.mapping.readers.fixed_width import read_fixed_width
 from caregrid.mapping.readers.hl7 import read_hl7
+from caregrid.mapping.readers.orc import read_orc
 from caregrid.mapping.readers.structured import read_json, read_ndjson, read_parquet
 from caregrid.mapping.readers.xlsx import read_xlsx
+from caregrid.mapping.readers.xml_records import read_xml
 from caregrid.mapping.types import RecordBatch
 
 BATCH_ROWS = 50_000
@@ -23,10 +27,14 @@ _ON_STREAM: dict[str, Callable[[BinaryIO, Format, int], Iterator[RecordBatch]]] 
     "tsv": read_delimited,
     "json": read_json,
     "ndjson": read_ndjson,
+    "xml": read_xml,
+    "avro": read_avro,
+    "fixed": read_fixed_width,
     "hl7": read_hl7,
 }
 _ON_FILE: dict[str, Callable[[Path, Format, int], Iterator[RecordBatch]]] = {
     "parquet": read_parquet,
+    "orc": read_orc,
     "xlsx": read_xlsx,
 }
 

@@ -180,6 +180,24 @@ def read_bytes(stream: BinaryIO, size: int = -1) -> bytes:
         raise damaged(error) from error
 
 
+class Rejoined:
+    """A stream whose beginning was read already."""
+
+    def __init__(self, head: bytes, stream: BinaryIO) -> None:
+        self._head = head
+        self._stream = stream
+
+    def read(self, size: int = -1) -> bytes:
+        """Read from the beginning, then from the stream."""
+        if self._head:
+            block = self._head if size < 0 else self._head[:size]
+            self._head = self._head[len(block) :]
+            if size >= 0 and (len(block) == size or not size):
+                return block
+            return block + read_bytes(self._stream, size - len(block) if size >= 0 else -1)
+        return read_bytes(self._stream, size)
+
+
 def damaged(error: Exception) -> UnreadableFile:
     """Return what to raise for content whose packing is broken."""
     return UnreadableFile("not_this_format", f"the compressed file is damaged or cut: {error}")

@@ -93,6 +93,19 @@ def text_blocks(stream: BinaryIO, encoding: str) -> Iterator[str]:
             return
 
 
+def no_such_file(head: bytes, what: str) -> UnreadableFile:
+    """Return what to raise for a file that is not the binary kind its feed says, by how it begins."""
+    text = head[:2048].decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
+    if not text:
+        return UnreadableFile("empty", "the file holds nothing")
+    begins = f"it begins {text[:80]!r}"
+    if re.match(r"<(!doctype\s+html|html)\b", text, re.IGNORECASE):
+        return UnreadableFile("html", f"a web page came instead of data; {begins}")
+    if text[:80].isprintable():
+        return UnreadableFile("error_text", f"text came instead of data; {begins}")
+    return UnreadableFile("not_this_format", f"the file is no {what}; {begins}")
+
+
 def _refuse_binary(block: bytes) -> None:
     for magic, what, advice in _MAGIC:
         if block.startswith(magic):

@@ -22,7 +22,7 @@ csv.field_size_limit(1 << 24)
 _BLANK = " \r"
 
 
-class _Lines:
+class Lines:
     """Physical lines of the text, without their line feed, with their numbers; lines can be put back."""
 
     def __init__(self, blocks: Iterator[str]) -> None:
@@ -50,6 +50,7 @@ class _Lines:
         return bool(self._lines)
 
     def take(self, count: int) -> list[str]:
+        """Return the next lines, at most `count`."""
         taken: list[str] = []
         while len(taken) < count and self._fill():
             for _ in range(min(count - len(taken), len(self._lines))):
@@ -58,13 +59,14 @@ class _Lines:
         return taken
 
     def put_back(self, lines: list[str]) -> None:
+        """Let lines be taken once more."""
         self._lines.extendleft(reversed(lines))
         self.number -= len(lines)
 
 
 def read_delimited(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[RecordBatch]:
     """Yield batches; every column is text. Raises UnreadableFile (see content.py; also duplicate_header)."""
-    lines = _Lines(text_blocks(stream, form.encoding))
+    lines = Lines(text_blocks(stream, form.encoding))
     lines.take(form.skip_rows)
     columns = list(form.header) if isinstance(form.header, tuple) else _header(lines, form)
     yielded = False
@@ -86,7 +88,7 @@ def read_delimited(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[
         )
 
 
-def _header(lines: _Lines, form: Format) -> list[str]:
+def _header(lines: Lines, form: Format) -> list[str]:
     while True:
         line, names, problem, _ = next(_records(lines, form), (0, [], "", ""))
         if not line:
@@ -170,7 +172,7 @@ def _ragged_reject(line: int, fields: list[str], columns: list[str]) -> Reject:
     return Reject(line, "", "", [reason], dict(zip(names, fields, strict=False)))
 
 
-def _records(lines: _Lines, form: Format) -> Iterator[tuple[int, list[str], str, str]]:
+def _records(lines: Lines, form: Format) -> Iterator[tuple[int, list[str], str, str]]:
     """Yield (line, fields, problem, first physical line) record by record.
 
     A record whose quotes are broken is a problem of its first line only: reading goes on with the next
@@ -208,7 +210,7 @@ def _records(lines: _Lines, form: Format) -> Iterator[tuple[int, list[str], str,
         yield start, fields, "", consumed[0]
 
 
-def _one_by_one(lines: _Lines, count: int, columns: list[str], form: Format) -> RecordBatch:
+def _one_by_one(lines: Lines, count: int, columns: list[str], form: Format) -> RecordBatch:
     """Read records until at least `count` physical lines are used up."""
     last = lines.number + count
     starts: list[int] = []

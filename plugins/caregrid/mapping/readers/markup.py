@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 from lxml import etree
 
-from caregrid.mapping.readers.containers import read_bytes
+from caregrid.mapping.readers.containers import Rejoined, read_bytes
 from caregrid.mapping.types import UnreadableFile
 
 _HEAD_BYTES = 1 << 16
@@ -18,20 +18,6 @@ _ENTITIES = (
     "the document declares entities or other rules of its own (<!DOCTYPE … [ … ]>), which may make gigabytes "
     "of a few bytes or read other files: ask the publisher for it without them"
 )
-
-
-class _Rejoined:
-    """A stream whose beginning was read already."""
-
-    def __init__(self, head: bytes, stream: BinaryIO) -> None:
-        self._head = head
-        self._stream = stream
-
-    def read(self, size: int = -1) -> bytes:
-        if self._head:
-            block, self._head = self._head[:size], self._head[size:] if size >= 0 else b""
-            return block
-        return read_bytes(self._stream, size)
 
 
 def parse(
@@ -54,7 +40,7 @@ def parse(
     head = read_bytes(stream, _HEAD_BYTES)
     _check_head(head, what)
     parser = etree.iterparse(
-        _Rejoined(head, stream),
+        Rejoined(head, stream),
         events=tuple(events),
         tag=None if tags is None else list(tags),
         encoding=encoding,

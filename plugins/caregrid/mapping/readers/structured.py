@@ -107,12 +107,12 @@ def read_parquet(path: Path, form: Format, batch_rows: int) -> Iterator[RecordBa
     if twice:
         raise UnreadableFile("duplicate_header", f"{', '.join(map(repr, twice))} stands twice in the file")
     for arrow in _parquet_batches(file, batch_rows):
-        frame = _plain_columns(pl.DataFrame(pl.from_arrow(arrow)))
+        frame = plain_columns(pl.DataFrame(pl.from_arrow(arrow)))
         yield RecordBatch(pl.Series("line", range(start, start + frame.height), pl.Int32), frame)
         start += frame.height
     if start == 1:
         empty = pl.DataFrame(pl.from_arrow(file.schema_arrow.empty_table()))
-        yield RecordBatch(pl.Series("line", [], pl.Int32), _plain_columns(empty))
+        yield RecordBatch(pl.Series("line", [], pl.Int32), plain_columns(empty))
 
 
 def _parquet_batches(file: Any, batch_rows: int) -> Iterator[Any]:
@@ -204,14 +204,15 @@ def text_lines(blocks: Iterator[str]) -> Iterator[str]:
         yield rest
 
 
-def _plain_columns(frame: pl.DataFrame) -> pl.DataFrame:
+def plain_columns(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame without structs, which become `a.b`, and without lists, which become JSON text."""
     while True:
         structs = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Struct)]
         if not structs:
             break
         frame = frame.with_columns(pl.col(name).name.prefix_fields(f"{name}.") for name in structs)
         frame = frame.unnest(structs)
-    lists = [name for name, kind in frame.schema.items() if isinstance(kind, (pl.List, pl.Array))]
+    lists = [name for name, kind in frame.schema.items() if isinstance(kind, (pl.List, pl.Array, pl.Map))]
     return frame.with_columns(
         *(pl.col(pl.Categorical, pl.Enum).cast(pl.String),),
         *(

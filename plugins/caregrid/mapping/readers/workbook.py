@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from caregrid.mapping.readers.containers import DAMAGED, Unpacked, damaged
+from caregrid.mapping.readers.content import no_such_file
 from caregrid.mapping.readers.markup import parse
 from caregrid.mapping.types import UnreadableFile
 
@@ -201,14 +202,5 @@ def _refuse_other_files(path: Path) -> None:
                     "the workbook is protected by a password: ask the publisher for it without",
                 )
             raise UnreadableFile("not_this_format", "the file is an old Excel file (.xls): save it as .xlsx")
-    if head[:2] == b"PK":
-        return
-    text = head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
-    if not text:
-        raise UnreadableFile("empty", "the file holds nothing")
-    begins = f"it begins {text[:80]!r}"
-    if re.match(r"<(!doctype\s+html|html)\b", text, re.IGNORECASE):
-        raise UnreadableFile("html", f"a web page came instead of a workbook; {begins}")
-    if text[:80].isprintable():
-        raise UnreadableFile("error_text", f"text came instead of a workbook; {begins}")
-    raise UnreadableFile("not_this_format", f"the file is no Excel workbook (.xlsx); {begins}")
+    if head[:2] != b"PK":
+        raise no_such_file(head, "Excel workbook (.xlsx)")
