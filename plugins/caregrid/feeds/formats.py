@@ -29,6 +29,9 @@ FORMATS: dict[str, FormatKind] = {
     "json": FormatKind(("encoding", "records")),
     "ndjson": FormatKind(("encoding",)),
     "parquet": FormatKind(),
+    "fhir": FormatKind(("encoding", "resolve")),
+    "fhir_ndjson": FormatKind(("encoding", "resolve")),
+    "hl7": FormatKind(("encoding",)),
     "orc": FormatKind(),
     "avro": FormatKind(),
     "xml": FormatKind(

@@ -34,11 +34,14 @@ class Format:
     quote: str | None = '"'
     skip_rows: int = 0
     header: bool | tuple[str, ...] = True
-    records: str = ""  # json: dotted path to the array, "" is the document itself; xml: XPath of the records
+    records: str = (
+        ""  # json: path to the array, "" the document itself, "." one record; xml: XPath of the records
+    )
     fields: tuple[FormatField, ...] = ()  # xml, fixed
     namespaces: tuple[tuple[str, str], ...] = ()  # xml: prefix of the XPaths, namespace
     short_lines: bool = False  # fixed: lines may have lost the blanks at their end
     positions: str = "characters"  # fixed: what is counted, characters | bytes
+    resolve: tuple[str, ...] = ()  # fhir: references to follow
     sheet: str | int | None = None  # xlsx: name, or number from 1; None is the only one that is visible
     header_rows: int = 1  # xlsx: rows that the heading takes
 

@@ -139,6 +139,7 @@ def _format(data: dict[str, Any]) -> Format:
         skip_rows=data.get("skip_rows", 0),
         header=tuple(header) if isinstance(header, list) else True,
         records=data.get("records", ""),
+        resolve=tuple(data.get("resolve", ())),
         fields=tuple(
             FormatField(name, field["xpath"], field.get("separator"))
             if isinstance(field, dict)

@@ -16,6 +16,7 @@ from caregrid.feeds.model import Feed, Source
 from caregrid.landing import manifest, store, transports
 from caregrid.landing.addresses import base_of, place_of
 from caregrid.landing.manifest import LandedFile
+from caregrid.landing.sifting import is_sifted, sifted
 from caregrid.landing.transports import Address, FetchFailedError, Known, Place
 from caregrid.landing.transports.common import limit_bytes
 from caregrid.mapping import FileContext, UnreadableFile, inspect_file, members
@@ -136,10 +137,12 @@ def _fetch(connection: psycopg.Connection[Any], place: Place, address: Address) 
     if landed:
         known = Known(landed[0].etag, landed[0].last_modified, store.path_of(landed[0].sha256))
     with transports.open_one(place, address, known) as answer:
-        if answer.path is not None:
+        if answer.path is not None and not is_sifted(place.source):
             sha256, size = store.keep_file(answer.path)
+        elif answer.path is not None:
+            sha256, size = store.keep(sifted(place.source, store.chunks(answer.path)))
         elif answer.pieces is not None:
-            sha256, size = store.keep(answer.pieces, limit_bytes())
+            sha256, size = store.keep(sifted(place.source, answer.pieces, limit_bytes()), limit_bytes())
         elif landed:
             return None
         else:

@@ -19,6 +19,8 @@ from __future__ import annotations
 from caregrid.mapping.facts import inspect_file
 from caregrid.mapping.mapper import map_batch
 from caregrid.mapping.readers import members, read
+from caregrid.mapping.readers.fhir_screen import persons_in
+from caregrid.mapping.readers.hl7 import sift
 from caregrid.mapping.types import ROW_COLUMNS, FileContext, Mapped, RecordBatch, Reject, UnreadableFile
 
 __all__ = [
@@ -31,5 +33,7 @@ __all__ = [
     "inspect_file",
     "map_batch",
     "members",
+    "persons_in",
     "read",
+    "sift",
 ]

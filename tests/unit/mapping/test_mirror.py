@@ -47,7 +47,8 @@ def independent_count(path: Path, source: Source) -> int:
 def test_the_first_file_of_every_source_maps_without_loss(feed: Feed, source: Source) -> None:
     path = source_files(feed, source)[0]
     member = next(iter(members(source, path)), "")
-    context = inspect_file(feed, source, path, file_name=path.name, member=member)
+    name = f"{path.name}/{member}" if member else path.name
+    context = inspect_file(feed, source, path, file_name=name, member=member)
     attempted = refused = received = 0
     for batch in read(source, path, member=member):
         received += len(batch.received_lines)

@@ -206,6 +206,16 @@ def test_json_is_flattened_and_keeps_its_digits(put: Any) -> None:
     assert batch.lines.to_list() == [1, 2]
 
 
+def test_a_json_document_may_be_one_record(put: Any) -> None:
+    form = replace(CSV, type="json", records=".")
+    text = '{"id": "1", "slots": [["a"]], "none": []}'
+    (batch,) = read(source(form), put(text))
+    assert batch.frame.to_dicts() == [{"id": "1", "slots.0.0": "a"}]
+    assert refused(put(text), replace(form, records="")).code == "no_records"
+    for other in ("[]", "[{}]", '"text"', "3"):
+        assert refused(put(other), form).code == "no_records"
+
+
 def test_ndjson_keeps_physical_lines(put: Any) -> None:
     text = '{"a": 1}\n\n{"a": \n[1]\n{"b": 2}\n'
     good, bad = rows(put(text), replace(CSV, type="ndjson"))

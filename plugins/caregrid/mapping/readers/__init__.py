@@ -10,7 +10,9 @@ from caregrid.feeds.model import Format, Source
 from caregrid.mapping.readers.avro import read_avro
 from caregrid.mapping.readers.containers import archive_members, open_content, seekable_file
 from caregrid.mapping.readers.delimited import read_delimited
+from caregrid.mapping.readers.fhir import read_fhir
 from caregrid.mapping.readers.fixed_width import read_fixed_width
+from caregrid.mapping.readers.hl7 import read_hl7
 from caregrid.mapping.readers.orc import read_orc
 from caregrid.mapping.readers.structured import read_json, read_ndjson, read_parquet
 from caregrid.mapping.readers.xlsx import read_xlsx
@@ -28,6 +30,7 @@ _ON_STREAM: dict[str, Callable[[BinaryIO, Format, int], Iterator[RecordBatch]]] 
     "xml": read_xml,
     "avro": read_avro,
     "fixed": read_fixed_width,
+    "hl7": read_hl7,
 }
 _ON_FILE: dict[str, Callable[[Path, Format, int], Iterator[RecordBatch]]] = {
     "parquet": read_parquet,
@@ -38,6 +41,8 @@ _ON_FILE: dict[str, Callable[[Path, Format, int], Iterator[RecordBatch]]] = {
 
 def members(source: Source, path: Path) -> list[str]:
     """Return the members of an archive that the source names, sorted; [] for a file that is none."""
+    if source.format.type.startswith("fhir"):  # references lead from one member to another
+        return []
     return archive_members(source, path)
 
 
@@ -56,7 +61,9 @@ def read(
         UnreadableFile: at once or in the middle, when the file cannot be read as the feed says.
     """
     form = source.format
-    if form.type in _ON_FILE:
+    if form.type.startswith("fhir"):
+        yield from read_fhir(source, path, batch_rows)
+    elif form.type in _ON_FILE:
         with seekable_file(source, path, member) as file:
             yield from _ON_FILE[form.type](file, form, batch_rows)
     else:

@@ -98,6 +98,41 @@ def open_content(source: Source, path: Path, member: str = "") -> Iterator[Binar
         yield Unpacked(stream, path.stat().st_size) if packed else stream  # type: ignore[misc]
 
 
+def every_content(source: Source, path: Path) -> Iterator[tuple[str, BinaryIO]]:
+    """Yield (member or '', bytes) of every file, in one pass; for formats whose members belong together.
+
+    What stands before a cut is given before it is told. Raises UnreadableFile: no_member, not_this_format.
+    """
+    if _archive_kind(path) != "tar":
+        for name in archive_members(source, path) or [""]:
+            with open_content(source, path, name) as stream:
+                yield name, stream
+        return
+    pattern = source.member or "*"
+    names: list[str] = []
+    chosen = False
+    try:
+        with ExitStack() as stack:
+            archive = _open_tar(path, stack)
+            for item in archive:
+                names.append(item.name)
+                if not item.isfile() or not (
+                    fnmatch(item.name, pattern) or fnmatch(Path(item.name).name, pattern)
+                ):
+                    continue
+                with ExitStack() as inner:
+                    extracted: Any = archive.extractfile(item)
+                    content: Any = inner.enter_context(io.BufferedReader(extracted))
+                    chosen = True
+                    yield item.name, _decompressed(content, inner) or content
+    except DAMAGED as error:
+        raise damaged(error) from error
+    if not chosen:
+        raise UnreadableFile(
+            "no_member", f"no member matches {pattern!r}; there are: {', '.join(names[:20])}"
+        )
+
+
 @contextmanager
 def seekable_file(source: Source, path: Path, member: str = "") -> Iterator[Path]:
     """Give readers a file they can seek in: the landed one, or a temporary copy of what is packed."""

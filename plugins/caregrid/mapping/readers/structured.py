@@ -21,17 +21,20 @@ _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 def read_json(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[RecordBatch]:
     """Yield the elements of the array at `records`, flattened; `line` is their ordinal.
 
-    Nested keys read `a.b`, elements of arrays `a.0.b`; plain values beside the array at the top of the
-    document read `$.key`. Numbers keep the digits they were written with. Raises UnreadableFile:
-    not_this_format, no_records.
+    With `records: .` the document is the one record. Nested keys read `a.b`, elements of arrays `a.0.b`;
+    plain values beside the array at the top of the document read `$.key`. Numbers keep the digits they were
+    written with. Raises UnreadableFile: not_this_format, no_records.
     """
     text = "".join(text_blocks(stream, form.encoding))
     try:
-        document = _loads(text)
+        document = loads(text)
     except ValueError as error:
         raise _no_json(error, text) from error
     found: Any = document
-    for part in form.records.split(".") if form.records else []:
+    alone = form.records == "."
+    if alone:
+        found = [document] if isinstance(document, dict) else None
+    for part in form.records.split(".") if form.records and not alone else []:
         if isinstance(found, dict) and part in found:
             found = found[part]
         elif isinstance(found, list) and part.isdigit() and int(part) < len(found):
@@ -46,14 +49,14 @@ def read_json(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[Recor
         )
     around = (
         {f"$.{key}": _text(value) for key, value in document.items() if not isinstance(value, (dict, list))}
-        if isinstance(document, dict)
+        if isinstance(document, dict) and not alone
         else {}
     )
     columns = list(dict.fromkeys([*around, *(key for record in found for key in flatten(record))]))
     for start in range(0, max(len(found), 1), batch_rows):
         records = [{**around, **flatten(record)} for record in found[start : start + batch_rows]]
         lines = pl.Series("line", range(start + 1, start + 1 + len(records)), pl.Int32)
-        yield RecordBatch(lines, _frame(records, columns))
+        yield RecordBatch(lines, frame_of(records, columns))
 
 
 def read_ndjson(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[RecordBatch]:
@@ -62,11 +65,11 @@ def read_ndjson(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[Rec
     records: list[dict[str, str | None]] = []
     rejects: list[Reject] = []
     yielded = False
-    for number, text in enumerate(_text_lines(text_blocks(stream, form.encoding)), 1):
+    for number, text in enumerate(text_lines(text_blocks(stream, form.encoding)), 1):
         if not text.strip():
             continue
         try:
-            record = _loads(text)
+            record = loads(text)
             if not isinstance(record, dict):
                 raise ValueError("it is no object")
         except ValueError as error:
@@ -146,7 +149,7 @@ def _text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def _loads(text: str) -> Any:
+def loads(text: str) -> Any:
     """Parse JSON. Raises ValueError: also for nesting without end, half of a character, a key given twice."""
     try:
         document = json.loads(
@@ -175,7 +178,8 @@ def _no_json(error: ValueError, text: str) -> UnreadableFile:
     return UnreadableFile("not_this_format", f"the file is no JSON: {error}")
 
 
-def _frame(records: list[dict[str, str | None]], columns: list[str]) -> pl.DataFrame:
+def frame_of(records: list[dict[str, str | None]], columns: list[str]) -> pl.DataFrame:
+    """Return flattened records as a frame of text; null where a record has no such key."""
     return pl.DataFrame(
         {name: [record.get(name) for record in records] for name in columns},
         schema=dict.fromkeys(columns, pl.String),
@@ -186,10 +190,11 @@ def _ndjson_batch(
     lines: list[int], records: list[dict[str, str | None]], rejects: list[Reject]
 ) -> RecordBatch:
     columns = list(dict.fromkeys(key for record in records for key in record))
-    return RecordBatch(pl.Series("line", lines, pl.Int32), _frame(records, columns), rejects)
+    return RecordBatch(pl.Series("line", lines, pl.Int32), frame_of(records, columns), rejects)
 
 
-def _text_lines(blocks: Iterator[str]) -> Iterator[str]:
+def text_lines(blocks: Iterator[str]) -> Iterator[str]:
+    """Yield the lines of decoded text, without their line feed."""
     rest = ""
     for block in blocks:
         parts = (rest + block).split("\n")
