@@ -123,6 +123,13 @@ def _from_disk(
     """Keep a file's bytes, unless they are kept already."""
     path = address.path
     assert path is not None
+    # A path below the feeds' directory stays there, also through a link that a publisher may have left.
+    if address.uri.startswith("base:") and not path.resolve().is_relative_to(base_of(feed).resolve()):
+        raise CareGridError(
+            "it leads outside the feeds' directory",
+            where=str(path),
+            fix="copy it there, or name it as file:///",
+        )
     status = path.stat()
     modified = datetime.fromtimestamp(status.st_mtime, UTC)
     sha256, size = store.digest(path), status.st_size

@@ -59,6 +59,8 @@ def archive_members(source: Source, path: Path) -> list[str]:
         raise UnreadableFile("not_this_format", "the file is an Excel or Word document: export it as CSV")
     if any(len(name) > _LONGEST_NAME for name in names):
         raise UnreadableFile("not_this_format", f"a member's name is longer than {_LONGEST_NAME} characters")
+    if outside := next((name for name in names if _leads_outside(name)), None):
+        raise UnreadableFile("not_this_format", f"member {outside!r} names a place outside the archive")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UnreadableFile(
@@ -71,6 +73,12 @@ def archive_members(source: Source, path: Path) -> list[str]:
             "no_member", f"no member matches {pattern!r}; there are: {', '.join(names[:20])}"
         )
     return chosen
+
+
+def _leads_outside(name: str) -> bool:
+    """Say whether a member's name would be written elsewhere by whoever unpacks the archive."""
+    parts = name.replace("\\", "/").split("/")
+    return ".." in parts or name.startswith(("/", "\\")) or bool(re.match(r"[A-Za-z]:", name))
 
 
 @contextmanager
