@@ -169,19 +169,21 @@ HARD: dict[str, Hard] = {
 
 
 @pytest.mark.parametrize("name", HARD)
-def test_hard_input_ends_in_a_reason_and_the_rest_goes_on(publisher: Any, name: str) -> None:
+def test_hard_input_ends_in_a_reason_and_the_rest_goes_on(next_publisher: Any, name: str) -> None:
     case = HARD[name]
-    feed = publisher.feed.with_name(f"{name}.yml")
+    feed = next_publisher.feed.with_name(f"{name}.yml")
     feed.write_text(FEED.format(name=name, **{**PLAIN, **case.feed}), encoding="utf-8")
     assert check_file(feed) == []
-    (publisher.base / "hard_2025-03-02").write_bytes(case.content)
-    (publisher.base / "hard_2025-03-03").write_bytes(case.good)  # what comes after it is loaded all the same
+    (next_publisher.base / "hard_2025-03-02").write_bytes(case.content)
+    (next_publisher.base / "hard_2025-03-03").write_bytes(
+        case.good
+    )  # what comes after it is loaded all the same
     if case.refused:
         with pytest.raises(loading.IngestFailedError, match="hard_2025-03-02") as failed:
             loading.ingest(feed)
         summary = failed.value.summary
         assert (summary["files_failed"], summary["loads_staged"]) == (1, 1)
-        ((reason, size),) = publisher.query(
+        ((reason, size),) = next_publisher.query(
             "select reason, byte_size from rejected.file join landing.file using (file_id)"
         )
         assert case.refused in reason
@@ -190,8 +192,8 @@ def test_hard_input_ends_in_a_reason_and_the_rest_goes_on(publisher: Any, name: 
         summary = loading.ingest(feed)
         assert (summary["files_failed"], summary["loads_staged"]) == (0, 2)
     accounts = {
-        day: publisher.account(load_id)
-        for load_id, day in publisher.query(
+        day: next_publisher.account(load_id)
+        for load_id, day in next_publisher.query(
             "select load_id, right(uri, 10) from raw.load join landing.file using (file_id)"
         )
     }
@@ -203,42 +205,44 @@ def test_hard_input_ends_in_a_reason_and_the_rest_goes_on(publisher: Any, name: 
     (account,) = accounts.values()
     counted = (account.received, account.kept, account.partly_rejected, account.rejected, account.duplicate)
     assert counted == case.account
-    rejects = publisher.query("select distinct line, reasons->0->>'code' from rejected.record order by 1")
+    rejects = next_publisher.query(
+        "select distinct line, reasons->0->>'code' from rejected.record order by 1"
+    )
     assert tuple(rejects) == case.rejects
     loading.accept(summary["load_ids"])
-    newest = {(row[0], row[1]): row[4] for row in publisher.latest() if row[0] != "Z"}
+    newest = {(row[0], row[1]): row[4] for row in next_publisher.latest() if row[0] != "Z"}
     assert newest == case.values
 
 
-def test_both_hours_of_the_night_the_clocks_go_back_are_kept(publisher: Any) -> None:
+def test_both_hours_of_the_night_the_clocks_go_back_are_kept(next_publisher: Any) -> None:
     case = HARD["clocks_go_back"]
-    feed = publisher.feed.with_name("clocks_go_back.yml")
+    feed = next_publisher.feed.with_name("clocks_go_back.yml")
     feed.write_text(FEED.format(name="clocks_go_back", **{**PLAIN, **case.feed}), encoding="utf-8")
-    (publisher.base / "hard_2025-03-02").write_bytes(case.content)
+    (next_publisher.base / "hard_2025-03-02").write_bytes(case.content)
     loading.accept(loading.ingest(feed)["load_ids"])
-    hours = [f"{row[2]:%d %H:%M}={row[4]:g}" for row in publisher.usage() if row[1] == "occupied"]
+    hours = [f"{row[2]:%d %H:%M}={row[4]:g}" for row in next_publisher.usage() if row[1] == "occupied"]
     assert hours == ["26 23:00=1", "27 00:00=2", "27 01:00=3", "27 02:00=4"]
 
 
-def test_a_link_out_of_the_feeds_directory_is_not_followed(publisher: Any) -> None:
-    secret = publisher.base.parent / "secret.csv"
+def test_a_link_out_of_the_feeds_directory_is_not_followed(next_publisher: Any) -> None:
+    secret = next_publisher.base.parent / "secret.csv"
     secret.write_bytes(GOOD.encode())
-    (publisher.base / "beds_2025-03-02.csv").symlink_to(secret)
-    publisher.publish("2025-03-03", ["A,Alpha,2025-03-01,10,20"])
+    (next_publisher.base / "beds_2025-03-02.csv").symlink_to(secret)
+    next_publisher.publish("2025-03-03", ["A,Alpha,2025-03-01,10,20"])
     with pytest.raises(loading.IngestFailedError, match="outside the feeds' directory"):
-        publisher.ingest()
-    assert publisher.query("select uri from landing.file") == [("base:beds_2025-03-03.csv",)]
-    assert publisher.query("select count(*) from raw.load") == [(1,)]
+        next_publisher.ingest()
+    assert next_publisher.query("select uri from landing.file") == [("base:beds_2025-03-03.csv",)]
+    assert next_publisher.query("select count(*) from raw.load") == [(1,)]
 
 
 @pytest.mark.parametrize("place", ["../secret.csv", "/etc/passwd", "a/../../b.csv"])
-def test_a_path_out_of_the_feeds_directory_does_not_pass_the_check(publisher: Any, place: str) -> None:
-    publisher.write_feed(path=place)
-    assert [problem.field for problem in check_file(publisher.feed)] == ["sources.beds.path"]
+def test_a_path_out_of_the_feeds_directory_does_not_pass_the_check(next_publisher: Any, place: str) -> None:
+    next_publisher.write_feed(path=place)
+    assert [problem.field for problem in check_file(next_publisher.feed)] == ["sources.beds.path"]
 
 
-def test_files_out_of_order_end_in_the_same_newest_value(publisher: Any) -> None:
+def test_files_out_of_order_end_in_the_same_newest_value(next_publisher: Any) -> None:
     for day, taken in (("2025-03-05", 5), ("2025-03-03", 3), ("2025-03-04", 4)):
-        publisher.publish(day, [f"A,Alpha,2025-03-01,{taken},20"])
-        publisher.load()
-    assert [(row[1], row[4]) for row in publisher.latest()] == [("capacity", 20.0), ("occupied", 5.0)]
+        next_publisher.publish(day, [f"A,Alpha,2025-03-01,{taken},20"])
+        next_publisher.load()
+    assert [(row[1], row[4]) for row in next_publisher.latest()] == [("capacity", 20.0), ("occupied", 5.0)]

@@ -35,6 +35,8 @@ _MAGIC = (
     (b"\xd0\xcf\x11\xe0", "an old Excel or Word file", "export it as CSV"),
     (b"PAR1", "Parquet", "set format: {type: parquet}"),
 )
+# Marks without a width that web pages and spreadsheets leave at the edges of what is copied from them.
+INVISIBLE = "\u200b\u200e\u200f\u2060\ufeff"
 _UTF8_BOM = b"\xef\xbb\xbf"
 # C1 control characters appear when Windows-1252 bytes are read as Latin-1; NUL when UTF-16 is read as UTF-8.
 _FORBIDDEN = re.compile("[\x00\x80-\x9f]")

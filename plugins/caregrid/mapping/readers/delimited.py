@@ -15,7 +15,7 @@ from typing import BinaryIO
 import polars as pl
 
 from caregrid.feeds.model import Format
-from caregrid.mapping.readers.content import text_blocks
+from caregrid.mapping.readers.content import INVISIBLE, text_blocks
 from caregrid.mapping.types import RecordBatch, Reject, UnreadableFile
 
 csv.field_size_limit(1 << 24)
@@ -95,7 +95,10 @@ def _header(lines: _Lines, form: Format) -> list[str]:
             raise UnreadableFile("not_this_format", f"line {line}: the heading cannot be read: {problem}")
         if any(name.strip() for name in names):
             break
-    names = [" ".join(name.split()) or f"(column {number})" for number, name in enumerate(names, 1)]
+    names = [
+        " ".join(name.strip(INVISIBLE).split()) or f"(column {number})"
+        for number, name in enumerate(names, 1)
+    ]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UnreadableFile(
