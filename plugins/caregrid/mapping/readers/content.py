@@ -8,7 +8,8 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
@@ -63,7 +64,7 @@ def archive_members(source: Source, path: Path) -> list[str]:
         raise UnreadableFile("not_this_format", f"a member's name is longer than {_LONGEST_NAME} characters")
     if outside := next((name for name in names if _leads_outside(name)), None):
         raise UnreadableFile("not_this_format", f"member {outside!r} names a place outside the archive")
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = repeated(names)
     if twice:
         raise UnreadableFile(
             "not_this_format", f"two members are called {twice[0]!r}: one would hide the other"
@@ -75,6 +76,11 @@ def archive_members(source: Source, path: Path) -> list[str]:
             "no_member", f"no member matches {pattern!r}; there are: {', '.join(names[:20])}"
         )
     return chosen
+
+
+def repeated(names: Iterable[str]) -> list[str]:
+    """Return the names that come more than once, sorted; in one pass: a file may have any number."""
+    return sorted(name for name, count in Counter(names).items() if count > 1)
 
 
 def _leads_outside(name: str) -> bool:

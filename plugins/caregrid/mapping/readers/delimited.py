@@ -15,11 +15,14 @@ from typing import BinaryIO
 import polars as pl
 
 from caregrid.feeds.model import Format
-from caregrid.mapping.readers.content import INVISIBLE, text_blocks
+from caregrid.mapping.readers.content import INVISIBLE, repeated, text_blocks
 from caregrid.mapping.types import RecordBatch, Reject, UnreadableFile
 
 csv.field_size_limit(1 << 24)
 _BLANK = " \r"
+# No cell holds more lines, no line more characters: a stray quote is not sought to the end of the file.
+_LONGEST_RECORD_LINES = 10_000
+_LONGEST_LINE = 1 << 26
 
 
 class _Lines:
@@ -47,6 +50,12 @@ class _Lines:
             parts = (self._rest + (block.replace("\r", "\n") if self._mac else block)).split("\n")
             self._rest = parts.pop()
             self._lines.extend(parts)
+            if len(self._rest) > _LONGEST_LINE:
+                line = self.number + len(self._lines)
+                raise UnreadableFile(
+                    "not_this_format",
+                    f"line {line}: it has more than {_LONGEST_LINE:,} characters and no end",
+                )
         return bool(self._lines)
 
     def take(self, count: int) -> list[str]:
@@ -99,7 +108,7 @@ def _header(lines: _Lines, form: Format) -> list[str]:
         " ".join(name.strip(INVISIBLE).split()) or f"(column {number})"
         for number, name in enumerate(names, 1)
     ]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = repeated(names)
     if twice:
         raise UnreadableFile(
             "duplicate_header",
@@ -187,7 +196,7 @@ def _records(lines: _Lines, form: Format) -> Iterator[tuple[int, list[str], str,
     consumed: list[str] = []
 
     def feed() -> Iterator[str]:
-        while taken := lines.take(1):
+        while len(consumed) < _LONGEST_RECORD_LINES and (taken := lines.take(1)):
             consumed.append(taken[0])
             yield taken[0] + "\n"
 

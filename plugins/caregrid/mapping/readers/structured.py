@@ -11,10 +11,12 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from caregrid.feeds.model import Format
-from caregrid.mapping.readers.content import text_blocks
+from caregrid.mapping.readers.content import repeated, text_blocks
 from caregrid.mapping.types import RecordBatch, Reject, UnreadableFile
 
 # Escapes of surrogates: in pairs they make one character, alone none that can be written.
+# A file that begins with so many lines and no object among them holds none.
+_NO_JSON_LINES = 50_000
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -79,7 +81,10 @@ def read_ndjson(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[Rec
         else:
             lines.append(number)
             records.append(flatten(record))
-        if len(records) + len(rejects) >= batch_rows:
+        if not yielded and not records and len(rejects) >= _NO_JSON_LINES:
+            break
+        # Until the first object comes, no batch goes out: a file without any is refused whole.
+        if len(records) + len(rejects) >= batch_rows and (yielded or records):
             yielded = True
             yield _ndjson_batch(lines, records, rejects)
             lines, records, rejects = [], [], []
@@ -100,7 +105,7 @@ def read_parquet(path: Path, batch_rows: int) -> Iterator[RecordBatch]:
         raise UnreadableFile("not_this_format", f"the file is no Parquet: {error}") from error
     start = 1
     names = file.schema_arrow.names
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = repeated(names)
     if twice:
         raise UnreadableFile("duplicate_header", f"{', '.join(map(repr, twice))} stands twice in the file")
     for arrow in _parquet_batches(file, batch_rows):
@@ -162,8 +167,7 @@ def _loads(text: str) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        twice = repeated(key for key, _ in pairs)[0]
         raise ValueError(f"key {twice!r} stands twice in one object")
     return found
 
