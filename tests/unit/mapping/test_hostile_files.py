@@ -51,6 +51,11 @@ HOSTILE: dict[str, tuple[str, bytes, str]] = {
     "two names for one member": ("csv", _zip(ONE, patch={30: 98}), "damaged or cut"),
     "two members of one name": ("csv", _zip(ONE, ONE), "two members"),
     "endless name of a member": ("csv", _zip(("a" * 2000, TEXT)), "longer than"),
+    "member without a name": (
+        "csv",
+        _zip(("a", TEXT), patch={26: 0, 28: 1}, central={28: 0, 30: 1}),
+        "has no name",
+    ),
     "empty zip": ("csv", _zip(), "empty zip archive"),
     "zip in a zip": ("csv", _zip(("b.zip", _zip(ONE))), "within another"),
     "bomb": ("csv", _zip(("a.csv", (b"0" * 1_000_000 + b"\n") * 280)), "times its size"),

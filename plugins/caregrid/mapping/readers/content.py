@@ -6,6 +6,7 @@ import codecs
 import gzip
 import io
 import re
+import struct
 import zipfile
 import zlib
 from collections import Counter
@@ -20,6 +21,8 @@ from caregrid.mapping.types import UnreadableFile
 
 BLOCK_BYTES = 1 << 22
 _DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile)
+# What zipfile raises besides, on a directory of members that is itself damaged.
+_BROKEN_ZIP = (*_DAMAGED, RuntimeError, ValueError, LookupError, OverflowError, struct.error)
 # Deflate cannot make less than a thousandth of anything; tables come to a fiftieth.
 _BOMB_BYTES, _BOMB_RATIO = 1 << 28, 200
 _LONGEST_NAME = 500
@@ -54,12 +57,14 @@ def archive_members(source: Source, path: Path) -> list[str]:
             return []
     try:
         with zipfile.ZipFile(path) as archive:
-            names = [item.filename for item in archive.infolist() if not item.is_dir()]
-    except zipfile.BadZipFile as error:
+            names = [name for name in archive.namelist() if not name.endswith("/")]
+    except _BROKEN_ZIP as error:
         raise UnreadableFile("not_this_format", f"the zip archive is damaged: {error}") from error
     names = [name for name in names if not name.startswith("__MACOSX/")]
     if "[Content_Types].xml" in names:
         raise UnreadableFile("not_this_format", "the file is an Excel or Word document: export it as CSV")
+    if "" in names:
+        raise UnreadableFile("not_this_format", "a member of the archive has no name")
     if any(len(name) > _LONGEST_NAME for name in names):
         raise UnreadableFile("not_this_format", f"a member's name is longer than {_LONGEST_NAME} characters")
     if outside := next((name for name in names if _leads_outside(name)), None):
@@ -116,10 +121,10 @@ def _open_member(path: Path, member: str, stack: ExitStack) -> io.BufferedReader
         return _buffered(archive.open(member))
     except KeyError as error:
         raise UnreadableFile("no_member", f"the archive holds no member {member!r}") from error
-    except RuntimeError as error:  # also NotImplementedError
-        raise UnreadableFile("not_this_format", f"the zip archive cannot be opened: {error}") from error
     except _DAMAGED as error:
         raise _damaged(error) from error
+    except _BROKEN_ZIP as error:  # RuntimeError: encrypted; NotImplementedError: a compression unknown
+        raise UnreadableFile("not_this_format", f"the zip archive cannot be opened: {error}") from error
 
 
 class _Unpacked(io.RawIOBase):

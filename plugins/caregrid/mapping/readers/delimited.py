@@ -10,6 +10,7 @@ import csv
 import re
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import BinaryIO
 
 import polars as pl
@@ -170,10 +171,11 @@ def _split(text: pl.Series, columns: list[str], form: Format, quoted: bool) -> p
 
 
 def _ragged(line: int, text: str, columns: list[str], form: Format) -> Reject:
+    fields = text.split(form.delimiter)
     if form.quote:
-        fields = next(csv.reader([text], delimiter=form.delimiter, quotechar=form.quote), [])
-    else:
-        fields = text.split(form.delimiter)
+        # What the module refuses (a carriage return within the line) is cut at the delimiters.
+        with suppress(csv.Error):
+            fields = next(csv.reader([text], delimiter=form.delimiter, quotechar=form.quote), [])
     return _ragged_reject(line, fields, columns)
 
 
