@@ -70,6 +70,7 @@ HOSTILE: dict[str, tuple[str, bytes, str]] = {
     "half a character": ("json", b'[{"id": "\\ud800"}]', "surrogates"),
     "key twice": ("json", b'[{"id": "A1", "id": "A2"}]', "stands twice"),
     "damaged Parquet": ("parquet", _parquet(["id"])[:20] + b"\xff" * 60 + _parquet(["id"])[80:], "Parquet"),
+    "name that is no text": ("parquet", _parquet(["zzzz"]).replace(b"zzzz", b"z\xffzz"), "Parquet"),
     "column twice": ("parquet", _parquet(["id", "id"]), "stands twice"),
 }
 

@@ -97,19 +97,20 @@ def read_ndjson(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[Rec
 def read_parquet(path: Path, batch_rows: int) -> Iterator[RecordBatch]:
     """Yield typed batches; structs become `a.b`; `line` is the row's ordinal. Raises UnreadableFile."""
     import pyarrow.parquet as pq
-    from pyarrow.lib import ArrowInvalid
+    from pyarrow.lib import ArrowException
 
     try:
         file = pq.ParquetFile(path)
-    except (ArrowInvalid, OSError) as error:
+        names = file.schema_arrow.names
+        [name.encode() for name in names]
+    except (ArrowException, OSError, UnicodeError) as error:
         raise UnreadableFile("not_this_format", f"the file is no Parquet: {error}") from error
     start = 1
-    names = file.schema_arrow.names
     twice = repeated(names)
     if twice:
         raise UnreadableFile("duplicate_header", f"{', '.join(map(repr, twice))} stands twice in the file")
-    for arrow in _parquet_batches(file, batch_rows):
-        frame = _plain_columns(pl.DataFrame(pl.from_arrow(arrow)))
+    for typed in _parquet_batches(file, batch_rows):
+        frame = _plain_columns(typed)
         yield RecordBatch(pl.Series("line", range(start, start + frame.height), pl.Int32), frame)
         start += frame.height
     if start == 1:
@@ -117,13 +118,16 @@ def read_parquet(path: Path, batch_rows: int) -> Iterator[RecordBatch]:
         yield RecordBatch(pl.Series("line", [], pl.Int32), _plain_columns(empty))
 
 
-def _parquet_batches(file: Any, batch_rows: int) -> Iterator[Any]:
+def _parquet_batches(file: Any, batch_rows: int) -> Iterator[pl.DataFrame]:
     from pyarrow.lib import ArrowException
 
+    broken = (ArrowException, OSError, UnicodeError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
     try:
-        yield from file.iter_batches(batch_size=batch_rows)
-    except (ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
+        for arrow in file.iter_batches(batch_size=batch_rows):
+            arrow.validate(full=True)  # text that is no UTF-8 would end polars, not this file
+            yield pl.DataFrame(pl.from_arrow(arrow))
+    except broken as error:
+        reason = str(error).partition("\n")[0]
         raise UnreadableFile("not_this_format", f"the Parquet file is damaged: {reason}") from error
 
 
