@@ -107,6 +107,8 @@ def take(path: Path, form: Format, batch_rows: int) -> int:
 @given(content=damaged(), form=st.sampled_from(FORMS), batch_rows=st.sampled_from([1, 3, 50_000]))
 @example(content=b"a,b,c\n1,2,3\n\xff", form=FORMS[0], batch_rows=1)
 @example(content=b'a,b\n"1,"\r2"\n,\r\x08', form=FORMS[0], batch_rows=2)
+@example(content=b'{"id": 1}\n{}\n', form=FORMS[8], batch_rows=1)
+@example(content=b"[{}, {}]", form=FORMS[6], batch_rows=1)
 @example(content=b"", form=FORMS[-1], batch_rows=1)
 @example(content=b"PK\x03\x04", form=FORMS[0], batch_rows=1)
 @example(content=b"\x1f\x8b", form=FORMS[-1], batch_rows=1)

@@ -184,6 +184,9 @@ def _no_json(error: ValueError, text: str) -> UnreadableFile:
 
 
 def _frame(records: list[dict[str, str | None]], columns: list[str]) -> pl.DataFrame:
+    columns = columns or [
+        "(nothing)"
+    ]  # records without a field are records: a frame without a column has none
     return pl.DataFrame(
         {name: [record.get(name) for record in records] for name in columns},
         schema=dict.fromkeys(columns, pl.String),
