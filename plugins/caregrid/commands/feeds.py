@@ -1,4 +1,4 @@
-"""`caregrid feeds`: list, check, try, ingest, replay, backfill, show, loads."""
+"""`caregrid feeds`: list, new, check, try, ingest, replay, backfill, show, loads."""
 
 from __future__ import annotations
 
@@ -19,6 +19,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
     listing = actions.add_parser("list", help="every feed with its owner, cadence and contracts")
     listing.set_defaults(run=_list)
+
+    new = actions.add_parser("new", help="draft a feed's YAML from a sample file, for a person to confirm")
+    new.add_argument("--sample", type=Path, required=True, metavar="FILE", help="a data file of the feed")
+    new.add_argument("--name", help="the feed's name, lower_snake_case; by default from the file's name")
+    new.add_argument("--to", type=Path, metavar="DIR", help="where to write it (default dags/feeds)")
+    new.set_defaults(run=_new)
 
     check = actions.add_parser("check", help="every mistake in feeds' YAML: file, line, field and fix")
     check.add_argument(
@@ -122,6 +128,30 @@ def _list(_options: argparse.Namespace) -> int:
             ", ".join(feed.sources),
         )
     terminal.console().print(table)
+    return 0
+
+
+def _new(options: argparse.Namespace) -> int:
+    from caregrid.drafts import draft
+    from caregrid.drafts.write import CONFIRM
+    from caregrid.paths import FEEDS_DIR
+
+    directory = options.to or FEEDS_DIR
+    if not directory.is_dir():
+        raise CareGridError("there is no such directory", where=str(directory), fix="make it first")
+    made = draft(options.sample, options.name)
+    path = directory / f"{made.name}.yml"
+    try:
+        with path.open("x", encoding="utf-8") as stream:  # never over what is there
+            stream.write(made.text)
+    except FileExistsError:
+        raise CareGridError(
+            "there is a feed of this name already", where=str(path), fix="give another one: --name NAME"
+        ) from None
+    print(f"{path} written; it passes `caregrid feeds check`, and of the sample's first records")
+    for output, rows in made.mapped.items():
+        print(f"  {output}: {rows:,} rows map, {made.rejected[output]:,} are rejected")
+    print(f"read its {made.text.count(CONFIRM) - 1} lines marked {CONFIRM}, then: caregrid feeds try {path}")
     return 0
 
 

@@ -139,7 +139,8 @@ def _render(site: Path) -> None:
     for build in (*landing.SUITES.values(), marts.every_table, *marts.MARTS.values()):
         context.suites.add(build())
     for file in sorted(paths.var("gates", "results").glob("*/*.json")):
-        result = expectationSuiteValidationResultSchema.load(json.loads(file.read_text(encoding="utf-8")))
+        kept = as_plain_text(json.loads(file.read_text(encoding="utf-8")))
+        result = expectationSuiteValidationResultSchema.load(kept)
         gate = "landing_gate" if file.parent.name.startswith("landing_") else "marts_gate"
         moment = datetime.strptime(file.stem, "%Y%m%dT%H%M%S%fZ").replace(tzinfo=UTC)
         key = ValidationResultIdentifier(
@@ -149,6 +150,15 @@ def _render(site: Path) -> None:
         )
         context.validation_results_store.set(key, result)
     context.build_data_docs()
+
+
+def as_plain_text(value: Any) -> Any:
+    """Return a result in which no text can be markup: it names what publishers wrote; pages show it raw."""
+    if isinstance(value, str):
+        return value.replace("<", "&lt;").replace(">", "&gt;")
+    if isinstance(value, dict):
+        return {as_plain_text(key): as_plain_text(item) for key, item in value.items()}
+    return [as_plain_text(item) for item in value] if isinstance(value, list) else value
 
 
 def _site(directory: Path) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from caregrid.mapping.cells import moment_cell
 from caregrid.mapping.columns import Need, absent, describe_absent, needs_of_source
 from caregrid.mapping.periods import TimeProblem, read_moment
 from caregrid.mapping.readers import read
-from caregrid.mapping.table import Table, as_text
+from caregrid.mapping.table import Table, cleaned
 from caregrid.mapping.times import hours_key, repeated_hour_keys
 from caregrid.mapping.types import FileContext, RecordBatch, UnreadableFile
 
@@ -148,7 +148,7 @@ def _unknown_codes(feed: Feed, source: Source, columns: list[str], batches: Iter
     for _, batch in zip(range(4), batches, strict=False):
         for name, known in maps:
             if name in batch.frame.columns:
-                texts = as_text(batch.frame[name]).str.strip_chars().fill_null("").unique().to_list()
+                texts = cleaned(batch.frame[name]).unique().to_list()
                 found.setdefault(name, set()).update(set(texts) - known - set(source.missing) - {""})
     return "; ".join(f"{', '.join(sorted(codes)[:10])} in {name!r}" for name, codes in found.items() if codes)
 

@@ -165,7 +165,12 @@ def _fine_bounds(
 
 def _local_bounds(first: datetime, after: datetime, grain: str, zone: ZoneInfo) -> Bounds:
     week_ends_on = (after - timedelta(microseconds=1)).isoweekday() if grain == "week" else None
-    return Bounds(day_start(first, zone), day_start(after, zone), grain, week_ends_on)
+    start, end = day_start(first, zone), day_start(after, zone)
+    if start == end and first < after:  # Samoa had no 30 December 2011
+        raise TimeProblem(
+            "nonexistent_time", f"{first:%Y-%m-%d} does not exist in {zone.key}: clocks skip it"
+        )
+    return Bounds(start, end, grain, week_ends_on)
 
 
 def _interval_end(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
@@ -18,27 +19,31 @@ from caregrid.mapping.calendars import (
     year_label,
 )
 
-_MONTHS = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-]
+# January to December as publishers write them; three letters or more are enough where they tell one month.
+_MONTHS = tuple(
+    names.split()
+    for names in (
+        "january janvier januar enero gennaio janeiro januari janner jaenner",
+        "february fevrier februar febrero febbraio fevereiro februari",
+        "march mars marz maerz marzo marco maart mrt",
+        "april avril abril aprile",
+        "may mai mayo maggio maio mei",
+        "june juin juni junio giugno junho",
+        "july juillet juli julio luglio julho",
+        "august aout agosto augustus",
+        "september septembre septiembre settembre setembro",
+        "october octobre oktober octubre ottobre outubro",
+        "november novembre noviembre novembro",
+        "december decembre dezember diciembre dicembre dezembro",
+    )
+)
 _FIXED = {
     "Y": r"(?P<Y>\d{4})",
     "f": r"(?P<f>\d{1,9})",
     "z": r"(?P<z>Z|[+-]\d{2}:?\d{2})",
     "p": r"(?P<p>[AaPp]\.?[Mm]\.?)",
-    "b": r"(?P<b>[A-Za-z]{3})\.?",
-    "B": r"(?P<B>[A-Za-z]{3,9})",
+    "b": r"(?P<b>[^\W\d_]{3,5})\.?",
+    "B": r"(?P<B>[^\W\d_]{3,10})\.?",
     "Z": r"(?P<Z>[A-Za-z]{1,5})",
     "%": "%",
 }
@@ -161,6 +166,13 @@ def _strptime(form: str) -> Reader:
     return read
 
 
+def _plain(word: str) -> str:
+    """Return a word in lower case without accents."""
+    return "".join(
+        mark for mark in unicodedata.normalize("NFKD", word.lower()) if not unicodedata.combining(mark)
+    )
+
+
 def _assemble(found: dict[str, str], text: str) -> datetime:
     if "Y" in found:
         year = int(found["Y"])
@@ -171,13 +183,14 @@ def _assemble(found: dict[str, str], text: str) -> datetime:
     month = int(found.get("m", 1))
     for key in ("b", "B"):
         if key in found:
-            word = found[key].lower()
+            word = _plain(found[key])
             matches = [
                 number
-                for number, name in enumerate(_MONTHS, 1)
-                if name == word or (len(word) == 3 and name.startswith(word))
+                for number, names in enumerate(_MONTHS, 1)
+                if any(name == word or (len(word) >= 3 and name.startswith(word)) for name in names)
             ]
-            if not matches:
+            matches = [number for number in matches if word in _MONTHS[number - 1]] or matches
+            if len(matches) != 1:  # jui is June and July in French
                 raise ValueError(f"{found[key]!r} is no month")
             month = matches[0]
     hour = int(found.get("H", 0))

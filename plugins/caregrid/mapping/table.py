@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,10 +14,12 @@ import polars as pl
 
 from caregrid.errors import CareGridError
 from caregrid.feeds.model import Feed, Source
+from caregrid.mapping.readers.content import INVISIBLE
 from caregrid.mapping.types import UTC_TIME, FileContext, RecordBatch
 
 _MEMO_LIMIT = 200_000
 _SHOWN = 240
+_AROUND = [*INVISIBLE, '="']
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ class Table:
             if name not in self.frame.columns or name in self.context.constant_columns:
                 self._texts[name] = self.repeat("")
             else:
-                text = self._texts[name] = as_text(self.frame[name]).str.strip_chars().fill_null("")
+                text = self._texts[name] = cleaned(self.frame[name])
                 filled = self.context.state.setdefault("filled", {})
                 filled[name] = filled.get(name, False) or bool((~text.is_in(self._words)).any())
         return self._texts[name]
@@ -144,6 +147,18 @@ class Table:
                 for name, value in values.items()
             }
         return records[row]
+
+
+def cleaned(column: pl.Series) -> pl.Series:
+    """Return a column as text without what stands around the words, '' where there is nothing.
+
+    Around them stand spaces, marks without a width, and the `="01001"` by which spreadsheets keep zeros.
+    """
+    text = as_text(column).str.strip_chars().fill_null("")
+    if text.str.contains_any(_AROUND).any():
+        text = text.str.strip_chars(INVISIBLE + string.whitespace + "\u00a0")
+        text = text.str.replace(r'^="([^"]*)"$', "${1}").str.strip_chars()
+    return text
 
 
 def as_text(column: pl.Series) -> pl.Series:

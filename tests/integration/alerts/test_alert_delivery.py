@@ -47,6 +47,21 @@ def test_mail_reaches_a_mail_server_in_both_languages(full: Any, mail_server: An
     assert "首次出现" in text
 
 
+def test_a_name_that_is_a_script_is_plain_text_in_the_mail(
+    stage: Any, mail_server: Any, as_channel: Any
+) -> None:
+    stage.write_rules(FULL)
+    stage.put_value("<script>alert(1)</script><img src=x onerror=alert(2)>", "occupied", 20)
+    as_channel(
+        "mail", f"mailto://127.0.0.1:{mail_server.port}/?from=a@example.org&to=desk@example.org&mode=insecure"
+    )
+    assert stage.evaluate().messages_sent == {"mail": 1}
+    (letter,) = mail_server.letters
+    # One part, and that plain text: whatever a name holds, no reader of mail runs it.
+    assert [part.get_content_type() for part in letter.walk()] == ["text/plain"]
+    assert "<script>alert(1)</script>" in letter.get_content()
+
+
 def test_webhook_receives_a_post_with_its_key(full: Any, webhook: Any, as_channel: Any) -> None:
     as_channel("webhook", f"json://127.0.0.1:{webhook.port}/alerts")
     assert full.evaluate().events_sent == {"webhook": 1}

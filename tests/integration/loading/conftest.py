@@ -149,3 +149,17 @@ def publisher(warehouse: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     made = Publisher(warehouse, base, tmp_path / "ward_beds.yml")
     made.write_feed()
     return made
+
+
+@pytest.fixture
+def next_publisher(warehouse_module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Publisher:
+    """A publisher as above in a warehouse that the tests of one module share, emptied before each."""
+    with warehouse_module.connect("owner") as connection:
+        connection.execute("truncate landing.file, landing.fetch, canonical.place cascade")
+        connection.execute("truncate canonical.usage")
+    base = tmp_path / "published"
+    base.mkdir()
+    monkeypatch.setenv("CAREGRID_FEEDS_BASE", str(base))
+    made = Publisher(warehouse_module, base, tmp_path / "ward_beds.yml")
+    made.write_feed()
+    return made

@@ -90,6 +90,27 @@ def test_unchanged_content_is_not_sent_again(web: Any, server: Server) -> None:
     assert server.answers[3:] == [200, 304]
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"<!DOCTYPE html>\n<html><body><h1>503 Service Unavailable</h1></body></html>\n", "a web page came"),
+        (b"Internal error: the report is not ready\n", "a line of text came"),
+        (b"", "holds nothing"),
+    ],
+)
+def test_an_error_page_with_status_200_is_a_rejected_file(
+    web: Any, server: Server, content: bytes, words: str
+) -> None:
+    good, server.content = server.content, content
+    with pytest.raises(loading.IngestFailedError) as failed:
+        web.ingest()
+    assert words in failed.value.summary["failures"][0]
+    assert web.query("select count(*) from rejected.file") == [(1,)]
+    assert web.query("select count(*) from raw.load") == [(0,)]
+    server.content = good
+    assert web.ingest()["records_received"] == 1
+
+
 @pytest.mark.parametrize(("status", "outcome"), [(404, "missing"), (500, "failed"), (403, "failed")])
 def test_an_error_status_fails_the_run_and_is_noted(
     web: Any, server: Server, status: int, outcome: str

@@ -96,3 +96,30 @@ def test_every_vendored_package_keeps_its_licence() -> None:
     assert len(packages) == 5
     for package in packages:
         assert list(package.glob("LICENSE*")), package
+
+
+def test_a_measure_that_is_a_script_is_plain_text_on_every_page(tmp_path: Path) -> None:
+    """A measure's code is the publisher's own text, and the one such text that a gate's result names."""
+    engine.prepare_environment()
+    from expectations.landing import KEYS, SUITES
+
+    hostile = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+    shares = ("over_bound_share", "missing_share", "numerator_over_denominator_share")
+    frame = pd.DataFrame(
+        {
+            "load_id": [1, 1],
+            "measure": [hostile, hostile],
+            **{key: [9.0, 9.0] for key in ("rows", "directions", "kinds", "units")},
+            **{key: [1.0, 1.0] for key in shares},
+        }
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CAREGRID_VAR", str(tmp_path))
+        patch.setenv("CAREGRID_AS_OF", "2025-03-03T00:00:00+00:00")
+        record.keep_results([engine.validate(SUITES["quality"](), frame, KEYS["quality"])])
+        index = build_docs()
+    pages = [page.read_text() for page in (index.parent / "validations").rglob("*.html")]
+    assert len(pages) == 1
+    assert "alert(1)" in pages[0]  # the measure is named, as text
+    assert "<script>alert(1)" not in pages[0]
+    assert "<img src=x" not in pages[0]

@@ -51,9 +51,15 @@ HOSTILE: dict[str, tuple[str, bytes, str]] = {
     "two names for one member": ("csv", _zip(ONE, patch={30: 98}), "damaged or cut"),
     "two members of one name": ("csv", _zip(ONE, ONE), "two members"),
     "endless name of a member": ("csv", _zip(("a" * 2000, TEXT)), "longer than"),
+    "member without a name": (
+        "csv",
+        _zip(("a", TEXT), patch={26: 0, 28: 1}, central={28: 0, 30: 1}),
+        "has no name",
+    ),
     "empty zip": ("csv", _zip(), "empty zip archive"),
     "zip in a zip": ("csv", _zip(("b.zip", _zip(ONE))), "within another"),
-    "bomb": ("csv", _zip(("a.csv", b"0" * 280_000_000)), "times its size"),
+    "bomb": ("csv", _zip(("a.csv", (b"0" * 1_000_000 + b"\n") * 280)), "times its size"),
+    "line without end": ("csv", _zip(("a.csv", b"0" * 80_000_000)), "no end"),
     "Excel": ("csv", _zip(("[Content_Types].xml", b"<?xml?>")), "Excel"),
     "gzip twice": ("csv", gzip.compress(gzip.compress(TEXT)), "compressed twice"),
     "cut gzip": ("csv", gzip.compress(TEXT)[:-12], "damaged or cut"),
@@ -64,6 +70,7 @@ HOSTILE: dict[str, tuple[str, bytes, str]] = {
     "half a character": ("json", b'[{"id": "\\ud800"}]', "surrogates"),
     "key twice": ("json", b'[{"id": "A1", "id": "A2"}]', "stands twice"),
     "damaged Parquet": ("parquet", _parquet(["id"])[:20] + b"\xff" * 60 + _parquet(["id"])[80:], "Parquet"),
+    "name that is no text": ("parquet", _parquet(["zzzz"]).replace(b"zzzz", b"z\xffzz"), "Parquet"),
     "column twice": ("parquet", _parquet(["id", "id"]), "stands twice"),
 }
 

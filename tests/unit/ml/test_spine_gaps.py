@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
 import pytest
-from caregrid.paths import feeds_base
+from caregrid.feeds import load_feed
+from caregrid.mapping import inspect_file, map_batch, read
+from caregrid.paths import ROOT, feeds_base
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -67,27 +68,32 @@ def test_the_gap_is_reported_and_not_filled() -> None:
     assert not np.isnan(grid.y[1]).any()
 
 
-def test_the_case_file_says_the_same() -> None:
-    """The file of the case, where it lies beside the mirror of the feeds."""
+def test_case_34_through_its_own_feed() -> None:
+    """The file of the case, where it lies beside the mirror of the feeds: from its bytes to the forecast."""
     path = feeds_base().parent / "cases" / "34-gaps-shift-lags" / "series.csv"
     if not path.is_file():
         pytest.skip("the cases are not beside the mirror of the feeds")
-    given: dict[str, dict[str, float]] = {}
-    with path.open() as lines:
-        for row in csv.DictReader(lines):
-            given.setdefault(row["unique_id"], {})[row["ds"]] = float(row["y"])
-    days = [
-        (datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=number)).strftime("%Y-%m-%d")
-        for number in range(28)
-    ]
-    columns = {
-        number: np.array([values.get(day, np.nan) for day in days])
-        for number, values in enumerate(given.values(), start=1)
-    }
-    assert _naive_week(columns) == {
-        1: [100, 110, 120, 130, 140, 150, 160],
-        2: [105, 115, 125, 135, 145, 155, 165],
-    }
+    feed = load_feed(ROOT / "tests" / "data" / "cases" / "case_34_gaps.yml")
+    (source,), (output,) = feed.sources.values(), feed.outputs
+    context = inspect_file(feed, source, path, file_name=path.name)
+    mapped = [map_batch(feed, output, batch, context) for batch in read(source, path)]
+    assert [len(one.rejects) for one in mapped] == [0]
+    numbers = {"ED-A": 1, "ED-B": 2}
+    values = mapped[0].rows.select(
+        pl.col("code").replace_strict(numbers, return_dtype=pl.Int64).alias("series_id"),
+        "period_start",
+        "period_end",
+        "value",
+    )
+    assert values.height == 53
+    found = spines(Frames(pl.DataFrame({"series_id": [1, 2], "grain": ["day", "day"]}), values))[0]
+    grid = found.as_known(None)
+    days = (datetime(2024, 1, 23, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)).days
+    assert spine.gaps(grid).rows() == [(1, days, days + 2, 3)]
+    maker = FeatureMaker(grid, DEMO.grains["day"], [], power=1)
+    points, _ = baselines.quantile_forecasts(maker, "seasonal_naive", np.arange(2), 27, 7, DEMO.quantiles)
+    true_week = np.arange(100.0, 170.0, 10.0)
+    assert np.abs(points - np.array([true_week, true_week + 5])).mean() == 0
 
 
 @pytest.mark.parametrize("change", [datetime(2024, 3, 31, tzinfo=UTC), datetime(2024, 10, 27, tzinfo=UTC)])

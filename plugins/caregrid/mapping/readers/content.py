@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from caregrid.mapping.readers.containers import read_bytes
@@ -32,6 +32,8 @@ _MAGIC = (
     (b"Obj\x01", "Avro", "set format: {type: avro}"),
 )
 _TAR_MARK = 257  # where a tar says what it is
+# Marks without a width that web pages and spreadsheets leave at the edges of what is copied from them.
+INVISIBLE = "\u200b\u200e\u200f\u2060\ufeff"
 _UTF8_BOM = b"\xef\xbb\xbf"
 # C1 control characters appear when Windows-1252 bytes are read as Latin-1; NUL when UTF-16 is read as UTF-8.
 _FORBIDDEN = re.compile("[\x00\x80-\x9f]")
@@ -46,8 +48,8 @@ def duplicate_header(where: str, twice: list[str], fix: str) -> UnreadableFile:
     )
 
 
-def repeated(names: list[str]) -> list[str]:
-    """Return the names that stand more than once, sorted."""
+def repeated(names: Iterable[str]) -> list[str]:
+    """Return the names that stand more than once, sorted; in one pass: a file may have any number."""
     return sorted(name for name, times in Counter(names).items() if times > 1)
 
 

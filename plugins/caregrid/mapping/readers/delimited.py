@@ -10,16 +10,20 @@ import csv
 import re
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import BinaryIO
 
 import polars as pl
 
 from caregrid.feeds.model import Format
-from caregrid.mapping.readers.content import duplicate_header, repeated, text_blocks
+from caregrid.mapping.readers.content import INVISIBLE, duplicate_header, repeated, text_blocks
 from caregrid.mapping.types import RecordBatch, Reject, UnreadableFile
 
 csv.field_size_limit(1 << 24)
 _BLANK = " \r"
+# No cell holds more lines, no line more characters: a stray quote is not sought to the end of the file.
+_LONGEST_RECORD_LINES = 10_000
+_LONGEST_LINE = 1 << 26
 
 
 class Lines:
@@ -47,6 +51,12 @@ class Lines:
             parts = (self._rest + (block.replace("\r", "\n") if self._mac else block)).split("\n")
             self._rest = parts.pop()
             self._lines.extend(parts)
+            if len(self._rest) > _LONGEST_LINE:
+                line = self.number + len(self._lines)
+                raise UnreadableFile(
+                    "not_this_format",
+                    f"line {line}: it has more than {_LONGEST_LINE:,} characters and no end",
+                )
         return bool(self._lines)
 
     def take(self, count: int) -> list[str]:
@@ -97,7 +107,10 @@ def _header(lines: Lines, form: Format) -> list[str]:
             raise UnreadableFile("not_this_format", f"line {line}: the heading cannot be read: {problem}")
         if any(name.strip() for name in names):
             break
-    names = [" ".join(name.split()) or f"(column {number})" for number, name in enumerate(names, 1)]
+    names = [
+        " ".join(name.strip(INVISIBLE).split()) or f"(column {number})"
+        for number, name in enumerate(names, 1)
+    ]
     if twice := repeated(names):
         raise duplicate_header(f"line {line}", twice, "header: [name, …] with skip_rows: 1")
     return names
@@ -155,10 +168,11 @@ def _split(text: pl.Series, columns: list[str], form: Format, quoted: bool) -> p
 
 
 def _ragged(line: int, text: str, columns: list[str], form: Format) -> Reject:
+    fields = text.split(form.delimiter)
     if form.quote:
-        fields = next(csv.reader([text], delimiter=form.delimiter, quotechar=form.quote), [])
-    else:
-        fields = text.split(form.delimiter)
+        # What the module refuses (a carriage return within the line) is cut at the delimiters.
+        with suppress(csv.Error):
+            fields = next(csv.reader([text], delimiter=form.delimiter, quotechar=form.quote), [])
     return _ragged_reject(line, fields, columns)
 
 
@@ -181,7 +195,7 @@ def _records(lines: Lines, form: Format) -> Iterator[tuple[int, list[str], str, 
     consumed: list[str] = []
 
     def feed() -> Iterator[str]:
-        while taken := lines.take(1):
+        while len(consumed) < _LONGEST_RECORD_LINES and (taken := lines.take(1)):
             consumed.append(taken[0])
             yield taken[0] + "\n"
 

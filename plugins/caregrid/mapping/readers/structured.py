@@ -11,10 +11,12 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from caregrid.feeds.model import Format
-from caregrid.mapping.readers.content import text_blocks
+from caregrid.mapping.readers.content import repeated, text_blocks
 from caregrid.mapping.types import RecordBatch, Reject, UnreadableFile
 
 # Escapes of surrogates: in pairs they make one character, alone none that can be written.
+# A file that begins with so many lines and no object among them holds none.
+_NO_JSON_LINES = 50_000
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -82,7 +84,10 @@ def read_ndjson(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[Rec
         else:
             lines.append(number)
             records.append(flatten(record))
-        if len(records) + len(rejects) >= batch_rows:
+        if not yielded and not records and len(rejects) >= _NO_JSON_LINES:
+            break
+        # Until the first object comes, no batch goes out: a file without any is refused whole.
+        if len(records) + len(rejects) >= batch_rows and (yielded or records):
             yielded = True
             yield _ndjson_batch(lines, records, rejects)
             lines, records, rejects = [], [], []
@@ -95,19 +100,20 @@ def read_ndjson(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[Rec
 def read_parquet(path: Path, form: Format, batch_rows: int) -> Iterator[RecordBatch]:
     """Yield typed batches; structs become `a.b`; `line` is the row's ordinal. Raises UnreadableFile."""
     import pyarrow.parquet as pq
-    from pyarrow.lib import ArrowInvalid
+    from pyarrow.lib import ArrowException
 
     try:
         file = pq.ParquetFile(path)
-    except (ArrowInvalid, OSError) as error:
+        names = file.schema_arrow.names
+        [name.encode() for name in names]
+    except (ArrowException, OSError, UnicodeError) as error:
         raise UnreadableFile("not_this_format", f"the file is no Parquet: {error}") from error
     start = 1
-    names = file.schema_arrow.names
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = repeated(names)
     if twice:
         raise UnreadableFile("duplicate_header", f"{', '.join(map(repr, twice))} stands twice in the file")
-    for arrow in _parquet_batches(file, batch_rows):
-        frame = plain_columns(pl.DataFrame(pl.from_arrow(arrow)))
+    for typed in _parquet_batches(file, batch_rows):
+        frame = plain_columns(typed)
         yield RecordBatch(pl.Series("line", range(start, start + frame.height), pl.Int32), frame)
         start += frame.height
     if start == 1:
@@ -115,13 +121,16 @@ def read_parquet(path: Path, form: Format, batch_rows: int) -> Iterator[RecordBa
         yield RecordBatch(pl.Series("line", [], pl.Int32), plain_columns(empty))
 
 
-def _parquet_batches(file: Any, batch_rows: int) -> Iterator[Any]:
+def _parquet_batches(file: Any, batch_rows: int) -> Iterator[pl.DataFrame]:
     from pyarrow.lib import ArrowException
 
+    broken = (ArrowException, OSError, UnicodeError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
     try:
-        yield from file.iter_batches(batch_size=batch_rows)
-    except (ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
+        for arrow in file.iter_batches(batch_size=batch_rows):
+            arrow.validate(full=True)  # text that is no UTF-8 would end polars, not this file
+            yield pl.DataFrame(pl.from_arrow(arrow))
+    except broken as error:
+        reason = str(error).partition("\n")[0]
         raise UnreadableFile("not_this_format", f"the Parquet file is damaged: {reason}") from error
 
 
@@ -165,8 +174,7 @@ def loads(text: str) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        twice = repeated(key for key, _ in pairs)[0]
         raise ValueError(f"key {twice!r} stands twice in one object")
     return found
 
@@ -180,6 +188,8 @@ def _no_json(error: ValueError, text: str) -> UnreadableFile:
 
 def frame_of(records: list[dict[str, str | None]], columns: list[str]) -> pl.DataFrame:
     """Return flattened records as a frame of text; null where a record has no such key."""
+    # records without a field are records: a frame without a column has none
+    columns = columns or ["(nothing)"]
     return pl.DataFrame(
         {name: [record.get(name) for record in records] for name in columns},
         schema=dict.fromkeys(columns, pl.String),

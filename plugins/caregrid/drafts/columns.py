@@ -1,0 +1,210 @@
+"""What one column of a sample holds: numbers and their style, times and their format, words for nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import Any
+
+import polars as pl
+
+from caregrid.mapping.numerals import NumberStyle, parse_numbers
+from caregrid.mapping.stamps import read_stamp
+
+_MISSING = (
+    "-", "--", "---", ".", "..", "n/a", "na", "null", "none", "nan", "nil", "not available", "unknown",
+    "missing", "not applicable", "no data", "k.a.", "k. a.", "n.d.", "nd", "n.c.", "nc", "s/d",
+    "sin dato", "无", "無", "缺", "x", "?", "-999", "-9999",
+)  # fmt: skip
+_SUPPRESSED = ("*", "**", "<5", "<10", "<11", "s", "c", "suppressed", "too few to report", "-999999")
+STYLES = (
+    NumberStyle(),
+    NumberStyle(decimal=","),
+    NumberStyle(thousands=","),
+    NumberStyle(decimal=",", thousands="."),
+    NumberStyle(decimal=",", thousands=" "),
+    NumberStyle(thousands=" "),
+    NumberStyle(thousands="'"),
+)
+_CURRENCIES = "$€£¥"
+_DATES = (
+    "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y",
+    "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y",
+    "%B %d, %Y", "%Y年%m月%d日",
+)  # fmt: skip
+_CLOCKS = (
+    "T%H:%M:%S", " %H:%M:%S", " %H:%M", "T%H:%M", "T%H:%M:%S%z", " %H:%M:%S%z", "T%H:%M%z", "T%H:%M:%S.%f",
+    " %H:%M:%S.%f", "T%H:%M:%S.%f%z", " %I:%M:%S %p", " %I:%M %p", "T%H", " %H",
+)  # fmt: skip
+_COARSE = ("%Y-%m", "%Y/%m", "%m/%Y", "%b %Y", "%B %Y", "%b-%y", "%Y年%m月", "iso_week", "YYYYQn", "dhis2")
+_DIGITS = ("%Y%m%d", "%Y%m", "YYYY")
+_FITS = 0.9
+_SHOWN = 300
+
+
+@dataclass
+class Column:
+    """What a column holds. kind: empty | number | time | text."""
+
+    name: str
+    kind: str = "text"
+    style: NumberStyle = field(default_factory=NumberStyle)
+    formats: tuple[str, ...] = ()
+    distinct: int = 0
+    filled: float = 0.0
+    whole_numbers: bool = False
+    values: list[str] = field(default_factory=list)
+    missing: tuple[str, ...] = ()
+    suppressed: tuple[str, ...] = ()
+    typed: bool = False
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Say whether day and month may be exchanged as far as the sample shows."""
+        return len(self.formats) > 1
+
+
+def profile(frame: pl.DataFrame, kept: Iterable[str] | None = None) -> list[Column]:
+    """Return what each column of a sample holds, in its order."""
+    return [_column(frame[name]) for name in (kept or frame.columns)]
+
+
+def _column(series: pl.Series) -> Column:
+    column = Column(series.name, typed=series.dtype != pl.String)
+    if series.dtype.is_temporal():
+        column.kind, column.distinct = "time", series.n_unique()
+        column.values = [str(value) for value in series.drop_nulls().unique().sort()[:_SHOWN].to_list()]
+        column.filled = 1 - series.null_count() / max(len(series), 1)
+        column.formats = ("iso8601",)
+        return column
+    text = series.cast(pl.String, strict=False).str.strip_chars().fill_null("")
+    filled = text.filter(text != "")
+    column.filled = len(filled) / max(len(text), 1)
+    values = filled.unique(maintain_order=True)
+    column.distinct = len(values)
+    if not len(values):
+        column.kind = "empty"
+        return column
+    low = values.str.to_lowercase()
+    column.missing = tuple(values.filter(low.is_in(_MISSING)).to_list())
+    column.suppressed = tuple(values.filter(low.is_in(_SUPPRESSED)).to_list())
+    real = values.filter(~low.is_in([*_MISSING, *_SUPPRESSED]))
+    column.values = real[:_SHOWN].to_list()
+    if not len(real):
+        column.kind = "empty" if set(column.missing) - {"x", "?"} else "text"
+        return column
+    column.formats = time_formats(column.values)
+    style = number_style(real)
+    column.kind = "text"
+    if style is not None:
+        column.kind, column.style = "number", style
+        column.whole_numbers = bool(real.str.contains(r"^-?\d+$").all())
+    if column.formats and (style is None or column.formats[0] in _DIGITS):
+        column.kind = "time"
+    return column
+
+
+def number_style(real: pl.Series) -> NumberStyle | None:
+    """Return the first style under which nine in ten texts are numbers, None when there is none."""
+    sample = real.head(2000)
+
+    def mostly(mark: str) -> bool:
+        return int(sample.str.contains(mark, literal=True).sum()) * 2 > len(sample)
+
+    percent, currency = mostly("%"), next(filter(mostly, _CURRENCIES), None)
+    for style in STYLES:
+        full = NumberStyle(style.decimal, style.thousands, percent, currency)
+        if parse_numbers(sample, full).is_not_null().sum() >= _FITS * len(sample):
+            return full
+    return None
+
+
+def time_formats(values: list[str]) -> tuple[str, ...]:
+    """Return the format under which all texts are times; several when day and month can be exchanged."""
+    first = values[0]
+    if not re.search(r"\d{2}", first):
+        return ()
+    if all(re.fullmatch(r"\d+", value) for value in values[:20]):
+        return next(((form,) for form in _DIGITS if _all_fit(values, form) and _plausible(values)), ())
+    found = [form for form in _DATES if _all_fit(values, form)]
+    if not found:
+        clocks = [day + clock for day in _DATES for clock in _CLOCKS]
+        found = [form for form in clocks if _fits(first, form) and _all_fit(values, form)]
+    found = found or [form for form in (*_COARSE, "iso8601") if _all_fit(values, form)][:1]
+    if len(found) < 2:
+        return tuple(found)
+    # Days that follow each other lie close together when read rightly: the narrower reading is likelier.
+    return tuple(sorted(found, key=lambda form: _span(values, form)))
+
+
+def _fits(text: str, form: str) -> bool:
+    try:
+        read_stamp(text, [form])
+    except (ValueError, OverflowError):
+        return False
+    return True
+
+
+def _all_fit(values: list[str], form: str) -> bool:
+    wrong, allowed = 0, len(values) // 50
+    for value in values:
+        wrong += not _fits(value, form)
+        if wrong > allowed:
+            return False
+    return True
+
+
+def _plausible(values: list[str]) -> bool:
+    return all("1950" <= value[:4] <= "2079" for value in values)
+
+
+def _span(values: list[str], form: str) -> float:
+    moments = sorted({read_stamp(value, [form]).moment for value in values if _fits(value, form)})
+    gaps = [(later - sooner) / timedelta(days=1) for sooner, later in pairwise(moments)]
+    return (max(gaps) if gaps else 0.0) + (
+        (moments[-1] - moments[0]) / timedelta(days=1) if gaps else 0
+    ) / 1e4
+
+
+def stamps(column: Column) -> list[Any]:
+    """Return the stamps of a column's values, sorted."""
+    form = "iso8601" if column.typed else column.formats[0]
+    return sorted(
+        (read_stamp(value, [form]) for value in column.values if _fits(value, form)),
+        key=lambda stamp: stamp.moment.replace(tzinfo=None),
+    )
+
+
+def grain_of(column: Column) -> str:
+    """Return the grain that the distances between a column's times suggest."""
+    read = stamps(column)
+    if not read:
+        return "day"
+    if read[0].last_day is not None:
+        return str(read[0].grain)
+    finest = {stamp.precision for stamp in read}
+    moments = sorted({stamp.moment.replace(tzinfo=None) for stamp in read})
+    if "time" in finest and any(moment.hour or moment.minute for moment in moments):
+        whole = all(not moment.minute and not moment.second for moment in moments)
+        daily = len(moments) > 1 and len({moment.date() for moment in moments}) == len(moments)
+        return "hour" if whole and not daily else "instant"
+    if "month" in finest or "year" in finest:
+        return next(iter(finest & {"month", "year"}))
+    days = sorted({moment.date() for moment in moments})
+    return _grain_of_days(days)
+
+
+def _grain_of_days(days: list[date]) -> str:
+    gaps = [(later - sooner).days for sooner, later in pairwise(days)]
+    if not gaps:
+        return "day"
+    middle = sorted(gaps)[len(gaps) // 2]
+    same_day = len({day.day for day in days}) <= 1 or all((day + timedelta(days=1)).day == 1 for day in days)
+    if min(gaps) >= 28 and same_day:
+        return "month" if middle <= 31 else "quarter" if middle <= 92 else "year"
+    if all(gap % 7 == 0 for gap in gaps):
+        return "week"
+    return "day"

@@ -1,0 +1,267 @@
+"""Looks at a sample's bytes: format, encoding, delimiter, heading; and reads its first records by them."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from glob import escape
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from caregrid.errors import CareGridError
+from caregrid.feeds import Source
+from caregrid.feeds.spec import build_source
+from caregrid.mapping import UnreadableFile, members, read
+from caregrid.mapping.readers.content import open_content, read_bytes
+
+SAMPLE_ROWS = 20_000
+_BLOCK = 1 << 22
+_DELIMITERS = (",", ";", "\t", "|")
+_MARKS = (
+    (b"\xff\xfe\x00\x00", "utf-32"),
+    (b"\x00\x00\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+    (b"\xef\xbb\xbf", "utf-8"),
+)
+# What is judged between. Of the Western single-byte sets only Windows-1252: any text fits
+# them all, and none of the others is met in more than a handful of public files.
+_LEGACY = {name: name for name in ("cp1252", "gb18030", "big5", "cp932", "euc_kr")}
+_JUDGED = 1 << 15
+_NUMBER = re.compile(r"[-+(]?[$€£%]?\s?\d[\d.,' \u00a0]*%?\)?")
+
+
+@dataclass
+class Look:
+    """What was seen. `form` is the `format:` of a source; notes say what a person must confirm."""
+
+    form: dict[str, Any]
+    frame: pl.DataFrame
+    rows: int
+    whole: bool
+    member: str | None = None
+    typed: bool = False
+    unread: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+def look(path: Path) -> Look:
+    """Return what a sample looks like, with its first records. Raises CareGridError: it cannot be read."""
+    try:
+        return _look(path)
+    except UnreadableFile as error:
+        raise CareGridError(
+            f"the sample cannot be read: {error.reason}", where=str(path), fix="name a file that holds data"
+        ) from error
+
+
+def _look(path: Path) -> Look:
+    notes: list[str] = []
+    plain = _source({"type": "csv"})
+    inside = members(plain, path)
+    member = escape(inside[0]) if inside else None
+    if len(inside) > 1:
+        member = f"*{Path(inside[0]).suffix}" if Path(inside[0]).suffix else member
+        notes.append(f"member: the archive holds {len(inside)} members; {inside[0]} was looked at")
+    chosen = inside[0] if inside else ""
+    with open_content(plain, path, chosen) as stream:
+        start = read_bytes(stream, _BLOCK)
+        if start[257:262] == b"ustar":
+            raise UnreadableFile(
+                "not_this_format", "it is a tar archive: unpack it and name one of its files"
+            )
+        form: dict[str, Any] = {"type": "parquet" if start.startswith(b"PAR1") else "unknown"}
+        if form["type"] != "parquet":
+            encoding = _encoding(start, stream, notes)
+            if encoding != "utf-8":
+                form["encoding"] = encoding
+            text = _decoded(start, encoding)
+    if form["type"] == "unknown":
+        form = _text_form(text, {key: form[key] for key in form if key != "type"}, notes)
+    return _records(path, chosen, member, form, notes)
+
+
+def _source(form: dict[str, Any], member: str | None = None) -> Source:
+    return build_source("draft", "sample", {"format": form, "member": member, "published_at": {}})
+
+
+def _encoding(start: bytes, stream: Any, notes: list[str]) -> str:
+    """Return the encoding: by its mark, by its NULs, UTF-8 if all of it is, else by likelihood."""
+    for mark, name in _MARKS:
+        if start.startswith(mark) and name != "utf-8":
+            return name
+    if b"\x00" in start[:200]:
+        return "utf-16-le" if start[1:2] == b"\x00" else "utf-16-be"
+    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    block, seen = start, b""
+    try:
+        while block:
+            seen = block
+            decoder.decode(block)
+            block = read_bytes(stream, _BLOCK)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        name = _legacy(seen)
+        notes.append(f"encoding: the bytes are no UTF-8; {name} is likely, look at the names with accents")
+        return name
+    return "utf-8"
+
+
+def _legacy(data: bytes) -> str:
+    """Return the likeliest encoding of bytes that are no UTF-8, judged by the lines that are not ASCII."""
+    from charset_normalizer import from_bytes
+
+    lines = [line for line in data.split(b"\n") if not line.isascii()]
+    best = from_bytes(b"\n".join(lines)[:_JUDGED], cp_isolation=list(_LEGACY)).best()
+    return _LEGACY.get(best.encoding, "cp1252") if best else "cp1252"
+
+
+def _decoded(start: bytes, encoding: str) -> str:
+    text = codecs.getincrementaldecoder(encoding)("replace").decode(start).removeprefix("\ufeff")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _text_form(text: str, form: dict[str, Any], notes: list[str]) -> dict[str, Any]:
+    begin = text.lstrip()[:1]
+    if begin in "{[" and begin:
+        first, _, rest = text.lstrip().partition("\n")
+        if begin == "{" and _is_json(first) and (not rest.strip() or _is_json(rest.lstrip().split("\n")[0])):
+            return {**form, "type": "ndjson"}
+        return {**form, "type": "json"}
+    return _delimited(text, form, notes)
+
+
+def _is_json(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+def _delimited(text: str, form: dict[str, Any], notes: list[str]) -> dict[str, Any]:
+    """Return the format of delimited text: the delimiter that cuts most lines alike, and its heading."""
+    lines = text.split("\n")[:400]
+    best, score, rows = ",", -1.0, [[line] for line in lines]
+    for delimiter in _DELIMITERS:
+        try:
+            cut = [row for row in csv.reader(lines, delimiter=delimiter) if any(cell.strip() for cell in row)]
+        except csv.Error:
+            continue
+        (width, count), *_ = Counter(map(len, cut)).most_common(1) or [(1, 0)]
+        value = count / max(len(cut), 1) * min(width, 4) if width > 1 else 0
+        if value > score:
+            best, score, rows = delimiter, value, cut
+    form = {**form, "type": "tsv" if best == "\t" else "csv"}
+    if best not in ",\t":
+        form["delimiter"] = best
+    if "encoding" in form:
+        form["encoding"] = form.pop("encoding")  # read best after the type
+    return {**form, **_heading(rows, lines, best, notes)}
+
+
+def _heading(rows: list[list[str]], lines: list[str], delimiter: str, notes: list[str]) -> dict[str, Any]:
+    """Return skip_rows and header, where the heading is not simply the first line."""
+    width = Counter(map(len, rows)).most_common(1)[0][0] if rows else 1
+    at = next((index for index, row in enumerate(rows[:30]) if len(row) == width and _full(row)), 0)
+    if rows and width > 1 and sum(bool(_NUMBER.fullmatch(cell.strip())) for cell in rows[at]) * 3 >= width:
+        notes.append("header: the sample seems to have no heading; name its columns")
+        return {"header": [f"column_{number}" for number in range(1, width + 1)]}
+    upper = rows[at] if rows else []
+    skipped = next(
+        (i for i, line in enumerate(lines) if next(csv.reader([line], delimiter=delimiter), []) == upper), 0
+    )
+    second = rows[at + 1] if len(rows) > at + 2 else []
+    if second and _is_second_heading(upper, second, rows[at + 2 : at + 12]):
+        group, names = "", []
+        for top, low in zip(upper, second, strict=False):
+            group = top.strip() or group
+            names.append(" ".join(f"{group} {low.strip()}".split()))
+        notes.append("header: the heading has two rows; they are joined")
+        return {"skip_rows": skipped + 2, "header": _unique(names)}
+    names = [" ".join(cell.split()) or f"(column {number})" for number, cell in enumerate(upper, 1)]
+    if len(set(names)) < len(names):
+        notes.append("header: a column's name stands twice; the second is numbered")
+        return {"skip_rows": skipped + 1, "header": _unique(names)}
+    if skipped:
+        notes.append(f"skip_rows: {skipped} lines stand before the heading")
+        return {"skip_rows": skipped}
+    return {}
+
+
+def _full(row: list[str]) -> bool:
+    return sum(bool(cell.strip()) for cell in row) * 5 >= len(row) * 3
+
+
+def _is_second_heading(upper: list[str], second: list[str], below: list[list[str]]) -> bool:
+    """Say whether a row without numbers stands over columns that have numbers from the third row on."""
+    if len(second) != len(upper) or any(re.search(r"\d", cell) for cell in second) or not _full(second):
+        return False
+    numeric = [
+        all(_NUMBER.fullmatch(row[at].strip()) for row in below if len(row) > at and row[at].strip())
+        and any(len(row) > at and row[at].strip() for row in below)
+        for at in range(len(second))
+    ]
+    known = sum(map(str.isalpha, (cell.strip()[:1] for cell in second)))
+    return sum(numeric) * 2 >= len(second) and known * 2 >= len(second) and len(set(second)) > 1
+
+
+def _unique(names: list[str]) -> list[str]:
+    seen: Counter[str] = Counter()
+    made = []
+    for name in names:
+        seen[name] += 1
+        made.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return made
+
+
+def _records(path: Path, chosen: str, member: str | None, form: dict[str, Any], notes: list[str]) -> Look:
+    if form["type"] == "json":
+        form = {**form, **_array(path, chosen, form)}
+    source = _source(form, member)
+    frames: list[pl.DataFrame] = []
+    unread, rows, whole = 0, 0, True
+    for batch in read(source, path, member=chosen):
+        frames.append(batch.frame)
+        unread += len(batch.rejects)
+        rows += batch.frame.height
+        if rows >= SAMPLE_ROWS:
+            whole = False
+            break
+    frame = pl.concat(frames, how="diagonal").head(SAMPLE_ROWS)
+    if not frame.height:
+        raise UnreadableFile("no_rows", "there is no record in it")
+    return Look(form, frame, frame.height, whole, member, form["type"] == "parquet", unread, notes)
+
+
+def _array(path: Path, chosen: str, form: dict[str, Any]) -> dict[str, str]:
+    """Return where the records stand: the longest array of objects in the document."""
+    with open_content(_source(form), path, chosen) as stream:
+        blocks = []
+        while block := read_bytes(stream, _BLOCK):
+            blocks.append(block)
+    try:
+        document = json.loads(b"".join(blocks).decode(form.get("encoding", "utf-8-sig")))
+    except (ValueError, RecursionError) as error:
+        raise UnreadableFile("not_this_format", f"the file is no JSON: {error}") from error
+    found: list[tuple[int, str]] = []
+
+    def visit(value: Any, at: str, depth: int) -> None:
+        if isinstance(value, list):
+            if value and isinstance(value[0], dict):
+                found.append((len(value), at))
+        elif isinstance(value, dict) and depth < 4:
+            for key, item in value.items():
+                if "." not in key:
+                    visit(item, f"{at}.{key}" if at else key, depth + 1)
+
+    visit(document, "", 0)
+    if not found:
+        raise UnreadableFile("no_records", "the document holds no array of objects")
+    _, at = max(found)
+    return {"records": at} if at else {}

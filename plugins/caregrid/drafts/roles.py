@@ -1,0 +1,301 @@
+"""Which column of a sample is the place, the period, a breakdown, a figure: by the words of its heading."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from caregrid.drafts.columns import Column, grain_of
+from caregrid.drafts.words import best_of, means, vocabulary, weight, words_of
+
+_LEVELS = ("facility", "department", "organisation", "region", "country")
+_MANY = 0.5  # a place or a period that is missing in half the records is none
+
+
+@dataclass
+class Roles:
+    """What the columns are taken for. `unsure` says per key of the YAML what a person must confirm."""
+
+    place: dict[str, Any] = field(default_factory=dict)
+    period: dict[str, Any] = field(default_factory=dict)
+    dimensions: dict[str, Any] = field(default_factory=dict)
+    figures: list[Column] = field(default_factory=list)
+    fields: dict[str, Any] = field(default_factory=dict)
+    long_measure: str | None = None
+    long_value: str | None = None
+    unsure: dict[str, str] = field(default_factory=dict)
+    unused: list[str] = field(default_factory=list)
+
+
+def assign(columns: list[Column], country: str, system: str) -> Roles:
+    """Return the roles of a sample's columns."""
+    roles = Roles()
+    usable = [column for column in columns if column.kind != "empty"]
+    roles.period = _period(usable, roles.unsure)
+    taken = {value for value in roles.period.values() if isinstance(value, str)} | set(
+        roles.period.get("join", [])
+    )
+    rest = [column for column in usable if column.name not in taken]
+    roles.place = _place(rest, country, system, roles.unsure)
+    taken |= {str(roles.place[key]) for key in ("code", "name") if isinstance(roles.place.get(key), str)}
+    rest = [column for column in rest if column.name not in taken]
+    for axis, phrases in vocabulary()["dimensions"].items():
+        found = max(rest, key=lambda column: weight(column.name, phrases), default=None)
+        if found and weight(found.name, phrases) and found.distinct <= 60 and _is_breakdown(found):
+            roles.dimensions[axis] = {"column": found.name, "required": False}
+            rest.remove(found)
+    roles.fields = _fields(usable)
+    described = {str(value) for value in roles.fields.values()}
+    _long(rest, roles)
+    roles.figures = [
+        column
+        for column in rest
+        if column.kind == "number"
+        and column.name not in described
+        and column.name != roles.long_value
+        and not means(column.name, "period")
+        and not (column.whole_numbers and _is_identifier(column))
+    ]
+    used = {column.name for column in roles.figures} | described | {roles.long_measure, roles.long_value}
+    roles.unused = [column.name for column in rest if column.name not in used]
+    return roles
+
+
+def _is_identifier(column: Column) -> bool:
+    """Say whether a number only names something: its heading ends in id, code, key."""
+    words = words_of(column.name)
+    if words and words[-1] in ("id", "ids", "code", "codes", "key", "codice", "codigo", "kennung", "nr"):
+        return True
+    return bool(means(column.name, "code")) and not best_of(column.name, "measures")[0]
+
+
+def _is_breakdown(column: Column) -> bool:
+    return column.kind != "number" or column.distinct <= 12
+
+
+def _period(columns: list[Column], unsure: dict[str, str]) -> dict[str, Any]:
+    times = [
+        column
+        for column in columns
+        if column.kind == "time" and column.filled >= _MANY and not means(column.name, "not_period")
+    ]
+    # Eight digits may be a date or a number: those without a word for time are left to the numbers.
+    times = [
+        column
+        for column in times
+        if column.typed or not column.formats[0].startswith(("%Y%m", "YYYY")) or _told(column)
+    ]
+    if not times:
+        return _joined(columns, unsure)
+    best = max(times, key=lambda column: (means(column.name, "period"), len(_form(column)), column.filled))
+    period: dict[str, Any] = {
+        "column": best.name,
+        "format": _form(best),
+        "role": "label",
+        "grain": grain_of(best),
+    }
+    if "epi" in best.name.lower() or "mmwr" in best.name.lower():
+        period.update(format="epi_week", grain="week")
+    elif period["grain"] == "instant":
+        period["role"] = "instant"
+    elif means(best.name, "period_end") and not means(best.name, "period_start"):
+        period["role"] = "end"
+    elif means(best.name, "period_start"):
+        period["role"] = "start"
+        ends = [column for column in times if column is not best and means(column.name, "period_end")]
+        if ends and ends[0].formats == best.formats and period["grain"] not in ("hour",):
+            period.update(grain="interval", end_column=ends[0].name)
+    elif period["grain"] == "week" and "%" in period["format"]:
+        period["role"] = "end"
+        unsure["period"] = "the dates lie a week apart: do they name its first or its last day?"
+    if period["grain"] in ("month", "quarter", "year") and period["role"] == "label":
+        period["grain"] = grain_of(best)
+    if best.is_ambiguous:
+        unsure["period"] = f"day and month may be exchanged ({' or '.join(best.formats)})"
+    return period
+
+
+def _told(column: Column) -> bool:
+    return bool(means(column.name, "period"))
+
+
+def _form(column: Column) -> str:
+    return column.formats[0]
+
+
+def _joined(columns: list[Column], unsure: dict[str, str]) -> dict[str, Any]:
+    """Return a period of a year and a month in two columns, of a year alone, or none."""
+    year = next(
+        (
+            c
+            for c in columns
+            if c.kind in ("time", "number") and weight(c.name, ["year", "jahr", "annee", "anno", "ano", "年"])
+        ),
+        None,
+    )
+    if year is None or any(not value[:4].isdigit() or len(value) != 4 for value in year.values):
+        return {}
+    month = next(
+        (
+            c
+            for c in columns
+            if weight(c.name, ["month", "monat", "mois", "mese", "mes", "月"]) and c is not year
+        ),
+        None,
+    )
+    if month is not None and all(value.isdigit() and 1 <= int(value) <= 12 for value in month.values):
+        return {
+            "join": [year.name, month.name],
+            "separator": "-",
+            "format": "%Y-%m",
+            "role": "label",
+            "grain": "month",
+        }
+    unsure["period"] = "a calendar year; a fiscal one wants fiscal_start"
+    return {"column": year.name, "format": "YYYY", "role": "label", "grain": "year"}
+
+
+def _place(columns: list[Column], country: str, system: str, unsure: dict[str, str]) -> dict[str, Any]:
+    by_level: dict[str, list[Column]] = {}
+    for column in columns:
+        level, weight_of_level = best_of(column.name, "place")
+        measure, weight_of_measure = best_of(column.name, "measures")
+        if level and column.filled >= _MANY and column.kind in ("text", "number", "time"):
+            is_figure = column.kind == "number" and (
+                not column.whole_numbers or (measure and weight_of_measure >= weight_of_level)
+            )
+            if not is_figure and not (column.kind == "number" and not means(column.name, "code")):
+                by_level.setdefault(level, []).append(column)
+    for level in _LEVELS:
+        here = [column for column in by_level.get(level, []) if not _describes(column)]
+        if not here or all(column.distinct < 2 for column in here):
+            continue
+        if level in ("region", "country") and (finer := _generic(columns, system, here)):
+            unsure["place"] = f"what are the places with the codes of {finer['code']!r}?"
+            return finer
+        # Of several columns of a level the one that is a code, and of those the one with most values; a code
+        # with far fewer values than the names beside it is of a kind of place, not of the place.
+        most = max(column.distinct for column in here)
+        code = max(
+            (column for column in here if column.distinct * 2 >= most),
+            key=lambda column: (
+                bool(means(column.name, "code")),
+                min(column.distinct, 1000),
+                -len(column.name),
+            ),
+        )
+        named = [
+            column
+            for column in columns
+            if column is not code and column.kind == "text" and means(column.name, "name")
+        ]
+        named = [column for column in named if best_of(column.name, "place")[0] in (level, None)] or [
+            column
+            for column in here
+            if column is not code and column.kind == "text" and not means(column.name, "code")
+        ]
+        place: dict[str, Any] = {"level": level, "system": system, "code": code.name}
+        if named:
+            place["name"] = max(named, key=lambda column: column.distinct).name
+        unsure["place"] = f"what level is it, and whose codes are in {code.name!r}?"
+        return place
+    generic = [
+        column
+        for column in columns
+        if column.kind in ("text", "number") and column.distinct > 1 and column.filled >= _MANY
+    ]
+    coded = [
+        column
+        for column in generic
+        if means(column.name, "code") and (column.kind == "text" or column.whole_numbers)
+    ]
+    named = [column for column in generic if column.kind == "text" and means(column.name, "name")]
+    if coded or named:
+        first = (coded or named)[0]
+        unsure["place"] = f"{first.name!r} is the only name or code there is: is it a place?"
+        place = {"level": "facility", "system": system, "code": first.name}
+        return {**place, "name": named[0].name} if named and named[0] is not first else place
+    unsure["place"] = "no column names a place: everything is about the whole country as it stands"
+    return {"level": "country", "system": "iso_3166", "code": {"constant": country}}
+
+
+def _generic(columns: list[Column], system: str, coarse: list[Column]) -> dict[str, Any] | None:
+    """Return the place by columns called just `ID` and `Name`, if they tell far more than regions do."""
+    least = 3 * max(column.distinct for column in coarse)
+    told = {
+        "code": ("id", "code", "number", "key"),
+        "name": ("name", "title", "nom", "nombre", "bezeichnung"),
+    }
+    found = {
+        key: next(
+            (
+                c.name
+                for c in columns
+                if words_of(c.name) in [(word,) for word in words] and c.distinct > least
+            ),
+            None,
+        )
+        for key, words in told.items()
+    }
+    code = found["code"] or found["name"]
+    if code is None:
+        return None
+    named = {"name": found["name"]} if found["name"] not in (None, code) else {}
+    return {"level": "facility", "system": system, "code": code, **named}
+
+
+def _describes(column: Column) -> bool:
+    """Say whether a column tells of a place what kind it is: a type or an owner is no place."""
+    fields = vocabulary()["facility_fields"]
+    level = best_of(column.name, "place")[1]
+    others = (
+        "address",
+        "city",
+        "postal_code",
+        "latitude",
+        "longitude",
+        "phone",
+        "facility_type",
+        "ownership",
+    )
+    return any(
+        weight(column.name, fields[name]) >= min(level, 4) and weight(column.name, fields[name])
+        for name in others
+    )
+
+
+def _fields(columns: list[Column]) -> dict[str, Any]:
+    """Return the fields of a facility that the columns fill, each column once."""
+    found: dict[str, Any] = {}
+    for name, phrases in vocabulary()["facility_fields"].items():
+        free = [column for column in columns if column.name not in found.values()]
+        if name in ("latitude", "longitude"):
+            free = [
+                column
+                for column in free
+                if column.kind == "number" and _is_degree(column, 90 if name == "latitude" else 180)
+            ]
+        elif name not in ("postal_code", "phone"):
+            free = [column for column in free if column.kind == "text"]
+        best = max(free, key=lambda column: weight(column.name, phrases), default=None)
+        if best is not None and weight(best.name, phrases):
+            found[name] = best.name
+    return found
+
+
+def _is_degree(column: Column, most: int) -> bool:
+    try:
+        return all(abs(float(value.replace(",", "."))) <= most for value in column.values)
+    except ValueError:
+        return False
+
+
+def _long(columns: list[Column], roles: Roles) -> None:
+    """Find the pair of columns of a long table: which figure, and its value."""
+    named = [c for c in columns if c.kind == "text" and means(c.name, "long_measure") and c.distinct < 500]
+    values = [c for c in columns if c.kind == "number" and means(c.name, "long_value")]
+    if named and values:
+        roles.long_measure = max(
+            named, key=lambda column: (bool(means(column.name, "code")), column.distinct)
+        ).name
+        roles.long_value = max(values, key=lambda column: means(column.name, "long_value")).name
