@@ -18,7 +18,7 @@ from caregrid.errors import CareGridError
 from caregrid.feeds import Source
 from caregrid.feeds.spec import build_source
 from caregrid.mapping import UnreadableFile, members, read
-from caregrid.mapping.readers.content import open_content, read_bytes
+from caregrid.mapping.readers.containers import open_content, read_bytes
 
 SAMPLE_ROWS = 20_000
 _BLOCK = 1 << 22

@@ -29,9 +29,6 @@ FORMATS: dict[str, FormatKind] = {
     "json": FormatKind(("encoding", "records")),
     "ndjson": FormatKind(("encoding",)),
     "parquet": FormatKind(),
-    "fhir": FormatKind(("encoding", "resolve")),
-    "fhir_ndjson": FormatKind(("encoding", "resolve")),
-    "hl7": FormatKind(("encoding",)),
     "orc": FormatKind(),
     "avro": FormatKind(),
     "xml": FormatKind(
@@ -40,6 +37,9 @@ FORMATS: dict[str, FormatKind] = {
     "fixed": FormatKind(
         ("encoding", "skip_rows", "fields", "short_lines", "positions"), ("fields",), names_columns=True
     ),
+    "fhir": FormatKind(("encoding", "resolve")),
+    "fhir_ndjson": FormatKind(("encoding", "resolve")),
+    "hl7": FormatKind(("encoding",)),
     "xlsx": FormatKind(("sheet", "skip_rows", "header", "header_rows"), has_heading=True),
 }
 COMMON_KEYS = ("type", "decimal", "thousands")

@@ -34,9 +34,8 @@ class Format:
     quote: str | None = '"'
     skip_rows: int = 0
     header: bool | tuple[str, ...] = True
-    records: str = (
-        ""  # json: path to the array, "" the document itself, "." one record; xml: XPath of the records
-    )
+    # json: dotted path to the array, "" the document itself, "." one record; xml: XPath of the records
+    records: str = ""
     fields: tuple[FormatField, ...] = ()  # xml, fixed
     namespaces: tuple[tuple[str, str], ...] = ()  # xml: prefix of the XPaths, namespace
     short_lines: bool = False  # fixed: lines may have lost the blanks at their end

@@ -139,7 +139,6 @@ def _format(data: dict[str, Any]) -> Format:
         skip_rows=data.get("skip_rows", 0),
         header=tuple(header) if isinstance(header, list) else True,
         records=data.get("records", ""),
-        resolve=tuple(data.get("resolve", ())),
         fields=tuple(
             FormatField(name, field["xpath"], field.get("separator"))
             if isinstance(field, dict)
@@ -149,6 +148,7 @@ def _format(data: dict[str, Any]) -> Format:
         namespaces=tuple(data.get("namespaces", {}).items()),
         short_lines=data.get("short_lines", False),
         positions=data.get("positions", "characters"),
+        resolve=tuple(data.get("resolve", ())),
         sheet=data.get("sheet"),
         header_rows=data.get("header_rows", 1),
     )

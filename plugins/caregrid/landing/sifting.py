@@ -18,6 +18,11 @@ def is_rewritten(source: Source) -> bool:
     return source.format.type == "hl7"
 
 
+def is_sifted(source: Source) -> bool:
+    """Return whether a file is looked through before it is kept."""
+    return is_rewritten(source) or source.format.type.startswith("fhir")
+
+
 def sifted(source: Source, pieces: Iterable[bytes], limit: int | None = None) -> Iterable[bytes]:
     """Return the pieces of a file as they may be kept: unchanged, where the format is not a clinical one.
 
@@ -30,7 +35,7 @@ def sifted(source: Source, pieces: Iterable[bytes], limit: int | None = None) ->
     """
     if is_rewritten(source):
         return _rewritten(source, pieces)
-    return _screened(source, pieces, limit) if source.format.type.startswith("fhir") else pieces
+    return _screened(source, pieces, limit) if is_sifted(source) else pieces
 
 
 def _rewritten(source: Source, pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -53,9 +53,8 @@ def inspect_file(
     whole = _needs_whole(feed, source)
     columns = list(first.frame.columns)
     unseen = source.format.type == "xml" and len(columns) < len(source.format.fields)
-    if (
-        source.format.type in ("ndjson", "fhir", "fhir_ndjson") or unseen
-    ):  # a key may first appear in the last record
+    # a key may first appear in the last record
+    if source.format.type in ("ndjson", "fhir", "fhir_ndjson") or unseen:
         later = [batch.frame.columns for batch in batches]
         columns = list(dict.fromkeys([*columns, *(column for names in later for column in names)]))
         batches = read(source, path, member=member) if later else iter([])

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from caregrid import paths
+from caregrid.errors import CareGridError
 from caregrid.feeds.model import Feed
 from caregrid.landing.transports.common import DATE, PATTERN, Address, Answer, Known, Place
 
@@ -43,5 +44,13 @@ def list_addresses(place: Place) -> list[Address]:
 def open_one(place: Place, address: Address, known: Known) -> Iterator[Answer]:
     """Name the file; whether its content is new is for its digest to say, which is cheap here."""
     assert address.path is not None
+    # A path below the feeds' directory stays there, also through a link that a publisher may have left.
+    base = base_of(place.feed).resolve()
+    if address.uri.startswith("base:") and not address.path.resolve().is_relative_to(base):
+        raise CareGridError(
+            "it leads outside the feeds' directory",
+            where=str(address.path),
+            fix="copy it there, or name it as file:///",
+        )
     modified = datetime.fromtimestamp(address.path.stat().st_mtime, UTC)
     yield Answer(None, modified, path=address.path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import stat
+import struct
 import tarfile
 import tempfile
 import zipfile
@@ -25,6 +26,8 @@ from caregrid.feeds.model import Source
 from caregrid.mapping.types import UnreadableFile
 
 DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError, zstandard.ZstdError)
+# What zipfile raises besides, on a directory of members that is itself damaged.
+_BROKEN_ZIP = (*DAMAGED, RuntimeError, ValueError, LookupError, OverflowError, struct.error)
 # Deflate cannot make less than a thousandth of anything; tables come to a fiftieth.
 _BOMB_BYTES, _BOMB_RATIO = 1 << 28, 200
 _LONGEST_NAME, _MOST_MEMBERS = 500, 100_000
@@ -265,10 +268,13 @@ def _archive_kind(path: Path) -> str:
 def _zip_names(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
-            items = [item for item in archive.infolist() if not item.is_dir()]
-    except zipfile.BadZipFile as error:
+            # is_dir() fails on a member without a name
+            items = [item for item in archive.infolist() if not item.filename.endswith("/")]
+    except _BROKEN_ZIP as error:
         raise UnreadableFile("not_this_format", f"the zip archive is damaged: {error}") from error
     for item in items:
+        if not item.filename:
+            raise UnreadableFile("not_this_format", "a member of the archive has no name")
         if stat.S_ISLNK(item.external_attr >> 16):
             raise UnreadableFile("not_this_format", f"member {item.filename!r} is a link and holds no data")
     return [item.filename for item in items]
@@ -280,10 +286,10 @@ def _open_zipped(path: Path, member: str, stack: ExitStack) -> io.BufferedReader
         return stack.enter_context(io.BufferedReader(archive.open(member)))  # type: ignore[arg-type]
     except KeyError as error:
         raise UnreadableFile("no_member", f"the archive holds no member {member!r}") from error
-    except RuntimeError as error:  # also NotImplementedError
-        raise UnreadableFile("not_this_format", f"the zip archive cannot be opened: {error}") from error
     except DAMAGED as error:
         raise damaged(error) from error
+    except _BROKEN_ZIP as error:  # RuntimeError: encrypted; NotImplementedError: a compression unknown
+        raise UnreadableFile("not_this_format", f"the zip archive cannot be opened: {error}") from error
 
 
 def _open_tar(path: Path, stack: ExitStack) -> tarfile.TarFile:
