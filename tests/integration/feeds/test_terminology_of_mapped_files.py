@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from caregrid.feeds import Feed, Source, load_feeds
 from caregrid.landing.addresses import addresses
+from caregrid.landing.manifest import name_in
 from caregrid.mapping import inspect_file, map_batch, members, read
 from caregrid.paths import SEEDS_DIR, feeds_base
 
@@ -47,7 +48,8 @@ def mapped(feed: Feed) -> Iterator[tuple[str, pl.DataFrame]]:
     for source in feed.sources.values():
         for path in some_files(feed, source):
             for member in members(source, path) or [""]:
-                context = inspect_file(feed, source, path, file_name=path.name, member=member)
+                name = name_in(path.as_uri(), member)
+                context = inspect_file(feed, source, path, file_name=name, member=member)
                 for batch in read(source, path, member=member):
                     for output in feed.outputs_of(source.name):
                         yield output.contract, map_batch(feed, output, batch, context).rows

@@ -105,8 +105,8 @@ HARD: dict[str, Hard] = {
     "error_text": Hard(b"ERROR: session expired, log in again\n", refused="no column of this feed"),
     "zip_bomb": Hard(packed(**{"a.csv": (b"0" * 1_000_000 + b"\n") * 280}), refused="times its size"),
     "zip_of_zip": Hard(packed(**{"a.zip": packed(**{"a.csv": rows(A)})}), refused="within another"),
-    "member_outside": Hard(packed(**{"../../etc/beds.csv": rows(A)}), refused="outside the archive"),
-    "member_absolute": Hard(packed(**{"C:\\beds.csv": rows(A)}), refused="outside the archive"),
+    "member_outside": Hard(packed(**{"../../etc/beds.csv": rows(A)}), refused="outside of the archive"),
+    "member_absolute": Hard(packed(**{"C:\\beds.csv": rows(A)}), refused="outside of the archive"),
     "byte_order_mark": Hard(b"\xef\xbb\xbf" + rows(A), account=(1, 1, 0, 0, 0), values=ONE),
     "crlf": Hard(rows(A, "B,Beta,2025-03-01,x,1").replace(b"\n", b"\r\n"), account=(2, 1, 1, 0, 0), rejects=((3, "not_a_number"),), values={**ONE, ("B", "capacity"): 1.0}),
     "quotes_and_breaks": Hard(
