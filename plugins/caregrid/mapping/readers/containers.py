@@ -14,6 +14,7 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatch
@@ -56,7 +57,7 @@ def archive_members(source: Source, path: Path) -> list[str]:
         )
     if any(len(name) > _LONGEST_NAME for name in names):
         raise UnreadableFile("not_this_format", f"a member's name is longer than {_LONGEST_NAME} characters")
-    twice = next((name for name, times in _counted(names) if times > 1), None)
+    twice = next((name for name, times in Counter(names).items() if times > 1), None)
     if twice is not None:
         raise UnreadableFile("not_this_format", f"two members are called {twice!r}: one would hide the other")
     for name in names:
@@ -68,13 +69,6 @@ def archive_members(source: Source, path: Path) -> list[str]:
             "no_member", f"no member matches {pattern!r}; there are: {', '.join(names[:20])}"
         )
     return chosen
-
-
-def _counted(names: list[str]) -> list[tuple[str, int]]:
-    counts: dict[str, int] = {}
-    for name in names:
-        counts[name] = counts.get(name, 0) + 1
-    return list(counts.items())
 
 
 def _refuse_outside(name: str) -> None:
