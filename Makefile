@@ -6,6 +6,10 @@ BIN := $(VENV)/bin
 FEEDS ?=
 ONLY ?=
 TESTS ?=
+SEED ?=
+TO ?=
+FROM ?=
+OVERWRITE ?=
 
 # The newest Python that serves, has venv, and really runs: version managers leave shims that do not.
 PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3 python; do \
@@ -39,6 +43,19 @@ ISOLATED = $(shell unshare --net ip link set lo up 2>/dev/null && echo unshare -
 .PHONY: test
 test: install ## run the tests (ONLY=unit|dags|integration|e2e for one kind; TESTS=path for some)
 	@$(ISOLATED) $(BIN)/python -m pytest $(if $(ONLY),-m $(ONLY)) $(TESTS)
+
+.PHONY: test-faults
+test-faults: install ## kill loads and builds at 50 seeded moments and print the table (SEED=17 repeats one)
+	@$(ISOLATED) env FAULT_MOMENTS=50 $(if $(SEED),FAULT_SEED=$(SEED)) $(BIN)/python -m pytest tests/integration/faults
+
+.PHONY: backup
+backup: installed ## keep databases, landed files and MLflow as they are now (TO=directory; default var/backups)
+	@$(BIN)/caregrid backup $(if $(TO),--to "$(TO)")
+
+.PHONY: restore
+restore: install ## bring back a backup (FROM=directory; OVERWRITE=yes replaces what is there)
+	@if [ -z "$(FROM)" ]; then echo "error: say which backup: make restore FROM=directory" >&2; exit 2; fi
+	@$(BIN)/caregrid restore "$(FROM)" $(if $(filter yes,$(OVERWRITE)),--overwrite)
 
 .PHONY: up
 up: install ## start the database, Airflow, MLflow and the documentation; they stay up

@@ -81,7 +81,7 @@ def _reset(options: argparse.Namespace) -> int:
     from caregrid.platform import maintenance, services
 
     if not options.yes:
-        print(f"This deletes {paths.var()}: the database, landed files, models, logs, accounts.")
+        print(f"This deletes {paths.var()}: the database, landed files, models, logs, accounts, backups.")
         if not sys.stdin.isatty() or input("Type yes to delete it: ").strip() != "yes":
             print("nothing was deleted")
             return 1

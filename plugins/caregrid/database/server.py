@@ -111,8 +111,13 @@ def delete() -> None:
 
 def psql() -> Path | None:
     """Return the path of psql beside the server's binaries, if it is there."""
-    program = find() / "psql"
-    return program if program.exists() else None
+    return program("psql")
+
+
+def program(name: str) -> Path | None:
+    """Return the path of one of PostgreSQL's programs beside the server's binaries, if it is there."""
+    path = find() / name
+    return path if path.exists() else None
 
 
 # --- making and running the cluster
