@@ -40,6 +40,11 @@ ISOLATED = $(shell unshare --net ip link set lo up 2>/dev/null && echo unshare -
 test: install ## run the tests (ONLY=unit|dags|integration|e2e for one kind; TESTS=path for some)
 	@$(ISOLATED) $(BIN)/python -m pytest $(if $(ONLY),-m $(ONLY)) $(TESTS)
 
+.PHONY: test-scale
+test-scale: ## run the pipeline as servers do: Celery, Redis, FAB accounts, a worker killed (installs .venv-scale)
+	@$(PYTHON) plugins/caregrid/platform/install.py .venv-scale requirements-scale.lock
+	@$(ISOLATED) .venv-scale/bin/python -m pytest tests/scale
+
 .PHONY: up
 up: install ## start the database, Airflow, MLflow and the documentation; they stay up
 	@$(BIN)/caregrid up
@@ -81,9 +86,13 @@ lint: install ## ruff, mypy, sqlfluff, and the feeds' YAML
 bench: install ## measure what is fixed: parsing the DAGs, starting the services
 	@$(BIN)/caregrid bench
 
+EXPORT = --frozen --no-emit-project --no-header --no-annotate -q
+
 .PHONY: lock
-lock: install ## renew requirements.lock with the uv that it holds
-	@$(BIN)/uv lock && $(BIN)/uv export --frozen --all-groups --no-emit-project --no-header --no-annotate -q -o requirements.lock
+lock: install ## renew requirements.lock and requirements-scale.lock with the uv that the first holds
+	@$(BIN)/uv lock
+	@$(BIN)/uv export $(EXPORT) --group dev -o requirements.lock
+	@$(BIN)/uv export $(EXPORT) --no-dev --group scale -o requirements-scale.lock
 
 .PHONY: reset
 reset: ## delete everything that runs have written (asks first)

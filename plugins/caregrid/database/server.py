@@ -1,7 +1,7 @@
 """The PostgreSQL beside the checkout: makes its cluster, starts it, stops it, keeps its passwords.
 
-Where CAREGRID_DSN_OWNER is set, somebody else runs the server and nothing here is needed. Which PostgreSQL it
-is, caregrid.database.binaries knows.
+Where CAREGRID_DSN_OWNER or CAREGRID_SECRETS is set, somebody else runs the server and nothing here is needed.
+Which PostgreSQL it is, caregrid.database.binaries knows.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _processes: dict[Path, subprocess.Popen[bytes]] = {}
 
 
 def is_external() -> bool:
-    """Whether somebody else runs the server (CAREGRID_DSN_OWNER is set)."""
-    return "CAREGRID_DSN_OWNER" in os.environ
+    """Whether somebody else runs the server (CAREGRID_DSN_OWNER or CAREGRID_SECRETS is set)."""
+    return "CAREGRID_DSN_OWNER" in os.environ or "CAREGRID_SECRETS" in os.environ
 
 
 def start(durable: bool = True) -> int:
