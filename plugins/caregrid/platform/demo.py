@@ -145,7 +145,7 @@ def drive(which: str) -> int:
 def _drive(
     client: AirflowClient, chosen: dict[str, str | None], feeds: list[Feed], stages: Stages
 ) -> tuple[dict[str, str], Progress]:
-    """Trigger each feed's ingest and follow what it sets off; return {dag: run} of the ingests, and all runs."""
+    """Trigger each feed's ingest, follow what it sets off; return the ingests' {dag: run}, and all runs."""
     _look_back(feeds)
     since = datetime.now(UTC).isoformat()
     ingests = _trigger(client, chosen, stages)
