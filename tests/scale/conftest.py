@@ -72,13 +72,13 @@ class Stack:
 
     def wait(self, name: str, is_there: Callable[[], bool]) -> None:
         """Wait until a started process is ready; its log is in the message if it is not."""
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + 600
         while not is_there():
             alive = self.started[name].poll() is None
             said = (self.var / f"{name}.log").read_text(errors="replace")[-3000:]
             assert alive, f"{name} ended\n{said}"
             assert time.monotonic() < deadline, f"{name} is not ready\n{said}"
-            time.sleep(0.5)
+            time.sleep(2)
 
     def kill(self, name: str) -> None:
         """Kill a process and all that it started with -9, as if its machine were gone."""
