@@ -42,6 +42,7 @@ test: install ## run the tests (ONLY=unit|dags|integration|e2e for one kind; TES
 
 .PHONY: test-scale
 test-scale: ## run the pipeline as servers do: Celery, Redis, FAB accounts, a worker killed (installs .venv-scale)
+	@[ -n "$(PYTHON)" ] || $(MAKE) --no-print-directory install
 	@$(PYTHON) plugins/caregrid/platform/install.py .venv-scale requirements-scale.lock
 	@$(ISOLATED) .venv-scale/bin/python -m pytest tests/scale
 

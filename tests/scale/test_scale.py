@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import time
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from caregrid import ports
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3000)]
 
@@ -94,6 +96,23 @@ def test_health_tells_a_service_that_is_not_there(celery: Any) -> None:
     for name in ("airflow-api-server", "airflow-scheduler", "airflow-triggerer", "airflow-dag-processor"):
         assert celery.caregrid("servers", "healthy", name).returncode == 0
         assert celery.caregrid("servers", "healthy", name, **nowhere).returncode == 1
+
+
+def test_models_and_pages_are_served(celery: Any) -> None:
+    for name in ("mlflow", "docs"):
+        if taken(ports.PREFERRED[name]):
+            pytest.skip(f"somebody else listens on {ports.PREFERRED[name]}")
+        celery.start(name)
+        # No password of anything is known to what serves pages.
+        if name == "docs":
+            environment = psutil.Process(celery.started[name].pid).environ()
+            assert not [key for key in environment if "PASSWORD" in key or "CONN" in key or "URI" in key]
+
+
+def taken(port: int) -> bool:
+    """Return whether somebody listens on a port of this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def worker_of(stack: Any, pid: int) -> str:
