@@ -177,6 +177,9 @@ def _airflow(place: Deployment) -> dict[str, str]:
             "result_backend": f"db+{connect.sqlalchemy_url('airflow')}",
             "worker_concurrency": slots,
         }
+        # After this long without a receipt Redis gives the task to another worker: longer than any task takes.
+        # A lost worker is noticed much earlier, by its missing sign of life.
+        options["celery_broker_transport_options"] = {"visibility_timeout": "86400"}
     variables = {
         f"AIRFLOW__{section.upper()}__{name.upper()}": value
         for section, values in options.items()
