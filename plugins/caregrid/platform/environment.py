@@ -177,7 +177,7 @@ def _airflow(place: Deployment) -> dict[str, str]:
             "result_backend": f"db+{connect.sqlalchemy_url('airflow')}",
             "worker_concurrency": slots,
         }
-        # After this long without a receipt Redis gives the task to another worker: longer than any task takes.
+        # After this long without a receipt Redis gives the task to another worker: no task takes longer.
         # A lost worker is noticed much earlier, by its missing sign of life.
         options["celery_broker_transport_options"] = {"visibility_timeout": "86400"}
     variables = {
