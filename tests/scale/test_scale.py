@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import time
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from caregrid import ports
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3000)]
 
@@ -98,23 +96,6 @@ def test_health_tells_a_service_that_is_not_there(celery: Any) -> None:
         assert celery.caregrid("servers", "healthy", name, **nowhere).returncode == 1
 
 
-def test_models_and_pages_are_served(celery: Any) -> None:
-    for name in ("mlflow", "docs"):
-        if taken(ports.PREFERRED[name]):
-            pytest.skip(f"somebody else listens on {ports.PREFERRED[name]}")
-        celery.start(name)
-        # No password of anything is known to what serves pages.
-        if name == "docs":
-            environment = psutil.Process(celery.started[name].pid).environ()
-            assert not [key for key in environment if "PASSWORD" in key or "CONN" in key or "URI" in key]
-
-
-def taken(port: int) -> bool:
-    """Return whether somebody listens on a port of this machine."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 def worker_of(stack: Any, pid: int) -> str:
     """Return the name of the worker below which a process runs."""
     above = {process.pid for process in psutil.Process(pid).parents()}
@@ -141,4 +122,9 @@ def test_a_run_whose_worker_is_killed_ends_as_the_undisturbed_one(
     assert celery.caregrid("servers", "healthy", "airflow-worker", CAREGRID_WORKER=killed).returncode == 1
     assert celery.caregrid("servers", "healthy", "airflow-worker", CAREGRID_WORKER=other).returncode == 0
     assert sum(local_counts.values()) > 1000
-    assert celery.row_counts() == local_counts
+    # It holds the alerts that the clock had raised before the newest build; action.alert_event holds all.
+    by_the_clock = {"core.fct_alert"}
+    counts = celery.row_counts()
+    assert set(counts) == set(local_counts)
+    differing = {table for table in counts if counts[table] != local_counts[table]}
+    assert differing <= by_the_clock, {table: (counts[table], local_counts[table]) for table in differing}
