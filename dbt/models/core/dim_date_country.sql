@@ -4,9 +4,9 @@
 select
     country.country_code,
     dim_date.date,
-    dim_date.is_weekend,
-    holiday.kind is not distinct from 'holiday' and holiday.parts is null as is_holiday,
-    holiday.kind is not distinct from 'holiday' and holiday.parts is not null as is_holiday_in_parts,
+    dim_date.iso_weekday::text = any(string_to_array(country.weekend_days, ' ')) as is_weekend,
+    coalesce(holiday.kind = 'holiday' and holiday.parts is null, false) as is_holiday,
+    coalesce(holiday.kind = 'holiday' and holiday.parts is not null, false) as is_holiday_in_parts,
     string_to_array(holiday.parts, ' ') as holiday_parts,
     holiday.name_en as day_name_en,
     holiday.name_zh as day_name_zh,
@@ -14,9 +14,9 @@ select
     case
         when holiday.kind = 'working_weekend' then true
         when holiday.kind = 'holiday' and holiday.parts is null then false
-        else not dim_date.is_weekend
+        else dim_date.iso_weekday::text <> all(string_to_array(country.weekend_days, ' '))
     end as is_working_day
 from {{ ref('dim_date') }} as dim_date
-cross join (select distinct country_code from {{ ref('public_holiday') }}) as country
+cross join {{ ref('country_week') }} as country
 left join {{ ref('public_holiday') }} as holiday
     on country.country_code = holiday.country_code and dim_date.date = holiday.date

@@ -22,7 +22,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     match.set_defaults(run=_match)
     sources = commands.add_parser("sources", help="how long ago each table that dbt reads was written to")
     sources.set_defaults(run=_sources)
-    holidays = commands.add_parser("holidays", help="write the seed of public holidays from the pinned library")
+    holidays = commands.add_parser(
+        "holidays", help="write the seeds of holidays and weekends from the pinned library"
+    )
     holidays.set_defaults(run=_holidays)
     docs = commands.add_parser("docs", help="write dbt's documentation to var/docs/dbt")
     docs.set_defaults(run=_docs)
@@ -78,9 +80,9 @@ def _sources(options: argparse.Namespace) -> int:
 
 
 def _holidays(options: argparse.Namespace) -> None:
-    from caregrid.warehouse.public_holidays import write_seed
+    from caregrid.warehouse.public_holidays import write_seeds
 
-    print(write_seed())
+    print(*write_seeds(), sep="\n")
 
 
 def _docs(options: argparse.Namespace) -> None:

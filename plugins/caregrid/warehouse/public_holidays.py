@@ -1,7 +1,7 @@
-"""Writes dbt/seeds/public_holiday.csv: the public holidays of every country that a feed is of, as the pinned
-library `holidays` knows them.
+"""Writes the seeds public_holiday and country_week: holidays and weekends of every country that a feed is of,
+as the pinned library `holidays` knows them.
 
-The seed is kept in the repository so that a build needs no library, and a renewed library changes nothing unseen.
+The seeds are kept in the repository: a build needs no library, and a renewed library changes nothing unseen.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from caregrid.feeds import load_feeds
 from caregrid.paths import SEEDS_DIR
 
 SEED = SEEDS_DIR / "public_holiday.csv"
+WEEK_SEED = SEEDS_DIR / "country_week.csv"
 CHINESE_NAMES = Path(__file__).with_name("holiday_names_zh.csv")
 # The years of core.dim_date.
 YEARS = range(2006, 2031)
 # Parts of a country that keep holidays of their own, where feeds speak of them. Others: the country's alone.
 PARTS = {
     "CA": ("QC",),
-    "DE": ("BB BE BW BY HB HE HH MV NI NW RP SH SL SN ST TH").split(),
+    "DE": ("BB", "BE", "BW", "BY", "HB", "HE", "HH", "MV", "NI", "NW", "RP", "SH", "SL", "SN", "ST", "TH"),
     "GB": ("ENG", "NIR", "SCT", "WLS"),
 }
 COLUMNS = ("country_code", "date", "kind", "name_en", "name_local", "name_zh", "parts")
@@ -37,14 +38,24 @@ OBSERVED = " (observed)"
 Names = dict[str, str]
 
 
-def write_seed() -> Path:
-    """Write the seed anew and return its path."""
+def write_seeds() -> list[Path]:
+    """Write the seeds anew and return their paths."""
     SEED.write_text(seed_text(), encoding="utf-8")
-    return SEED
+    WEEK_SEED.write_text(week_seed_text(), encoding="utf-8")
+    return [SEED, WEEK_SEED]
+
+
+def week_seed_text() -> str:
+    """Return the weekends as ISO weekdays: in Hong Kong the law knows Sunday alone."""
+    rows = [
+        (country, " ".join(str(day + 1) for day in sorted(_library(country, None, None).weekend)))
+        for country in countries()
+    ]
+    return "".join(f"{country},{days}\n" for country, days in [("country_code", "weekend_days"), *rows])
 
 
 def seed_text() -> str:
-    """Return the seed as the library of this environment makes it."""
+    """Return the holidays as the library of this environment makes it."""
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()

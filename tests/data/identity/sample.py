@@ -1,8 +1,8 @@
 """Draws the pairs of CMS and HIFLD hospitals that were labelled by hand, from the publishers' files alone.
 
-It knows nothing of the product's matching: strata are what a reader sees of two records, so that a change of the
-rules cannot change the sample. `python tests/data/identity/sample.py MIRROR` prints the pairs with everything that
-both files say of them; what a person then judged stands in labels.csv beside this file.
+It knows nothing of the product's matching: strata are what a reader sees of two records, so that a change of
+the rules cannot change the sample. `python tests/data/identity/sample.py MIRROR` prints the pairs with what
+both files say of them; how they were then judged stands in labels.csv beside this file.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ def read(mirror: Path) -> tuple[list[Record], list[Record]]:
     return found[0], found[1]
 
 
-def side(record: Record, code: str, name: str, address: str, city: str, state: str, zip_: str, phone: str) -> Side:
+def side(
+    record: Record, code: str, name: str, address: str, city: str, state: str, zip_: str, phone: str
+) -> Side:
     words = frozenset(plain(record[name]).split()) - {"THE", "OF", "AND", "AT", "INC", "LLC"}
     digits = re.sub(r"\D", "", record[phone])
     return Side(
@@ -73,9 +75,14 @@ def sides(mirror: Path) -> tuple[list[Side], list[Side]]:
     """Return both registers as they are compared."""
     cms, hifld = read(mirror)
     return (
-        [side(r, "Facility ID", "Facility Name", "Address", "City/Town", "State", "ZIP Code", "Telephone Number")
-         for r in cms],
-        [side(r, "ID", "NAME", "ADDRESS", "CITY", "STATE", "ZIP", "TELEPHONE") for r in hifld],
+        [
+            side(
+                record, "Facility ID", "Facility Name", "Address", "City/Town", "State", "ZIP Code",
+                "Telephone Number",
+            )
+            for record in cms
+        ],
+        [side(record, "ID", "NAME", "ADDRESS", "CITY", "STATE", "ZIP", "TELEPHONE") for record in hifld],
     )  # fmt: skip
 
 
@@ -118,7 +125,9 @@ def draw(mirror: Path) -> list[tuple[str, Pair]]:
     """Return (stratum, pair) of the sample, shuffled so that whoever labels cannot guess the stratum."""
     chance = random.Random(SEED)
     drawn = [
-        (name, pair) for name, pairs in universe(mirror).items() for pair in chance.sample(pairs, STRATA[name][1])
+        (name, pair)
+        for name, pairs in universe(mirror).items()
+        for pair in chance.sample(pairs, STRATA[name][1])
     ]
     chance.shuffle(drawn)
     return drawn
@@ -136,8 +145,8 @@ def _told(mirror: Path) -> Iterator[str]:
                                     "Telephone Number", "Hospital Type", "Hospital Ownership")
         )  # fmt: skip
         yield "  H " + " | ".join(
-            right[name] for name in ("NAME", "ALT_NAME", "ADDRESS", "CITY", "ZIP", "COUNTY", "TELEPHONE", "TYPE",
-                                     "OWNER", "STATUS", "BEDS", "WEBSITE")
+            right[name] for name in ("NAME", "ALT_NAME", "ADDRESS", "CITY", "ZIP", "COUNTY", "TELEPHONE",
+                                     "TYPE", "OWNER", "STATUS", "BEDS", "WEBSITE")
         )  # fmt: skip
 
 

@@ -32,11 +32,13 @@ def easter(year: int) -> date:
 def test_the_seed_is_what_the_pinned_library_writes() -> None:
     """After a renewal of the lock: `caregrid warehouse holidays`, and look at what changed."""
     assert public_holidays.SEED.read_text(encoding="utf-8") == public_holidays.seed_text()
+    assert public_holidays.WEEK_SEED.read_text(encoding="utf-8") == public_holidays.week_seed_text()
 
 
 def test_every_country_of_a_feed_is_in_the_seed() -> None:
     found = Counter(row["country_code"] for row in rows())
-    assert set(found) == set(public_holidays.countries())
+    weekends = csv.DictReader(public_holidays.WEEK_SEED.read_text(encoding="utf-8").splitlines())
+    assert set(found) == set(public_holidays.countries()) == {row["country_code"] for row in weekends}
     assert all(count > 5 * len(public_holidays.YEARS) for count in found.values())
 
 
