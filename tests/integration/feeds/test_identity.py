@@ -60,7 +60,7 @@ def found(mapped_file: Callable[..., Any]) -> Found:
                 Place(
                     place_id=len(places) + 1, id_system=row["id_system"], code=row["code"], name=row["name"],
                     country=row["country_code"], region=row["region_code"], postal_code=row["postal_code"],
-                    address=row["address"],
+                    address=row["address"], phone=row["phone"],
                 )
             )  # fmt: skip
     code = {place.place_id: (place.id_system, place.code) for place in places}
@@ -100,7 +100,9 @@ def test_all_that_the_rules_name_is_in_what_was_sampled(
     found: Found, universe: dict[str, list[tuple[str, str]]]
 ) -> None:
     """Else a wrong pair could hide where no label can find it."""
-    assert found.listed <= {pair for pairs in universe.values() for pair in pairs}
+    sampled = {pair for pairs in universe.values() for pair in pairs}
+    assert found.matched <= sampled
+    assert f"{len(found.listed - sampled)} listed pairs lie in none" in PAGE.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("verdict", ["matched", "listed"])
