@@ -102,7 +102,7 @@ def _expected() -> pl.DataFrame:
 @answers("Where is an overload likely that is not there yet?")
 def _new_risk() -> pl.DataFrame:
     wards = newest(of.beds().filter(pl.col("kind") == "general"), "at", "hospital")
-    likely = of.named(wards).filter(pl.col("occupied") % 2 != 0)
+    likely = of.named(wards.filter(~pl.col("hospital").is_in(network.OVER_NOW)))
     return likely.select(
         "name",
         service=pl.lit("bed_general_acute"),
@@ -226,7 +226,7 @@ def _working_days() -> pl.DataFrame:
     rows = []
     for country in ("CA", "DE", "GB", "HK", "IT", "TW", "US"):
         known = holidays.country_holidays(country, years=2025)
-        weekdays = [day for day in days if day.isoweekday() < 6]
+        weekdays = [day for day in days if day.weekday() not in known.weekend]
         working = [day for day in days if known.is_working_day(day)]
         rows.append((country, len(working), sum(day in known for day in weekdays)))
     return pl.DataFrame(rows, schema=["country", "working", "holidays"], orient="row")

@@ -114,26 +114,31 @@ def _silent() -> pl.DataFrame:
 
 @answers("Which feeds are late?")
 def _late() -> pl.DataFrame:
-    """The newest moment of sending, cadence and tolerance against now, for feeds that say when they sent."""
-    sent = {
-        "sim_clinics": _newest_sent(of.clinics()),
-        "sim_emergency": _newest_sent(of.emergency_lines()),
-        "sim_staff_supplies": max(of.staff()["sent_at"].max(), of.parquet("supplies")["sent_at"].max()),  # type: ignore[type-var]
+    """Cadence and tolerance after the newest file sent by now, of feeds whose records say when."""
+    senders = {
+        "sim_clinics": of.files("clinics"),
+        "sim_emergency": of.files("emergency"),
+        "sim_staff_supplies": of.files("staff") + of.files("supplies"),
     }
+    sent = {feed: max(filter(None, map(_sent_by_now, paths))) for feed, paths in senders.items()}
     rows = []
-    for feed, moment in sent.items():
+    for feed, published in sent.items():
         said = yaml.safe_load((FEEDS_DIR / f"{feed}.yml").read_text(encoding="utf-8"))
-        published = pl.Series([moment]).dt.replace_time_zone(of.HONG_KONG)[0]
         due = published + duration(said["expected_every"]) + duration(said["lateness_tolerance"])
         if due < network.AS_OF:
             rows.append((feed, "nothing_came", published, due, network.AS_OF))
     return pl.DataFrame(rows, orient="row")
 
 
-def _newest_sent(frame: pl.DataFrame) -> datetime:
-    newest = frame["sent_at"].str.to_datetime("%Y-%m-%dT%H:%M:%S").max()
+def _sent_by_now(path: Path) -> datetime | None:
+    """When a file was sent: the newest of its records; None after the simulation's end."""
+    if path.suffix == ".parquet":
+        newest = pl.read_parquet(path)["sent_at"].dt.replace_time_zone(of.HONG_KONG).max()
+    else:
+        text = pl.read_csv(path, separator="\t" if ".tsv" in path.name else ",", infer_schema=False)
+        newest = text.select(of.moment("sent_at", "%Y-%m-%dT%H:%M:%S")).max().item()
     assert isinstance(newest, datetime)
-    return newest
+    return newest if newest <= network.AS_OF else None
 
 
 @answers("Which hours are missing, and at how many services of how many places?")

@@ -43,7 +43,7 @@ PANEL = pl.DataFrame(
 )
 # What a model expects of general beds of each hospital of the simulator: quantile at horizon 1 and 2.
 EXPECTED = {0.5: (1.0, 3.0), 0.9: (6.0, 9.0)}
-OVERLOAD = 0.62
+OVERLOAD, OVER_NOW = 0.62, ("SIM001", "SIM003")
 
 
 def at(number: int) -> datetime:
@@ -115,12 +115,13 @@ def _write_forecast() -> None:
     """A run for the general beds of every hospital: so many more than what is occupied now."""
     with connect("bi_reader") as connection:
         newest = connection.execute(
-            "select latest.series_id, series.place_id, latest.period_start, latest.value "
+            "select latest.series_id, place.place_id, place.code, latest.period_start, latest.value "
             "from core.fct_latest as latest join core.dim_series as series using (series_id) "
+            "join core.dim_place as place on series.place_id = place.place_id "
             "where series.feed = 'sim_beds' and series.service_or_resource = 'bed_general_acute' "
             "and series.measure = 'occupied' order by 1"
         ).fetchall()
-    made = max(start for _, _, start, _ in newest)
+    made = max(start for *_, start, _ in newest)
     with connect("model") as connection:
         connection.execute(
             "insert into model_output.run (run_id, kind, model_name, model_version, made_at, as_of, "
@@ -128,7 +129,7 @@ def _write_forecast() -> None:
             "values ('r1', 'score', 'm', '1', %s, %s, %s, 'c', 'l', '{}')",
             [made] * 3,
         )
-        for series, place, start, value in newest:
+        for series, place, code, start, value in newest:
             for quantile, more in EXPECTED.items():
                 for horizon, extra in enumerate(more, start=1):
                     hour = start + timedelta(hours=horizon)
@@ -137,7 +138,7 @@ def _write_forecast() -> None:
                         "insert into model_output.forecast values ('r1', %s, %s, %s, %s, %s, %s, %s, %s)",
                         [*given, made, made],
                     )
-            until, is_over = start + timedelta(days=1), int(value) % 2 == 0
+            until, is_over = start + timedelta(days=1), code in OVER_NOW
             given = [series, place, until, value, series, OVERLOAD, is_over, made, made]
             connection.execute(
                 "insert into model_output.risk values ('r1', %s, %s, 24, %s, %s, %s, %s, %s, %s, %s)", given

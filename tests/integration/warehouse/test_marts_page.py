@@ -1,5 +1,5 @@
-"""What an analyst meets: every query of docs/marts.md, run as the reader of BI tools, against what polars finds in
-the files; and the served tables as a BI tool lists, describes and reads them.
+"""What an analyst meets: every query of docs/marts.md, run as the reader of BI tools, against what polars
+finds in the files; and the served tables as a BI tool lists, describes and reads them.
 """
 
 from __future__ import annotations

@@ -26,7 +26,12 @@ select
     versions.previous_reporting_units,
     versions.reporting_units,
     versions.previous_value,
-    versions.value
+    versions.value,
+    series.timezone,
+    {{ local_times('series.timezone', {
+        'period_start': 'versions.period_start',
+        'known_at': 'versions.known_at',
+    }) }}
 from versions
 inner join {{ ref('dim_series') }} as series on versions.series_id = series.series_id
 where versions.previous_reporting_units <> versions.reporting_units

@@ -191,7 +191,17 @@ select
     expected.forecast_until,
     risk.overload_probability,
     risk.overload_until,
-    coalesce(risk.overload_probability >= 0.5 and not risk.is_over_now, false) as is_new_risk
+    coalesce(risk.overload_probability >= 0.5 and not risk.is_over_now, false) as is_new_risk,
+    place.timezone,
+    {{ local_times('place.timezone', {
+        'as_of': 'as_of_feed.as_of',
+        'observed_period_start': 'usable.observed_period_start',
+        'known_at': 'usable.known_at',
+        'forecast_made_at': 'expected.forecast_made_at',
+        'next_period_start': 'expected.next_period_start',
+        'forecast_until': 'expected.forecast_until',
+        'overload_until': 'risk.overload_until',
+    }) }}
 from usable
 inner join as_of_feed on usable.feed = as_of_feed.feed
 inner join {{ ref('dim_place') }} as place on usable.place_id = place.place_id
