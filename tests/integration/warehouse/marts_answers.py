@@ -4,6 +4,8 @@ with polars from the files: question → rows in the order of the query's column
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from datetime import date, timedelta
 
@@ -247,4 +249,23 @@ def _on_holidays() -> pl.DataFrame:
         by_day.with_columns(holiday=holiday, working=working)
         .group_by("holiday", "working")
         .agg(pl.col("day").n_unique(), pl.col("arrivals").mean())
+    )
+
+
+@answers("In which line of which file does the newest number of each intensive-care unit stand?")
+def _lines() -> pl.DataFrame:
+    rows = [
+        (record["hospital"], record["at"], path, number, float(record["icu"]["occupied"]))
+        for path in of.files("beds")
+        for number, record in enumerate(map(json.loads, of.text_lines(path)), start=1)
+    ]
+    found = pl.DataFrame(rows, schema=["hospital", "at", "path", "line", "value"], orient="row")
+    lines = newest(found, "at", "hospital")
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in lines["path"]]
+    return lines.select(
+        "hospital",
+        pl.Series("uri", [f"base:beds/{path.name}" for path in lines["path"]]),
+        pl.Series("sha256", digests),
+        "line",
+        "value",
     )
