@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 FEEDS ?=
 ONLY ?=
 TESTS ?=
+ROWS ?=
+MEBIBYTES ?=
 
 # The newest Python that serves, has venv, and really runs: version managers leave shims that do not.
 PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3 python; do \
@@ -78,8 +80,8 @@ lint: install ## ruff, mypy, sqlfluff, and the feeds' YAML
 	@$(BIN)/caregrid feeds check
 
 .PHONY: bench
-bench: install ## measure what is fixed: parsing the DAGs, starting the services
-	@$(BIN)/caregrid bench
+bench: install ## measure speed beside references (ONLY=load|memory|airflow; ROWS=1000000,5000000)
+	@$(BIN)/caregrid bench $(if $(ONLY),--only $(ONLY)) $(if $(ROWS),--rows $(ROWS)) $(if $(MEBIBYTES),--mebibytes $(MEBIBYTES))
 
 .PHONY: lock
 lock: install ## renew requirements.lock with the uv that it holds
