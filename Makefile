@@ -6,6 +6,12 @@ BIN := $(VENV)/bin
 FEEDS ?=
 ONLY ?=
 TESTS ?=
+SEED ?=
+TO ?=
+FROM ?=
+OVERWRITE ?=
+ROWS ?=
+MEBIBYTES ?=
 
 # The newest Python that serves, has venv, and really runs: version managers leave shims that do not.
 PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3 python; do \
@@ -39,6 +45,25 @@ ISOLATED = $(shell unshare --net ip link set lo up 2>/dev/null && echo unshare -
 .PHONY: test
 test: install ## run the tests (ONLY=unit|dags|integration|e2e for one kind; TESTS=path for some)
 	@$(ISOLATED) $(BIN)/python -m pytest $(if $(ONLY),-m $(ONLY)) $(TESTS)
+
+.PHONY: test-faults
+test-faults: install ## kill loads and builds at 50 seeded moments and print the table (SEED=17 repeats one)
+	@$(ISOLATED) env FAULT_MOMENTS=50 $(if $(SEED),FAULT_SEED=$(SEED)) $(BIN)/python -m pytest tests/integration/faults
+
+.PHONY: backup
+backup: installed ## keep databases, landed files and MLflow as they are now (TO=directory; default var/backups)
+	@$(BIN)/caregrid backup $(if $(TO),--to "$(TO)")
+
+.PHONY: restore
+restore: install ## bring back a backup (FROM=directory; OVERWRITE=yes replaces what is there)
+	@if [ -z "$(FROM)" ]; then echo "error: say which backup: make restore FROM=directory" >&2; exit 2; fi
+	@$(BIN)/caregrid restore "$(FROM)" $(if $(filter yes,$(OVERWRITE)),--overwrite)
+
+.PHONY: test-scale
+test-scale: ## run the pipeline as servers do: Celery, Redis, FAB accounts, a worker killed (installs .venv-scale)
+	@[ -n "$(PYTHON)" ] || $(MAKE) --no-print-directory install
+	@$(PYTHON) plugins/caregrid/platform/install.py .venv-scale requirements-scale.lock
+	@$(ISOLATED) .venv-scale/bin/python -m pytest tests/scale
 
 .PHONY: up
 up: install ## start the database, Airflow, MLflow and the documentation; they stay up
@@ -78,12 +103,16 @@ lint: install ## ruff, mypy, sqlfluff, and the feeds' YAML
 	@$(BIN)/caregrid feeds check
 
 .PHONY: bench
-bench: install ## measure what is fixed: parsing the DAGs, starting the services
-	@$(BIN)/caregrid bench
+bench: install ## measure speed beside references (ONLY=load|memory|airflow; ROWS=1000000,5000000)
+	@$(BIN)/caregrid bench $(if $(ONLY),--only $(ONLY)) $(if $(ROWS),--rows $(ROWS)) $(if $(MEBIBYTES),--mebibytes $(MEBIBYTES))
+
+EXPORT = --frozen --no-emit-project --no-header --no-annotate -q
 
 .PHONY: lock
-lock: install ## renew requirements.lock with the uv that it holds
-	@$(BIN)/uv lock && $(BIN)/uv export --frozen --all-groups --no-emit-project --no-header --no-annotate -q -o requirements.lock
+lock: install ## renew requirements.lock and requirements-scale.lock with the uv that the first holds
+	@$(BIN)/uv lock
+	@$(BIN)/uv export $(EXPORT) --group dev -o requirements.lock
+	@$(BIN)/uv export $(EXPORT) --no-dev --group scale -o requirements-scale.lock
 
 .PHONY: reset
 reset: ## delete everything that runs have written (asks first)

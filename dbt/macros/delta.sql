@@ -11,7 +11,8 @@
 
 {#- Facts that share touched keys are built alike: all by delta, or all whole. -#}
 {% macro built_alike(fact) -%}
-    {%- set of_usage = ['dim_series', 'fct_usage', 'fct_occupancy', 'fct_observed_run', 'fct_usage_by_period', 'fct_load'] -%}
+    {%- set of_usage = ['dim_series', 'dim_total_part', 'fct_usage', 'fct_occupancy', 'fct_observed_part', 'fct_observed_run',
+        'fct_usage_by_period', 'fct_panel_change', 'fct_total_check', 'fct_load'] -%}
     {{ return(of_usage if fact in of_usage else [fact]) }}
 {%- endmacro %}
 

@@ -15,6 +15,15 @@ def var(*parts: str) -> Path:
     return Path(os.environ.get("CAREGRID_VAR", ROOT / "var")).joinpath(*parts)
 
 
+def secrets(*parts: str) -> Path:
+    """Return a path below the directory of passwords and keys: CAREGRID_SECRETS, by default var/secrets.
+
+    Where the variable is set, as in a container, somebody else wrote them and here they are only read.
+    """
+    named = os.environ.get("CAREGRID_SECRETS")
+    return (Path(named) if named else var("secrets")).joinpath(*parts)
+
+
 def feeds_base() -> Path:
     """Return the directory that the feeds' relative paths start from.
 

@@ -2,20 +2,11 @@
     What became of every record of a load, each term counted on its own over raw, canonical, rejected and core:
     none is computed from the others. A record is a line; its output rows decide its fate.
 -#}
+-- depends_on: {{ ref('int_usage_touched') }}
 {{ config(pre_hook="set local work_mem = '128MB'", indexes=[{'columns': ['load_id'], 'unique': True}]) }}
 
-with usage_rows as (
-    select
-        usage.load_id,
-        usage.line,
-        1 as output_rows,
-        -- the fact known before that moment says the same, or another load's fact of that very moment
-        (fact.series_id is not null)::integer as unchanged_rows
-    from {{ ref('stg_mapped_usage') }} as usage
-    inner join {{ ref('int_load_touched') }} as touched on usage.load_id = touched.load_id
-    inner join {{ ref('stg_load') }} as load on usage.load_id = load.load_id
-    left join {{ ref('fct_usage') }} as fact
-        on
+{#- Whether a fact was known before a row's moment and says the same, or is another load's fact of that very moment. -#}
+{% set says_the_same -%}
             load.is_accepted
             and usage.series_id = fact.series_id
             and usage.period_start = fact.period_start
@@ -28,6 +19,32 @@ with usage_rows as (
             and usage.is_provisional = fact.is_provisional
             and usage.reporting_units is not distinct from fact.reporting_units
             and usage.period_end = fact.period_end
+{%- endset %}
+
+with usage_rows as (
+    select
+        usage.load_id,
+        usage.line,
+        1 as output_rows,
+        {% if builds_delta('fct_usage') -%}
+        -- the facts of touched pairs are the rebuilt ones, all others the served ones
+        (coalesce(fact.series_id, served.series_id) is not null)::integer as unchanged_rows
+        {%- else -%}
+        (fact.series_id is not null)::integer as unchanged_rows
+        {%- endif %}
+    from {{ ref('stg_mapped_usage') }} as usage
+    inner join {{ ref('int_load_touched') }} as touched on usage.load_id = touched.load_id
+    inner join {{ ref('stg_load') }} as load on usage.load_id = load.load_id
+    left join {{ ref('int_usage_rebuilt') }} as fact
+        on
+            {{ says_the_same }}
+    {%- if builds_delta('fct_usage') %}
+    left join {{ ref('int_usage_touched') }} as rebuilt
+        on usage.series_id = rebuilt.series_id and usage.period_start = rebuilt.period_start
+    left join core.fct_usage as served  -- noqa: ST11
+        on
+            rebuilt.series_id is null and {{ says_the_same | replace('fact.', 'served.') }}
+    {%- endif %}
 ),
 
 other_rows as (

@@ -1,35 +1,30 @@
 {#- Unbroken runs of periods on the spine, for the touched series: what coverage and gaps are read from. -#}
-{{ config(pre_hook="set local work_mem = '128MB'", indexes=[{'columns': ['series_id', 'first_ordinal'], 'unique': True}]) }}
+{{ config(indexes=[{'columns': ['series_id', 'first_ordinal'], 'unique': True}]) }}
 
-with slots as (
+with marked as (
     select
-        usage.series_id,
-        {{ period_ordinal('usage.period_start', 'series.grain', 'series.timezone') }} as ordinal,
-        min(usage.period_start) as period_start,
-        max(usage.period_end) as period_end,
-        bool_or(usage.value_status = 'reported') as is_reported
-    from {{ ref('fct_usage') }} as usage
-    inner join {{ ref('int_series_touched') }} as touched on usage.series_id = touched.series_id
-    inner join {{ ref('dim_series') }} as series on usage.series_id = series.series_id
-    where usage.is_current and series.grain <> 'interval'
-    group by 1, 2
+        part.*,
+        part.first_ordinal
+        - lag(part.last_ordinal) over (partition by part.series_id order by part.first_ordinal) = 1 as goes_on
+    from {{ ref('fct_observed_part') }} as part
+    inner join {{ ref('int_series_touched') }} as touched on part.series_id = touched.series_id
 ),
 
 numbered as (
     select
-        slots.*,
-        ordinal - row_number() over (partition by series_id order by ordinal) as run_number
-    from slots
+        marked.*,
+        count(*) filter (where goes_on is not true) over (partition by series_id order by first_ordinal) as run_number
+    from marked
 )
 
 select
     series_id,
-    min(ordinal) as first_ordinal,
-    max(ordinal) as last_ordinal,
-    count(*) as periods,
-    count(*) filter (where is_reported) as reported_periods,
-    min(period_start) as started_at,
-    max(period_start) as last_period_start,
-    max(period_end) as ended_at
+    min(first_ordinal) as first_ordinal,
+    max(last_ordinal) as last_ordinal,
+    sum(periods)::bigint as periods,
+    sum(reported_periods)::bigint as reported_periods,
+    min(started_at) as started_at,
+    max(last_period_start) as last_period_start,
+    max(ended_at) as ended_at
 from numbered
 group by series_id, run_number

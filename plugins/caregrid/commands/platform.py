@@ -1,4 +1,4 @@
-"""`caregrid up`, `down`, `status`, `demo`, `reset`, `docs`, `bench`: the services as a whole."""
+"""`caregrid up`, `down`, `status`, `demo`, `reset`, `docs`: the services as a whole."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ def register(subparsers: Any) -> None:
         ("down", _down, "stop them"),
         ("status", _status, "say what runs, and where"),
         ("docs", _docs, "write the documentation of tables and of the gates' findings"),
-        ("bench", _bench, "measure what is fixed: parsing the DAGs, importing the tools"),
     ):
         subparsers.add_parser(name, help=help_text).set_defaults(run=run)
     demo = subparsers.add_parser("demo", help="the whole job through Airflow")
@@ -69,19 +68,12 @@ def _docs(options: argparse.Namespace) -> None:
     print("\n".join(str(page) for page in documents.write_all()))
 
 
-def _bench(options: argparse.Namespace) -> None:
-    from caregrid.platform import bench
-
-    for name, seconds in bench.measure():
-        print(f"{name:<48} {seconds:7.2f} s")
-
-
 def _reset(options: argparse.Namespace) -> int:
     from caregrid.database import server
     from caregrid.platform import maintenance, services
 
     if not options.yes:
-        print(f"This deletes {paths.var()}: the database, landed files, models, logs, accounts.")
+        print(f"This deletes {paths.var()}: the database, landed files, models, logs, accounts, backups.")
         if not sys.stdin.isatty() or input("Type yes to delete it: ").strip() != "yes":
             print("nothing was deleted")
             return 1

@@ -22,6 +22,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     match.set_defaults(run=_match)
     sources = commands.add_parser("sources", help="how long ago each table that dbt reads was written to")
     sources.set_defaults(run=_sources)
+    holidays = commands.add_parser(
+        "holidays", help="write the seeds of holidays and weekends from the pinned library"
+    )
+    holidays.set_defaults(run=_holidays)
     docs = commands.add_parser("docs", help="write dbt's documentation to var/docs/dbt")
     docs.set_defaults(run=_docs)
 
@@ -73,6 +77,12 @@ def _sources(options: argparse.Namespace) -> int:
         told = "see var/logs/dbt/dbt.log" if age.status == "failed" else written
         print(f"{age.status:6} {age.table:<34} {told}")
     return 1 if any(age.status in ("error", "failed") for age in ages) else 0
+
+
+def _holidays(options: argparse.Namespace) -> None:
+    from caregrid.warehouse.public_holidays import write_seeds
+
+    print(*write_seeds(), sep="\n")
 
 
 def _docs(options: argparse.Namespace) -> None:

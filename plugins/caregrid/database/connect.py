@@ -19,7 +19,7 @@ SERVICE_ROLES = ("airflow", "mlflow")
 
 def secrets_file() -> Path:
     """Return the path of the file that holds {role: dsn}; readable by its owner alone."""
-    return paths.var("secrets", "database.json")
+    return paths.secrets("database.json")
 
 
 def dsn(role: str) -> str:

@@ -1,7 +1,7 @@
 """The PostgreSQL beside the checkout: makes its cluster, starts it, stops it, keeps its passwords.
 
-Where CAREGRID_DSN_OWNER is set, somebody else runs the server and nothing here is needed. Which PostgreSQL it
-is, caregrid.database.binaries knows.
+Where CAREGRID_DSN_OWNER or CAREGRID_SECRETS is set, somebody else runs the server and nothing here is needed.
+Which PostgreSQL it is, caregrid.database.binaries knows.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from caregrid.database.connect import secrets_file
 from caregrid.errors import CareGridError
 
 _START_SECONDS = 60.0
+# What a server says that neither takes connections nor has ended; libpq gives no code for it.
+_STOPPING = re.compile(r"the database system is|Connection refused|server closed the connection")
 _SAFE = {"fsync": "on"}
 # For clusters that live as long as a test run and are thrown away after a crash.
 _FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -36,8 +38,8 @@ _processes: dict[Path, subprocess.Popen[bytes]] = {}
 
 
 def is_external() -> bool:
-    """Whether somebody else runs the server (CAREGRID_DSN_OWNER is set)."""
-    return "CAREGRID_DSN_OWNER" in os.environ
+    """Whether somebody else runs the server (CAREGRID_DSN_OWNER or CAREGRID_SECRETS is set)."""
+    return "CAREGRID_DSN_OWNER" in os.environ or "CAREGRID_SECRETS" in os.environ
 
 
 def start(durable: bool = True) -> int:
@@ -56,9 +58,9 @@ def start(durable: bool = True) -> int:
         account = account_to_run_as()
         binaries, home = place(account)
         data = home / "data"
-        if (data / "PG_VERSION").exists() and (port := _running_port(data)):
-            return port
         passwords = _passwords()
+        if (data / "PG_VERSION").exists() and (port := _answering_port(data, passwords["admin"])):
+            return port
         if not (data / "PG_VERSION").exists():
             _initdb(binaries, data, account, passwords["admin"], durable)
         port = _launch(binaries, data, account, durable, passwords["admin"])
@@ -111,8 +113,13 @@ def delete() -> None:
 
 def psql() -> Path | None:
     """Return the path of psql beside the server's binaries, if it is there."""
-    program = find() / "psql"
-    return program if program.exists() else None
+    return program("psql")
+
+
+def program(name: str) -> Path | None:
+    """Return the path of one of PostgreSQL's programs beside the server's binaries, if it is there."""
+    path = find() / name
+    return path if path.exists() else None
 
 
 # --- making and running the cluster
@@ -229,6 +236,21 @@ def _answers(process: subprocess.Popen[bytes], port: int, password: str) -> bool
         else:
             return True
     return False
+
+
+def _answering_port(data: Path, password: str) -> int | None:
+    """Return the port of the running server, None where none runs; one that is stopping is waited for."""
+    deadline = time.monotonic() + _START_SECONDS
+    while port := _running_port(data):
+        try:
+            psycopg.connect(_dsn("postgres", password, port, "postgres"), connect_timeout=5).close()
+        except psycopg.OperationalError as error:
+            if not _STOPPING.search(str(error)) or time.monotonic() > deadline:
+                return port
+            time.sleep(0.1)
+        else:
+            return port
+    return None
 
 
 def _running_pid(data: Path) -> int | None:

@@ -7,23 +7,30 @@ from typing import Any
 import psycopg
 
 # Computed anew from all accepted rows of every series a verdict touches: nothing to regress, nothing to undo.
-# The primary key of canonical.usage gives the newest row of a series without a sort.
+# The primary key of canonical.usage, read backwards, gives the newest moment of a series at once, however
+# long its history. The accepted loads are an array: joined, their statistics (which the verdict has just made
+# wrong) may have the planner read all of a series once for each load.
 _REFRESH = """
 with touched as materialized (
     select distinct series_id from canonical.usage where load_id = any(%(accepted)s)
     union
     select series_id from canonical.latest where load_id = any(%(superseded)s)
 ), newest as materialized (
-    select u.*
+    select distinct on (u.series_id) u.*
     from touched as t
     cross join lateral (
-        select u.* from canonical.usage as u
-        join ledger.load_order as o on o.load_id = u.load_id and o.status = 'accepted'
-        where u.series_id = t.series_id
-        order by u.period_start desc, u.known_at desc, o.published_at desc, o.sha256 desc, o.source desc,
-                 o.member desc, o.uri desc, u.load_id desc
+        select m.period_start, m.known_at from canonical.usage as m
+        where m.series_id = t.series_id
+          and m.load_id = any(array(select load_id from raw.load where status = 'accepted'))
+        order by m.period_start desc, m.known_at desc
         limit 1
-    ) as u
+    ) as moment
+    join canonical.usage as u
+        on u.series_id = t.series_id and u.period_start = moment.period_start and u.known_at = moment.known_at
+    join ledger.load_order as o on o.load_id = u.load_id
+    where u.load_id = any(array(select load_id from raw.load where status = 'accepted'))
+    order by u.series_id, o.published_at desc, o.sha256 desc, o.source desc, o.member desc, o.uri desc,
+             u.load_id desc
 ), gone as (
     delete from canonical.latest as old using touched as t
     where old.series_id = t.series_id and not exists (select from newest as n where n.series_id = t.series_id)

@@ -17,7 +17,7 @@ ROLES = {"admin": "admin", "data_engineer": "op", "ml_engineer": "user", "viewer
 
 def passwords_file() -> Path:
     """Return the file {account: password}, made with one password per role where it is absent."""
-    return _file("airflow_accounts.json", {name: secrets.token_urlsafe(12) for name in ROLES})
+    return _file("airflow_accounts.json", new_passwords())
 
 
 def passwords() -> dict[str, str]:
@@ -27,16 +27,27 @@ def passwords() -> dict[str, str]:
 
 def keys() -> dict[str, str]:
     """Return the keys: `fernet` (connections at rest), `session` (cookies), `token` (between services)."""
-    fresh = {
+    return dict(json.loads(_file("keys.json", new_keys()).read_text()))
+
+
+def new_passwords() -> dict[str, str]:
+    """Return a new password for each account."""
+    return {name: secrets.token_urlsafe(12) for name in ROLES}
+
+
+def new_keys() -> dict[str, str]:
+    """Return new keys, by the names of `keys`."""
+    return {
         "fernet": base64.urlsafe_b64encode(os.urandom(32)).decode(),
         "session": secrets.token_urlsafe(32),
         "token": secrets.token_urlsafe(64),
     }
-    return dict(json.loads(_file("keys.json", fresh).read_text()))
 
 
 def _file(name: str, content: dict[str, str]) -> Path:
-    folder = paths.var("secrets").resolve()
+    folder = paths.secrets().resolve()
+    if (folder / name).exists():
+        return folder / name
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     file = folder / name

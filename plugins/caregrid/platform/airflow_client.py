@@ -8,16 +8,15 @@ from typing import Any
 
 import httpx
 
-from caregrid import ports
 from caregrid.errors import CareGridError
-from caregrid.platform import accounts
+from caregrid.platform import accounts, environment
 
 # A busy API server answers 500 now and then, say while a DAG is written anew; asking again is harmless.
 _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 class AirflowClient:
-    """A signed-in client of the API server on this machine."""
+    """A signed-in client of the API server."""
 
     def __init__(self, base_url: str, token: str) -> None:
         # trust_env off: a proxy of the user's shell must see nothing of this.
@@ -125,8 +124,7 @@ def sign_in(account: str = "admin") -> AirflowClient:
     Raises:
         CareGridError: the server does not run, or refuses.
     """
-    port = ports.known("airflow")
-    base_url = f"http://127.0.0.1:{port}"
+    base_url = environment.deployment().airflow_url
     try:
         answer = httpx.post(
             f"{base_url}/auth/token",

@@ -1,4 +1,4 @@
-"""Serves var/docs on 127.0.0.1: dbt's documentation, Data Docs, builds and runbooks, under one index."""
+"""Serves var/docs, on loopback unless told: dbt's pages, Data Docs, builds, runbooks, under one index."""
 
 from __future__ import annotations
 
@@ -99,13 +99,13 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     daemon_threads = True
 
 
-def serve(port: int) -> None:
+def serve(port: int, host: str = "127.0.0.1") -> None:
     """Serve var/docs until the process ends."""
     write_runbooks()
     handler = functools.partial(_Handler, directory=str(paths.var("docs")))
-    with _Server(("127.0.0.1", port), handler) as running:
+    with _Server((host, port), handler) as running:
         running.serve_forever()
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    serve(int(sys.argv[1]), *sys.argv[2:])

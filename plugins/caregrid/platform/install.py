@@ -1,6 +1,7 @@
 """Installs CareGrid into a virtual environment from the hash-pinned lock. Runs before anything is installed.
 
-Only the standard library, and nothing of CareGrid, may be imported here. Usage: python install.py .venv
+Only the standard library, and nothing of CareGrid, may be imported here.
+Usage: python install.py .venv [requirements-scale.lock]
 """
 
 from __future__ import annotations
@@ -33,14 +34,19 @@ _GOMP = {
 
 
 def main(arguments: list[str]) -> int:
-    """Install into the directory given, unless it holds this very lock already. Returns an exit code."""
+    """Install into the directory given, unless it holds these very locks already. Returns an exit code.
+
+    Args:
+        arguments: the directory; then locks, below the checkout, that come on top of requirements.lock.
+    """
     target = (ROOT / (arguments[0] if arguments else ".venv")).absolute()
+    locks = [LOCK, *(ROOT / name for name in arguments[1:])]
     problem = _problem()
     if problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
     stamp = target / ".installed"
-    if stamp.exists() and stamp.read_text() == _fingerprint():
+    if stamp.exists() and stamp.read_text() == _fingerprint(locks):
         return 0
     running = _running_from(target)
     if running:
@@ -49,11 +55,11 @@ def main(arguments: list[str]) -> int:
     started = time.monotonic()
     print(f"installing into {target} with Python {platform.python_version()}", flush=True)
     try:
-        _install(target)
+        _install(target, locks)
     except subprocess.CalledProcessError as error:
         print(f"error: {' '.join(error.cmd[:6])} … failed ({error.returncode})", file=sys.stderr)
         return 1
-    stamp.write_text(_fingerprint())
+    stamp.write_text(_fingerprint(locks))
     print(f"installed in {time.monotonic() - started:.0f} s", flush=True)
     return 0
 
@@ -127,13 +133,15 @@ def _in_use(target: Path, running: list[str]) -> str:
     )
 
 
-def _fingerprint() -> str:
-    """Return what an installation depends on: the lock, the declared commands, the interpreter."""
-    digest = hashlib.sha256(LOCK.read_bytes() + (ROOT / "pyproject.toml").read_bytes())
+def _fingerprint(locks: list[Path]) -> str:
+    """Return what an installation depends on: the locks, the declared commands, the interpreter."""
+    digest = hashlib.sha256(
+        b"".join(lock.read_bytes() for lock in locks) + (ROOT / "pyproject.toml").read_bytes()
+    )
     return f"{digest.hexdigest()} {platform.python_version()} {ROOT}\n"
 
 
-def _install(target: Path) -> None:
+def _install(target: Path, locks: list[Path]) -> None:
     _run([sys.executable, "-m", "venv", "--clear", str(target)])
     pip = [
         str(target / "bin" / "python"),
@@ -150,7 +158,8 @@ def _install(target: Path) -> None:
         first = Path(folder) / "pip.txt"
         first.write_text(_pin("pip"))
         _run([*pip, "install", *wheels, "-r", str(first)])
-    _run([*pip, "install", *wheels, "-r", str(LOCK)])
+    for lock in locks:
+        _run([*pip, "install", *wheels, "-r", str(lock)])
     _run([*pip, "install", "--no-deps", "--no-build-isolation", "-e", str(ROOT)])
 
 

@@ -16,8 +16,16 @@ from caregrid.warehouse import dbt, ledger, publish
 from caregrid.warehouse.matching import match_facilities
 from caregrid.warehouse.registry import register_feeds
 
-# Two builds at once would write the same tables.
-_LOCK = 7_305_501
+# Two builds at once would write the same tables, and a backup would find tables dropped under it.
+LOCK = 7_305_501
+_BACKUP_HOLDS = """
+select exists (
+    select from pg_locks join pg_stat_activity using (pid)
+    where locktype = 'advisory' and granted and (classid::bigint << 32 | objid::bigint) = %s and objsubid = 1
+      and pg_locks.database = (select oid from pg_database where datname = current_database())
+      and application_name = 'caregrid backup'
+)
+"""
 
 
 @dataclass
@@ -105,9 +113,9 @@ def _build(kind: str, arguments: list[str], full_refresh: bool) -> BuildResult:
     importing = threading.Thread(target=importlib.import_module, args=["great_expectations"], daemon=True)
     importing.start()
     with connect("dbt", autocommit=True) as connection:
-        row = connection.execute("select pg_try_advisory_lock(%s)", [_LOCK]).fetchone()
-        if not (row and row[0]):
+        if not _locked(connection):
             raise CareGridError("another build is running", fix="wait until it has ended; see ledger.build")
+        ledger.end_leftovers(connection, dbt.BUILDING)
         result = BuildResult("failed", ledger.open_build(connection, kind, full_refresh, dbt.models_sha256()))
         assert result.build_id is not None
         try:
@@ -119,6 +127,18 @@ def _build(kind: str, arguments: list[str], full_refresh: bool) -> BuildResult:
         if result.status == "failed":
             ledger.close_build(connection, result.build_id, "failed", result.reason)
     return result
+
+
+def _locked(connection: publish.Connection) -> bool:
+    """Take the lock of builds; wait for a backup that holds it, and for nobody else."""
+    while True:
+        row = connection.execute("select pg_try_advisory_lock(%s)", [LOCK]).fetchone()
+        if row and row[0]:
+            return True
+        held = connection.execute(_BACKUP_HOLDS, [LOCK]).fetchone()
+        if not (held and held[0]):
+            return False
+        time.sleep(0.5)
 
 
 def _run(

@@ -21,6 +21,8 @@ from caregrid.paths import ROOT, var
 from caregrid.quiet import quiet
 
 PROJECT = ROOT / "dbt"
+# The name that the sessions of a build bear in pg_stat_activity.
+BUILDING = "caregrid dbt build"
 
 
 @dataclass(frozen=True)
@@ -147,19 +149,29 @@ def _invoke(arguments: Sequence[str], directory: Path, file: str) -> tuple[list[
     # No --vars: dbt parses everything anew when they differ from the last run's. What changes from build to
     # build, such as as_of, stands in the ledger.
     command = [
-        *(sys.executable, "-m", "dbt.cli.main"),
+        *(sys.executable, "-m", "caregrid.warehouse.dbt_process"),
         *arguments,
         *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
     ]
-    done = subprocess.run(
-        command,
-        env=environment() | {"DBT_TARGET_PATH": str(directory)},
-        cwd=var().resolve(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    settings = {
+        "DBT_TARGET_PATH": str(directory),
+        "CAREGRID_DBT_APPLICATION": BUILDING if arguments[0] == "build" else f"caregrid dbt {arguments[0]}",
+    }
+    # Held open until dbt has ended, and never written to: see dbt_process.
+    read_end, held = os.pipe()
+    try:
+        done = subprocess.run(
+            command,
+            env=environment() | settings,
+            cwd=var().resolve(),
+            stdin=read_end,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(read_end)
+        os.close(held)
     log = (done.stdout + done.stderr)[-4000:]
     if done.returncode and not results_file.exists():
         raise CareGridError(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import psycopg
 
 from caregrid.database.connect import connect
+from caregrid.errors import CareGridError
 from caregrid.warehouse.dbt import Outcome
 
 # A load is built once the last published build that lists it saw its present status.
@@ -57,6 +59,35 @@ def open_build(connection: psycopg.Connection[Any], kind: str, full_refresh: boo
     ).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def end_leftovers(connection: psycopg.Connection[Any], application: str, seconds: float = 60.0) -> int:
+    """End the database sessions of builds whose process is gone, and wait until they are; return how many.
+
+    A statement that was running when its client was killed runs on, holding its locks, and may still commit.
+
+    Args:
+        application: the name that the sessions bear; the caller holds the lock of builds, so none is alive.
+
+    Raises:
+        CareGridError: a session does not end.
+    """
+    query = (
+        "select pid, pg_terminate_backend(pid) from pg_stat_activity "
+        "where datname = current_database() and usename = current_user and application_name = %s"
+    )
+    ended: set[int] = set()
+    deadline = time.monotonic() + seconds
+    while left := [pid for pid, _ in connection.execute(query, [application])]:
+        ended.update(left)
+        if time.monotonic() > deadline:
+            raise CareGridError(
+                f"sessions of an interrupted build do not end: {left}",
+                where="pg_stat_activity",
+                fix="see what they wait for; then `select pg_terminate_backend(PID)`",
+            )
+        time.sleep(0.05)
+    return len(ended)
 
 
 def write_nodes(connection: psycopg.Connection[Any], build_id: int, outcome: Outcome) -> None:

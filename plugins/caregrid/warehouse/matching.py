@@ -19,7 +19,8 @@ with described as (
         facility.country_code,
         coalesce(facility.region_code, facility.region_name) as region,
         facility.postal_code,
-        facility.address
+        facility.address,
+        facility.phone
     from canonical.facility as facility
     join raw.load as load using (load_id)
     join landing.file as file using (file_id)
@@ -30,7 +31,7 @@ with described as (
 )
 select place.place_id, place.id_system, place.code, coalesce(described.name, place.name),
     coalesce(described.country_code, place.country_code), described.region, described.postal_code,
-    described.address
+    described.address, described.phone
 from canonical.place as place
 left join described on described.place_id = place.place_id and described.recency = 1
 where place.place_level = 'facility'
@@ -84,23 +85,25 @@ def _places(connection: psycopg.Connection[Any]) -> list[Place]:
         identifiers.setdefault(place_id, set()).add((system, value))
     spans = {place_id: (first, last) for place_id, first, last in connection.execute(_SPANS)}
     versions = {place_id: frozenset(files) for place_id, files in connection.execute(_VERSIONS)}
+    columns = (
+        "place_id",
+        "id_system",
+        "code",
+        "name",
+        "country",
+        "region",
+        "postal_code",
+        "address",
+        "phone",
+    )
     return [
         Place(
-            place_id=place_id,
-            id_system=id_system,
-            code=code,
-            name=name,
-            country=country,
-            region=region,
-            postal_code=postal_code,
-            address=address,
-            identifiers=frozenset(identifiers.get(place_id, ())),
-            span=spans.get(place_id),
-            versions=versions.get(place_id, frozenset()),
+            **dict(zip(columns, row, strict=True)),
+            identifiers=frozenset(identifiers.get(row[0], ())),
+            span=spans.get(row[0]),
+            versions=versions.get(row[0], frozenset()),
         )
-        for place_id, id_system, code, name, country, region, postal_code, address in connection.execute(
-            _PLACES
-        )
+        for row in connection.execute(_PLACES)
     ]
 
 

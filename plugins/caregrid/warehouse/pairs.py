@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import combinations
 
-from caregrid.warehouse.names import comparable, postal
+from caregrid.warehouse.names import comparable, nation, postal, street, telephone
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Place:
     region: str | None = None
     postal_code: str | None = None
     address: str | None = None
+    phone: str | None = None
     identifiers: frozenset[tuple[str, str]] = frozenset()
     span: tuple[datetime, datetime] | None = None
     versions: frozenset[int] = frozenset()
@@ -54,6 +55,8 @@ def find_pairs(places: Iterable[Place]) -> dict[Pair, Verdict]:
     found.rule(_by_name_and_postal_code(known), "name_region_postal_code", 0.95)
     found.renumbered(_by_name_and_region(known))
     found.hint(_by_address(known), "address_region_postal_code", 0.7)
+    found.hint(_by_telephone(known), "telephone_region", 0.6)
+    found.hint(_unique(_by_name_and_region(known)), "name_region", 0.5)
     return found.verdicts()
 
 
@@ -109,7 +112,7 @@ class _Found:
                         self._ambiguous[_pair(one, other)] = Verdict("renumbered", 0.45, "ambiguous")
 
     def hint(self, groups: Iterable[list[Place]], method: str, score: float) -> None:
-        """List places of different registries that share an address and are not settled."""
+        """List places of different registries that share something and are not settled."""
         for group in groups:
             for one, other in combinations(group, 2):
                 if one.id_system != other.id_system and not self._is_settled(one, other):
@@ -155,13 +158,16 @@ def _follows(earlier: Place, later: Place) -> bool:
     """
     if earlier.span is None or later.span is None or earlier.versions & later.versions:
         return False
-    codes = {postal(place.postal_code, place.country) for place in (earlier, later)} - {""}
+    codes = {_postal(place) for place in (earlier, later)} - {""}
     return earlier.span[1] < later.span[0] and len(codes) < 2
 
 
 def _share_postal_code(one: Place, other: Place) -> bool:
-    code = postal(one.postal_code, one.country)
-    return bool(code) and code == postal(other.postal_code, other.country)
+    return bool(_postal(one)) and _postal(one) == _postal(other)
+
+
+def _postal(place: Place) -> str:
+    return postal(place.postal_code, nation(place.country, place.region))
 
 
 def _groups(keyed: Iterable[tuple[tuple[str, ...], Place]]) -> list[list[Place]]:
@@ -185,9 +191,9 @@ def _by_name_and_postal_code(places: list[Place]) -> list[list[Place]]:
     return _groups(
         (
             (
-                place.country or "",
+                nation(place.country, place.region),
                 comparable(place.region),
-                postal(place.postal_code, place.country),
+                _postal(place),
                 comparable(place.name),
             ),
             place,
@@ -198,18 +204,31 @@ def _by_name_and_postal_code(places: list[Place]) -> list[list[Place]]:
 
 def _by_name_and_region(places: list[Place]) -> list[list[Place]]:
     return _groups(
-        ((place.country or "", comparable(place.region), comparable(place.name)), place) for place in places
+        ((nation(place.country, place.region), comparable(place.region), comparable(place.name)), place)
+        for place in places
     )
+
+
+def _by_telephone(places: list[Place]) -> list[list[Place]]:
+    return _groups(
+        ((nation(place.country, place.region), comparable(place.region), telephone(place.phone)), place)
+        for place in places
+    )
+
+
+def _unique(groups: Iterable[list[Place]]) -> list[list[Place]]:
+    """Return the groups in which no registry stands twice: a common name says nothing."""
+    return [group for group in groups if len({place.id_system for place in group}) == len(group)]
 
 
 def _by_address(places: list[Place]) -> list[list[Place]]:
     return _groups(
         (
             (
-                place.country or "",
+                nation(place.country, place.region),
                 comparable(place.region),
-                postal(place.postal_code, place.country),
-                comparable(place.address),
+                _postal(place),
+                street(place.address),
             ),
             place,
         )

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
@@ -109,14 +110,18 @@ class Network:
         rows: Iterable[tuple[int, datetime, datetime, float | None]],
         *,
         status: str = "suppressed",
+        units: Mapping[float, int] = MappingProxyType({}),
     ) -> None:
-        """Write (series_id, period_start, known_at, value) rows; a value of None bears `status`."""
+        """Write (series_id, period_start, known_at, value) rows; a value of None bears `status`.
+
+        units: how many reporting units stand behind a value, by value.
+        """
         written = list(rows)
         with connect("loader") as connection, connection.cursor() as cursor:
             cursor.executemany(
                 "insert into canonical.usage (series_id, period_start, period_end, known_at, load_id, "
-                "line, value, "
-                "value_status, known_at_is_assumed) values (%s, %s, %s, %s, %s, %s, %s, %s, false)",
+                "line, value, value_status, reporting_units, known_at_is_assumed) "
+                "values (%s, %s, %s, %s, %s, %s, %s, %s, %s, false)",
                 [
                     [
                         series_id,
@@ -127,6 +132,7 @@ class Network:
                         line,
                         value,
                         status if value is None else "reported",
+                        None if value is None else units.get(value),
                     ]
                     for line, (series_id, start, known_at, value) in enumerate(written, start=1)
                 ],

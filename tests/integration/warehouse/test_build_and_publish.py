@@ -317,6 +317,9 @@ def test_documentation_is_one_page_without_outside_content(first: BuildResult) -
     page = generate_documentation().read_text()
     assert "fct_usage" in page
     assert "<script src=" not in page
+    # who depends on the tables stands on the page too
+    assert "exposure.caregrid.bi_operations" in page
+    assert "Can the numbers be trusted" in page
 
 
 def test_logic_holds_in_the_hard_cases(first: BuildResult) -> None:

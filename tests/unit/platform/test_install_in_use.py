@@ -23,7 +23,7 @@ def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An outdated installation; whoever installs into it leaves a mark."""
     monkeypatch.setenv("CAREGRID_VAR", str(tmp_path / "var"))
     monkeypatch.setattr(install, "_problem", lambda: None)
-    monkeypatch.setattr(install, "_install", lambda target: (target / "renewed").touch())
+    monkeypatch.setattr(install, "_install", lambda target, locks: (target / "renewed").touch())
     target = tmp_path / ".venv"
     (target / "bin").mkdir(parents=True)
     (target / "bin" / "python").symlink_to(sys.executable)
@@ -59,7 +59,7 @@ def test_a_running_stack_is_not_pulled_from_under_itself(
 
 @pytest.mark.usefixtures("scheduler")
 def test_an_unchanged_lock_is_no_matter_while_the_stack_runs(target: Path) -> None:
-    (target / ".installed").write_text(install._fingerprint())
+    (target / ".installed").write_text(install._fingerprint([install.LOCK]))
     assert install.main([str(target)]) == 0
     assert not (target / "renewed").exists()
 

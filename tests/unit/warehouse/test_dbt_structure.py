@@ -105,6 +105,15 @@ def test_every_key_is_tested(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, path in SQL.items() if room(path) == "marts"])
+def test_every_moment_of_a_mart_is_told_in_local_time_too(name: str) -> None:
+    kinds = {column["name"]: column["data_type"] for column in DESCRIBED[name]["columns"]}
+    moments = {column for column, kind in kinds.items() if kind == "timestamp with time zone"}
+    local = {column for column, kind in kinds.items() if kind == "timestamp without time zone"}
+    assert local == {f"{column}_local" for column in moments}
+    assert not local or kinds["timezone"] == "text"
+
+
+@pytest.mark.parametrize("name", [name for name, path in SQL.items() if room(path) == "marts"])
 def test_the_page_of_marts_tells_grain_and_key(name: str) -> None:
     page = (ROOT / "docs" / "marts.md").read_text()
     section = page.split(f"## {name}\n", 1)[1].split("\n## ", 1)[0]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from caregrid.warehouse.names import comparable, postal
+from caregrid.warehouse.names import comparable, nation, postal, street, telephone
 from caregrid.warehouse.pairs import Place, Verdict, find_pairs
 from hypothesis import given
 from hypothesis import strategies as st
@@ -94,7 +94,7 @@ def test_other_state_or_postal_code_is_no_match() -> None:
         american(2, "hifld", "Mercy", "36302"),
         american(3, "ods", "Mercy", region="TX"),
     ]
-    assert find_pairs(places) == {}
+    assert find_pairs(places) == {(1, 2): Verdict("name_region", 0.5, "ambiguous")}
 
 
 def permit(place_id: int, first: int, last: int, versions: set[int] | None = None, **more: Any) -> Place:
@@ -179,3 +179,59 @@ def test_pairs_are_ordered_and_of_known_places(places: list[Place]) -> None:
         assert {one, other} <= known
         assert verdict.status in ("matched", "ambiguous")
         assert 0 < verdict.score <= 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("400 North Pleasant Avenue", "400 N PLEASANT AVE"),
+        ("229 SOUTH SEVENTH STREET", "229 S. 7th St"),
+        ("575 Rivergate Ln, Unit 100", "575 RIVERGATE LANE UNIT 100"),
+    ],
+)
+def test_short_forms_of_streets_are_no_difference(one: str, other: str) -> None:
+    assert street(one) == street(other) != ""
+
+
+def test_other_streets_stay_other() -> None:
+    assert street("1 N Main St") != street("1 S Main St")
+    assert street("1 Saint James St") != street("1 Street James St")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("(618) 436-8000", "6184368000"),
+        ("+1 618 436 8000", "6184368000"),
+        ("n/a", ""),
+        (None, ""),
+        ("911", ""),
+    ],
+)
+def test_telephone_numbers(text: str | None, expected: str) -> None:
+    assert telephone(text) == expected
+
+
+def test_a_territory_is_one_country_however_it_is_written() -> None:
+    assert nation("PR", "PR") == nation("PR", None) == nation("US", "PR") == "US"
+    assert nation("CA", "QC") == "CA"
+    found = find_pairs(
+        [
+            american(1, "cms", "Hospital General", "00725", region="PR"),
+            american(2, "hifld", "HOSPITAL GENERAL", "725", region="PR", country="PR"),
+        ]
+    )
+    assert found[1, 2] == Verdict("name_region_postal_code", 0.95, "matched")
+
+
+def test_a_telephone_number_is_a_question_for_a_person() -> None:
+    one = american(1, "cms", "Bell Hospital", phone="(906) 486-4431")
+    other = american(2, "hifld", "UP Health", "49849", phone="906-486-4431")
+    assert find_pairs([one, other]) == {(1, 2): Verdict("telephone_region", 0.6, "ambiguous")}
+    assert find_pairs([one, replace(other, region="GA")]) == {}
+
+
+def test_a_name_is_a_question_where_each_registry_has_it_once() -> None:
+    one, other = american(1, "cms", "Mercy"), american(2, "hifld", "Mercy", "49849")
+    assert find_pairs([one, other]) == {(1, 2): Verdict("name_region", 0.5, "ambiguous")}
+    assert find_pairs([one, other, american(3, "hifld", "Mercy", "49850")]) == {}

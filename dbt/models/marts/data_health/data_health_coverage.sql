@@ -19,7 +19,12 @@ select
     sum(coverage.arrived_periods)::bigint as arrived_reports,
     sum(coverage.reported_periods)::bigint as reported_values,
     (sum(coverage.arrived_periods) / sum(coverage.expected_periods))::double precision as coverage_rate,
-    max(coverage.silent_periods) as silent_periods
+    max(coverage.silent_periods) as silent_periods,
+    max(series.timezone) as timezone,
+    {{ local_times('max(series.timezone)', {
+        'first_period_start': 'min(coverage.first_period_start)',
+        'last_period_start': 'max(coverage.last_period_start)',
+    }) }}
 from {{ ref('fct_series_coverage') }} as coverage
 inner join {{ ref('dim_series') }} as series on coverage.series_id = series.series_id
 inner join {{ ref('dim_place') }} as place on series.place_id = place.place_id

@@ -32,6 +32,16 @@ select
     feed.late_because,
     coalesce(newest.accepted_loads, 0) as accepted_loads,
     coalesce(newest.refused_loads, 0) as refused_loads,
-    coalesce(newest.staged_loads, 0) as staged_loads
+    coalesce(newest.staged_loads, 0) as staged_loads,
+    feed.timezone,
+    {{ local_times('feed.timezone', {
+        'as_of': 'feed.as_of',
+        'last_published_at': 'feed.last_published_at',
+        'last_accepted_published_at': 'feed.last_accepted_published_at',
+        'last_known_at': 'newest.last_known_at',
+        'last_period': 'newest.last_period',
+        'last_accepted_at': 'newest.last_accepted_at',
+        'due_at': 'feed.due_at',
+    }) }}
 from {{ ref('dim_feed') }} as feed
 left join newest on feed.feed = newest.feed

@@ -14,7 +14,12 @@ select
     max(place.name_zh) as place_name_zh,
     max(gap.missing_periods) as missing_periods,
     count(*) as series,
-    array_agg(distinct series.measure order by series.measure) as measures
+    array_agg(distinct series.measure order by series.measure) as measures,
+    max(series.timezone) as timezone,
+    {{ local_times('max(series.timezone)', {
+        'gap_start': 'gap.gap_start',
+        'gap_end': 'gap.gap_end',
+    }) }}
 from {{ ref('fct_gap') }} as gap
 inner join {{ ref('dim_series') }} as series on gap.series_id = series.series_id
 inner join {{ ref('dim_place') }} as place on series.place_id = place.place_id

@@ -13,7 +13,11 @@ select
     count(*) filter (where other_usage.value is distinct from preferred_usage.value) as differing_periods,
     max(abs(other_usage.value - preferred_usage.value)) as largest_difference,
     max(other_usage.period_start) filter (where other_usage.value is distinct from preferred_usage.value)
-        as last_differing_period_start
+        as last_differing_period_start,
+    max(series.timezone) as timezone,
+    {{ local_times('max(series.timezone)', {
+        'last_differing_period_start': '(max(other_usage.period_start) filter (where other_usage.value is distinct from preferred_usage.value))',
+    }) }}
 from {{ ref('dim_series') }} as series
 inner join {{ ref('dim_series') }} as preferred on series.preferred_series_id = preferred.series_id
 inner join {{ ref('fct_usage') }} as other_usage on series.series_id = other_usage.series_id and other_usage.is_current

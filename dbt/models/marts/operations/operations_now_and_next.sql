@@ -16,6 +16,9 @@ with newest as (
         latest.value,
         latest.value_status,
         latest.is_provisional,
+        -- a state that was reported until an hour holds until then; it has no later value that ends it
+        series.grain = 'interval' and series.measure = 'diversion_status' as is_bounded,
+        series.grain = 'interval' and latest.period_end <= feed.as_of as is_over,
         max(latest.period_start) over (
             partition by series.place_id, series.service_or_resource, series.feed, series.measure
         ) as newest_period_start,
@@ -35,6 +38,7 @@ with newest as (
         where dim_series.is_summed
     ) as series
     inner join {{ ref('fct_latest') }} as latest on series.series_id = latest.series_id
+    left join {{ ref('dim_feed') }} as feed on series.feed = feed.feed
 ),
 
 now as (
@@ -58,10 +62,11 @@ now as (
         sum(value) filter (where measure = 'staff_on_duty') as staff_on_duty_persons,
         sum(value) filter (where measure = 'staff_needed') as staff_needed_persons,
         sum(value) filter (where measure = 'ambulances_waiting') as ambulances_waiting,
-        max(value) filter (where measure = 'diversion_status') > 0 as is_diverting,
+        max(case when not coalesce(is_over, false) then value else 0 end)
+            filter (where measure = 'diversion_status') > 0 as is_diverting,
         max(value) filter (where measure = 'full_bed_notice') > 0 as has_full_bed_notice
     from newest
-    where period_start = newest_period_start and grain_rank = 1
+    where (period_start = newest_period_start or is_bounded) and grain_rank = 1
     group by place_id, service_or_resource, feed
 ),
 
@@ -186,7 +191,17 @@ select
     expected.forecast_until,
     risk.overload_probability,
     risk.overload_until,
-    coalesce(risk.overload_probability >= 0.5 and not risk.is_over_now, false) as is_new_risk
+    coalesce(risk.overload_probability >= 0.5 and not risk.is_over_now, false) as is_new_risk,
+    place.timezone,
+    {{ local_times('place.timezone', {
+        'as_of': 'as_of_feed.as_of',
+        'observed_period_start': 'usable.observed_period_start',
+        'known_at': 'usable.known_at',
+        'forecast_made_at': 'expected.forecast_made_at',
+        'next_period_start': 'expected.next_period_start',
+        'forecast_until': 'expected.forecast_until',
+        'overload_until': 'risk.overload_until',
+    }) }}
 from usable
 inner join as_of_feed on usable.feed = as_of_feed.feed
 inner join {{ ref('dim_place') }} as place on usable.place_id = place.place_id

@@ -169,7 +169,11 @@ select
     expected.expected_reports::bigint as expected_reports,
     least(1, summed.arrived_reports::double precision / nullif(expected.expected_reports, 0))::double precision
         as coverage_rate,
-    feed.as_of
+    feed.as_of,
+    feed.timezone,
+    {{ local_times('feed.timezone', {
+        'as_of': 'feed.as_of',
+    }) }}
 from summed
 left join {{ ref('dim_feed') }} as feed on summed.feed = feed.feed
 inner join periods as expected_periods

@@ -57,6 +57,7 @@ compared as (
         place.name_zh as place_name_zh,
         place.place_level,
         place.country_code,
+        place.timezone,
         place.region_name_en,
         place.region_name_zh,
         coalesce(scored.benchmark, national.benchmark) as benchmark_value,
@@ -119,7 +120,14 @@ select
     improvement.open_action_texts,
     feed.as_of,
     compared.load_id,
-    compared.line
+    compared.line,
+    compared.timezone,
+    {{ local_times('compared.timezone', {
+        'period_start': 'compared.period_start',
+        'period_end': 'compared.period_end',
+        'previous_period_end': 'compared.previous_period_end',
+        'as_of': 'feed.as_of',
+    }) }}
 from compared
 left join {{ ref('dim_quality_measure') }} as measure on compared.measure = measure.measure
 left join improvement on compared.place_id = improvement.place_id and compared.measure = improvement.measure

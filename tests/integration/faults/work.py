@@ -1,0 +1,170 @@
+"""What is killed: a load, or a build of the warehouse, in a process of its own that ends at a given moment.
+
+Run as `python -m tests.integration.faults.work PART MOMENT REPORT`: MOMENT is JSON (see Moment), REPORT the
+file that says how far it came.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+from caregrid import paths
+
+FEEDS = ("sim_registry", "sim_beds", "sim_emergency")
+_OWN = f"{paths.ROOT / 'plugins' / 'caregrid'}/"
+# Where a statement goes to the server: a kill may come before each.
+_STATEMENTS = {"execute", "executemany", "commit", "rollback", "copy", "write", "close"}
+_STARTED = re.compile(r" of (\d+) START ")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When the process kills itself.
+
+    Attributes:
+        call: at which call of a function of ours, or statement to the database; 0 is never.
+        statement: at which statement to the database; 0 is never.
+        node: at the start of which node of dbt; None is never.
+        wait: seconds after the start of that node.
+        whom: `process`, and what it started lives on, or the whole `group`, as when a machine dies; or the
+            database (`database stop`, `database kill`), and the process goes on.
+    """
+
+    call: int = 0
+    statement: int = 0
+    node: int | None = None
+    wait: float = 0.0
+    whom: str = "process"
+
+
+class Watch:
+    """Counts calls and dbt's nodes, and strikes at the moment."""
+
+    def __init__(self, moment: Moment, report: Path) -> None:
+        self.moment, self.report = moment, report
+        self.calls = self.statements = self.nodes = self.nodes_in_all = 0
+        self._known: dict[CodeType, tuple[bool, bool]] = {}
+        self._log = paths.var("logs", "dbt", "dbt.log")
+        self._read = self._log.stat().st_size if self._log.exists() else 0
+
+    def profile(self, frame: FrameType, event: str, argument: Any) -> None:
+        if event != "call":
+            return
+        code = frame.f_code
+        kinds = self._known.get(code)
+        if kinds is None:
+            statement = "/psycopg/" in code.co_filename and code.co_name in _STATEMENTS
+            kinds = (statement or code.co_filename.startswith(_OWN), statement)
+            self._known[code] = kinds
+        self.calls += kinds[0]
+        self.statements += kinds[1]
+        if (kinds[0] and self.calls == self.moment.call) or (
+            kinds[1] and self.statements == self.moment.statement
+        ):
+            self.strike(_place(frame))
+
+    def follow(self) -> None:
+        """Read dbt's log as it grows."""
+        if self._log.exists():
+            with self._log.open("rb") as stream:
+                stream.seek(self._read)
+                for line in stream:
+                    if not line.endswith(b"\n"):
+                        break
+                    self._read += len(line)
+                    self._line(line.decode(errors="replace"))
+
+    def _line(self, line: str) -> None:
+        found = _STARTED.search(line)
+        self.nodes_in_all = int(found[1]) if found else self.nodes_in_all
+        self.nodes += bool(found)
+        if self.moment.node is not None and self.nodes >= self.moment.node:
+            time.sleep(self.moment.wait)
+            what = re.search(r"START (.+?) \.\.", line)
+            self.strike(f"dbt +{self.moment.wait:.2f} s: {what[1] if what else 'before its first node'}")
+
+    def strike(self, place: str) -> None:
+        self.note(place)
+        if self.moment.whom.startswith("database"):
+            postmaster = int(paths.var("postgres", "data", "postmaster.pid").read_text().split()[0])
+            os.kill(postmaster, signal.SIGKILL if self.moment.whom.endswith("kill") else signal.SIGINT)
+            return
+        if self.moment.whom == "group":
+            os.killpg(os.getpgrp(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def note(self, place: str) -> None:
+        seen = {"calls": self.calls, "statements": self.statements, "nodes": self.nodes_in_all}
+        found = {"place": place, **seen, **asdict(self.moment)}
+        self.report.write_text(json.dumps(found))
+
+
+def _place(frame: FrameType | None) -> str:
+    name = frame.f_code.co_name if frame else ""
+    while frame is not None and not frame.f_code.co_filename.startswith(_OWN):
+        frame = frame.f_back
+    if frame is None:
+        return name
+    where = f"{frame.f_code.co_filename.removeprefix(_OWN)}:{frame.f_lineno} {frame.f_code.co_name}"
+    return where if name == frame.f_code.co_name else f"{where} > {name}"
+
+
+def load() -> None:
+    """Land and stage each feed, then accept what is staged."""
+    from caregrid import loading
+    from caregrid.database.connect import connect
+
+    for feed in FEEDS:
+        loading.ingest(feed)
+    with connect("loader") as connection:
+        staged = connection.execute("select load_id from raw.load where status = 'staged' order by 1")
+        load_ids = [load_id for (load_id,) in staged]
+    loading.accept(load_ids)
+
+
+def build() -> None:
+    """Build and publish; a build that is refused is an error."""
+    from caregrid import warehouse
+
+    result = warehouse.build()
+    if result.status == "failed":
+        raise RuntimeError(result.reason)
+
+
+PARTS: dict[str, Callable[[], None]] = {"load": load, "first build": build, "increment": build}
+
+
+def main(part: str, moment: str, report: str) -> None:
+    # Imported before the watch begins: importing is no work.
+    from caregrid import loading, warehouse  # noqa: F401
+
+    watch = Watch(Moment(**json.loads(moment)), Path(report))
+    ended = threading.Event()
+
+    def follow() -> None:
+        while not ended.wait(0.01):
+            watch.follow()
+
+    follower = threading.Thread(target=follow, daemon=True)
+    if part != "load":
+        follower.start()
+    sys.setprofile(watch.profile)
+    PARTS[part]()
+    sys.setprofile(None)
+    ended.set()
+    watch.note("the end")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
