@@ -65,6 +65,15 @@ test-scale: ## run the pipeline as servers do: Celery, Redis, FAB accounts, a wo
 	@$(PYTHON) plugins/caregrid/platform/install.py .venv-scale requirements-scale.lock
 	@$(ISOLATED) .venv-scale/bin/python -m pytest tests/scale
 
+# The services, tasks and commands that tests start are counted as well: each writes a file of its own, joined at the end.
+.PHONY: coverage
+coverage: install ## the tests, and how much of the code they ran (fails below 90 %; pages in var/coverage)
+	@rm -rf var/coverage && mkdir -p var/coverage
+	@COVERAGE_FILE=$(CURDIR)/var/coverage/data $(ISOLATED) $(BIN)/python -m coverage run -m pytest $(TESTS)
+	@COVERAGE_FILE=$(CURDIR)/var/coverage/data $(BIN)/coverage combine -q
+	@COVERAGE_FILE=$(CURDIR)/var/coverage/data $(BIN)/coverage html -q -d var/coverage/pages
+	@COVERAGE_FILE=$(CURDIR)/var/coverage/data $(BIN)/coverage report --fail-under=90
+
 .PHONY: up
 up: install ## start the database, Airflow, MLflow and the documentation; they stay up
 	@$(BIN)/caregrid up

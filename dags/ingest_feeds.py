@@ -54,7 +54,7 @@ def ingest_dag(feed: Feed) -> DAG:
             context = get_current_context()
             run = context["dag_run"]
             day = date.fromisoformat(context["params"]["day"]) if context["params"]["day"] else None
-            when = (str(run.run_type), run.logical_date)
+            when = (run.run_type.value, run.logical_date)
             return ingest_feed(feed.name, day, when, run.run_id, context["params"]["files"])
 
         @task(map_index_template="{{ failure }}", retries=0)
