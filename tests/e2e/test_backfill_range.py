@@ -66,7 +66,8 @@ def test_a_range_is_taken_again_day_by_day(feed: str, job: Any, monkeypatch: pyt
 
 def _reloaded(job: Any, feed: str) -> set[date]:
     found = job.query(
-        "select (published_at at time zone 'Asia/Hong_Kong')::date from raw.load join landing.file using (file_id)"
+        "select (published_at at time zone 'Asia/Hong_Kong')::date"
+        " from raw.load join landing.file using (file_id)"
         f" where replaces is not null and landing.file.feed = '{feed}'"
     )
     return {day for (day,) in found}
