@@ -18,7 +18,8 @@ def test_of_sixty_vintages_only_first_and_changed_values_count(warehouse: Any) -
     # The verdicts fall in the opposite order of publication.
     for load_id in reversed(load_ids):
         loading.accept([load_id])
-    built = dbt.run(["build", "--select", "+int_conservation", "--resource-type", "model", "seed"])
+    models = ["+int_conservation", "+fct_usage"]
+    built = dbt.run(["build", "--select", *models, "--resource-type", "model", "seed"])
     with warehouse.connect("dbt") as connection:
         counted = connection.execute(
             "select count(*), sum(received_records)::int, sum(loaded_records)::int, "
