@@ -7,6 +7,7 @@ the moments of our own clock, are left out.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ _KIND_OF = {
 }  # fmt: skip
 
 
-def read(connection: psycopg.Connection[Any]) -> Contents:
+def read(connection: psycopg.Connection[Any], schemas: Sequence[str] = SCHEMAS) -> Contents:
     """Return {schema.table: its rows as text, sorted} of everything that a load or a build writes."""
     for kind, query in _NAMES.items():
         connection.execute(f"create temporary table name_of_{kind} as {query}".encode())
@@ -52,7 +53,7 @@ def read(connection: psycopg.Connection[Any]) -> Contents:
         "select table_schema, table_name, column_name from information_schema.columns "
         "join information_schema.tables using (table_schema, table_name) "
         "where table_schema = any(%s) and table_type = 'BASE TABLE' order by 1, 2, ordinal_position",
-        [list(SCHEMAS)],
+        [list(schemas)],
     ):
         columns.setdefault((schema, table), []).append(column)
     contents = {}
@@ -76,6 +77,15 @@ def _rows(schema: str, table: str, columns: list[str]) -> sql.Composed:
     return sql.SQL("select row({})::text from {} as t").format(
         sql.SQL(", ").join(fields), sql.Identifier(schema, table)
     )
+
+
+def loads(connection: psycopg.Connection[Any]) -> dict[str, int]:
+    """Return {what stands for a load: how many canonical rows it has}, of every load that is registered."""
+    query = (
+        f"select load.name, (select count(*) from ledger.canonical_line where load_id = load.number) "
+        f"from ({_NAMES['load']}) as load"
+    )
+    return dict(connection.execute(query.encode()).fetchall())
 
 
 def landed(var: Path) -> dict[str, str]:

@@ -61,7 +61,7 @@ def test_postgresql_restarted_in_the_middle_of_a_load(
     end: tuple[contents.Contents, dict[str, int]], place: Installation, how: str
 ) -> None:
     expected, sizes = end
-    load(place, Moment(statement=sizes["statements"] // 2, whom=f"database {how}"), code=1)
+    load(place, Moment(statement=sizes["counts"][""][1] // 2, whom=f"database {how}"), code=1)
     place.caregrid("database", "start")
     assert contents.differences(place.contents(), expected) != [], "it broke off after the end"
     load(place)
