@@ -1,4 +1,4 @@
-"""kill -9 under a real scheduler, at the door of a COPY: of a task, a supervisor, and the scheduler itself."""
+"""kill -9 under a real scheduler, at the door of a COPY: of a task, a supervisor and the scheduler itself."""
 
 from __future__ import annotations
 

@@ -111,9 +111,9 @@ class World:
     def left(self, part: str) -> str:
         """Say what a kill left, which must be nothing half: whole loads, and tables all old or all new."""
         if part == "load":
-            found = loads()
-            assert found.items() <= self.loads.items(), "a load is there in part"
-            return f"{len(found)} of {len(self.loads)} loads, each whole"
+            there = loads()
+            assert there.items() <= self.loads.items(), "a load is there in part"
+            return f"{len(there)} of {len(self.loads)} loads, each whole"
         old, new = (
             {name: rows for name, rows in stage.items() if name.startswith(("core.", "marts."))}
             for stage in (self.before[part], self.ends[part])
@@ -181,24 +181,28 @@ def world(database_server: dict[str, str], test_var: Path) -> Iterator[World]:
             made.drop(stage)
 
 
-def moment_of(seed: int, world: World) -> tuple[str, Moment]:
-    """Return the part that a seed kills, and when: the same seed gives the same moment.
+def part_of(seed: int) -> str:
+    """Return the part that a seed kills: half of them a load, a quarter each of the builds."""
+    return ("load", "first build", "load", "increment")[seed % 4]
 
-    Half of the seeds kill a load, a quarter each of the builds. The phases of a part take turns, so that
-    one of many small steps has no more kills than one of few long ones; where in its phase, the seed draws.
+
+def moment_of(seed: int, world: World) -> Moment:
+    """Return when a seed kills: the same seed gives the same moment.
+
+    The phases of a part take turns, so that one of many small steps has no more kills than one of few long
+    ones; where in its phase, the seed draws.
     """
-    drawn = random.Random(seed)
-    part = ("load", "first build", "load", "increment")[seed % 4]
+    drawn, part = random.Random(seed), part_of(seed)
     turn = seed // 2 if part == "load" else seed // 4 + (part == "increment")
     phase = TURNS[part][turn % len(TURNS[part])]
     whom = drawn.choice(["process", "group"])
     if phase == "dbt":
         node, wait = drawn.randint(0, world.sizes[part]["nodes"]), round(drawn.random() / 5, 2)
-        return part, Moment(phase=phase, node=node, wait=wait, whom=whom)
+        return Moment(phase=phase, node=node, wait=wait, whom=whom)
     calls, statements = world.sizes[part]["counts"][phase]
     if statements and (not calls or drawn.random() < 0.7):
-        return part, Moment(phase=phase, statement=drawn.randint(1, statements), whom=whom)
-    return part, Moment(phase=phase, call=drawn.randint(1, calls), whom=whom)
+        return Moment(phase=phase, statement=drawn.randint(1, statements), whom=whom)
+    return Moment(phase=phase, call=drawn.randint(1, calls), whom=whom)
 
 
 @pytest.fixture

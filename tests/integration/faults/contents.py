@@ -45,8 +45,8 @@ _KIND_OF = {
 
 def read(connection: psycopg.Connection[Any], schemas: Sequence[str] = SCHEMAS) -> Contents:
     """Return {schema.table: its rows as text, sorted} of everything that a load or a build writes."""
-    for kind, query in _NAMES.items():
-        connection.execute(f"create temporary table name_of_{kind} as {query}".encode())
+    for kind, names in _NAMES.items():
+        connection.execute(f"create temporary table name_of_{kind} as {names}".encode())
         connection.execute(f"create unique index on name_of_{kind} (number)".encode())
     columns: dict[tuple[str, str], list[str]] = {}
     for schema, table, column in connection.execute(
@@ -57,10 +57,10 @@ def read(connection: psycopg.Connection[Any], schemas: Sequence[str] = SCHEMAS) 
     ):
         columns.setdefault((schema, table), []).append(column)
     contents = {}
-    for (schema, table), names in columns.items():
+    for (schema, table), found in columns.items():
         if (schema, table) in _ATTEMPTS:
             continue
-        query = _rows(schema, table, [name for name in names if name not in _COUNTERS | _CLOCK])
+        query = _rows(schema, table, [name for name in found if name not in _COUNTERS | _CLOCK])
         contents[f"{schema}.{table}"] = sorted(row for (row,) in connection.execute(query))
     return contents
 
