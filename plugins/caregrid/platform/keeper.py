@@ -30,7 +30,7 @@ class Notes:
     """What a keeper says of its service.
 
     Attributes:
-        pid: of the service, which leads a group of its own.
+        pid: of the service, which leads a session of its own.
         created: when that process began, seconds since 1970; a number alone may be another's later.
         restarts: how often it was started again.
         ended_at: when it died last, ISO 8601, UTC.
@@ -66,7 +66,7 @@ def end_leftovers(file: Path) -> None:
     """Kill a service whose keeper is dead, with all it started: two of a kind would do the work twice."""
     left = read(file)
     if left is not None and left.is_alive:
-        _signal(left.pid, signal.SIGKILL)
+        _end_session(left.pid)
 
 
 class Keeper:
@@ -91,7 +91,7 @@ class Keeper:
                 _signal(pid, signal.SIGTERM)
             code = self._service.wait()
             # Workers that outlive it would go on with work that its successor gives out anew.
-            _signal(pid, signal.SIGKILL)
+            _end_session(pid)
             if self._stopping.is_set() or not self._ready.exists():
                 return code
             lasted = time.monotonic() - began
@@ -113,6 +113,23 @@ class Keeper:
         part = self._notes.with_suffix(".part")
         part.write_text(json.dumps(asdict(notes)))
         part.replace(self._notes)
+
+
+def _end_session(leader: int) -> None:
+    """Kill a service and all it started; Airflow's tasks lead groups of their own, but no sessions."""
+    while members := [pid for pid in psutil.pids() if _session(pid) == leader]:
+        for pid in members:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
+
+
+def _session(pid: int) -> int | None:
+    """Return the session of a process that still runs, None of one that has ended."""
+    try:
+        return os.getsid(pid) if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE else None
+    except (OSError, psutil.Error):
+        return None
 
 
 def _signal(group: int, number: signal.Signals) -> None:

@@ -17,10 +17,10 @@ from caregrid.platform.processes import Service
 
 pytestmark = [pytest.mark.unit, pytest.mark.timeout(300)]
 
-# Starts a worker in its own group, as a scheduler does, and says who it is.
+# Starts a worker that leads a group of its own, as a scheduler's tasks do, and says who it is.
 LEADER = """
 import subprocess, sys, time
-worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], process_group=0)
 open(sys.argv[1], "a").write(f"{worker.pid}\\n")
 time.sleep(600)
 """
