@@ -75,9 +75,12 @@ class World:
             for role in connect.ROLES:
                 dsn = f"{self.template[role].rsplit('/', 1)[0]}/{here.database}"
                 patch.setenv(f"CAREGRID_DSN_{role.upper()}", dsn)
-            yield here
+            try:
+                yield here
+            finally:
+                if not keep_as:
+                    self.drop(here)
         if not keep_as:
-            self.drop(here)
             return
         here.var.rename(self.root / keep_as)
         with psycopg.connect(self.template["admin"], autocommit=True) as server:
