@@ -49,6 +49,8 @@ def _status(options: argparse.Namespace) -> None:
     from caregrid.platform import accounts, services
 
     print(f"running: {', '.join(services.running()) or 'nothing'}")
+    for told in services.restarts():
+        print(f"  {told}")
     addresses = services.addresses()
     for name, address in addresses.items():
         print(f"  {name:<8} {address}")

@@ -152,6 +152,8 @@ def _airflow(place: Deployment) -> dict[str, str]:
         "scheduler": {
             # A killed supervisor is otherwise noticed after five minutes.
             "task_instance_heartbeat_timeout": "30",
+            # What a killed scheduler had queued is otherwise given out anew after five minutes.
+            "orphaned_tasks_check_interval": "30",
             "scheduler_idle_sleep_time": "0.5",
         },
         # On a machine that is busy starting everything the API takes longer than the 5 s it is given.

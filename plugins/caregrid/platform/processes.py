@@ -1,11 +1,12 @@
-"""Long-running processes: started detached with log and pid file, checked, stopped by their own id."""
+"""Long-running processes: started detached with log and pid file, kept, checked, stopped by their own id.
+
+Each has a keeper (keeper.py), whose number is in the pid file: a service that dies is started again.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ import psutil
 
 from caregrid import paths
 from caregrid.errors import CareGridError
+from caregrid.platform import keeper
 
 _POLL_SECONDS = 0.2
 _STOP_SECONDS = 20.0
@@ -64,16 +66,22 @@ def serves(name: str, url: str) -> bool:
 
 
 def start(service: Service) -> None:
-    """Start a service unless its process already runs. Does not wait: see `wait`."""
+    """Start a service, and what keeps it, unless it already runs.
+
+    Does not wait: see `wait`, which must follow, for only what was ready once is started again.
+    """
     if is_running(service.name):
         return
-    service.log.parent.mkdir(parents=True, exist_ok=True)
+    for directory in (service.log.parent, _pid_file(service.name).parent):
+        directory.mkdir(parents=True, exist_ok=True)
+    _ready_file(service.name).unlink(missing_ok=True)
+    files = (str(file.resolve()) for file in (_notes_file(service.name), _ready_file(service.name)))
     with service.log.open("ab") as log:
         process = subprocess.Popen(
-            list(service.command), cwd=paths.ROOT, env=service.environment, stdin=subprocess.DEVNULL,
+            [sys.executable, "-m", "caregrid.platform.keeper", *files, *service.command],
+            cwd=paths.ROOT, env=service.environment, stdin=subprocess.DEVNULL,
             stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
-    _pid_file(service.name).parent.mkdir(parents=True, exist_ok=True)
     created = psutil.Process(process.pid).create_time()
     # The installer asks by `python` whether an installation is in use.
     noted = {"pid": process.pid, "created": created, "python": sys.executable}
@@ -92,6 +100,7 @@ def wait(service: Service) -> None:
             ending = "\n".join(service.log.read_text(errors="replace").splitlines()[-15:])
             raise CareGridError(f"{service.name} did not start\n{ending}", where=str(service.log))
         time.sleep(_POLL_SECONDS)
+    _ready_file(service.name).touch()
 
 
 def is_running(name: str) -> bool:
@@ -99,18 +108,24 @@ def is_running(name: str) -> bool:
     return _process(name) is not None
 
 
+def kept(name: str) -> keeper.Notes | None:
+    """Return what the keeper of a running service noted: its process, and how often it was started again."""
+    return keeper.read(_notes_file(name)) if is_running(name) else None
+
+
 def stop(name: str) -> bool:
     """Stop a service and the processes it started; return whether it was running."""
     process = _process(name)
     if process is not None:
-        # It leads a session of its own: the group holds its workers and nothing else.
-        _signal(process.pid, signal.SIGTERM)
+        # The keeper passes it on to the service's own group, and waits for that to end.
+        process.terminate()
         if not _gone(process, _STOP_SECONDS):
-            _signal(process.pid, signal.SIGKILL)
+            process.kill()
             _gone(process, _STOP_SECONDS)
-        # Workers of a leader that died first would otherwise be left behind.
-        _signal(process.pid, signal.SIGKILL)
-    _pid_file(name).unlink(missing_ok=True)
+    # What did not end when it was asked, or lost its keeper.
+    keeper.end_leftovers(_notes_file(name))
+    for file in (_pid_file(name), _notes_file(name), _ready_file(name)):
+        file.unlink(missing_ok=True)
     return process is not None
 
 
@@ -136,13 +151,6 @@ def _gone(process: psutil.Process, seconds: float) -> bool:
     return True
 
 
-def _signal(group: int, number: signal.Signals) -> None:
-    try:
-        os.killpg(group, number)
-    except (ProcessLookupError, PermissionError):
-        return
-
-
 def _process(name: str) -> psutil.Process | None:
     try:
         noted = json.loads(_pid_file(name).read_text())
@@ -156,3 +164,11 @@ def _process(name: str) -> psutil.Process | None:
 
 def _pid_file(name: str) -> Path:
     return paths.var("run", f"{name}.json")
+
+
+def _notes_file(name: str) -> Path:
+    return paths.var("run", f"{name}.kept")
+
+
+def _ready_file(name: str) -> Path:
+    return paths.var("run", f"{name}.ready")

@@ -88,12 +88,12 @@ def start_airflow(fresh: bool = False) -> None:
     """
     port = _port("airflow", "airflow-api-server")
     api = _start("airflow-api-server", _airflow("api-server"), f"http://127.0.0.1:{port}/api/v2/version")
-    _start("airflow-dag-processor", _airflow("dag-processor"))
+    processor = _start("airflow-dag-processor", _airflow("dag-processor"))
     # Task logs are read from the disk they lie on; no second server needs to hand them out.
     command = _airflow("scheduler", "--skip-serve-logs")
     if fresh:
         _start("airflow-scheduler", command)
-    processes.wait(api)
+    wait_all([api, processor])
     client = airflow_client.sign_in()
     for name, (slots, description) in POOLS.items():
         client.ensure_pool(name, slots, description)
@@ -117,6 +117,18 @@ def running() -> list[str]:
     """Return the names of what runs now."""
     names = [name for name in _STOP_ORDER if processes.is_running(name)]
     return [*names, "postgres"] if not server.is_external() and server.is_running() else names
+
+
+def restarts() -> list[str]:
+    """Say of each service that died and was started again how often, when and how it died last."""
+    told = []
+    for name in _STOP_ORDER:
+        notes = processes.kept(name)
+        if notes and (notes.restarts or not notes.is_alive):
+            often = "waits to be started again" if not notes.is_alive else f"restarts: {notes.restarts}"
+            log = paths.var("logs", f"{name}.log")
+            told.append(f"{name}: {often}; last ended {notes.ended_at or 'now'} {notes.how}; see {log}")
+    return told
 
 
 def addresses() -> dict[str, str]:

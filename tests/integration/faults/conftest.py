@@ -8,8 +8,7 @@ import random
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -29,6 +28,13 @@ from tests.integration.faults.work import Moment
 LATER = ("*2025-11-15.*", "*2025-11-16.*", "*_late.*")
 # A fixed now: everything that asks for the time gets the same in the disturbed run and the other.
 AS_OF = "2025-11-17T00:15:00+00:00"
+# Which phases take turns (work.py tells them apart); dbt is most of a build's time.
+_BUILD = ("dbt", "publishing", "dbt", "gate", "dbt", "identity", "dbt", "ledger")
+TURNS = {
+    "load": ("copying", "landing", "staging", "committing", "mapping", "gate"),
+    "first build": _BUILD,
+    "increment": _BUILD,
+}
 TABLE: list[dict[str, Any]] = []
 
 
@@ -49,30 +55,41 @@ class World:
     stages: dict[str, Stage] = field(default_factory=dict)
     ends: dict[str, contents.Contents] = field(default_factory=dict)
     landed: dict[str, str] = field(default_factory=dict)
-    sizes: dict[str, dict[str, int]] = field(default_factory=dict)
+    sizes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    before: dict[str, contents.Contents] = field(default_factory=dict)
+    loads: dict[str, int] = field(default_factory=dict)
 
     @contextmanager
     def copy(self, part: str, keep_as: str | None = None) -> Iterator[Stage]:
-        """A copy of the stage before `part`; the environment points at it."""
-        stage = self.stages[part]
-        name = keep_as or f"fault_{os.getpid()}_{time.monotonic_ns()}"
-        var = self.root / name.replace(" ", "_")
-        shutil.copytree(stage.var, var, symlinks=True)
-        with psycopg.connect(self.template["admin"], autocommit=True) as admin:
-            roles.clone(admin, stage.database, name)
+        """A copy of the stage before `part`; the environment points at it.
+
+        All bear one name, one after the other: what dbt parsed serves it only for the same database.
+        """
+        stage, here = self.stages[part], Stage("fault", self.root / "fault")
+        shutil.copytree(stage.var, here.var, symlinks=True)
+        with psycopg.connect(self.template["admin"], autocommit=True) as server:
+            roles.clone(server, stage.database, here.database)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("CAREGRID_VAR", str(var))
+            patch.setenv("CAREGRID_VAR", str(here.var))
             patch.setenv("CAREGRID_AS_OF", AS_OF)
             for role in connect.ROLES:
-                dsn = f"{self.template[role].rsplit('/', 1)[0]}/{name}"
+                dsn = f"{self.template[role].rsplit('/', 1)[0]}/{here.database}"
                 patch.setenv(f"CAREGRID_DSN_{role.upper()}", dsn)
-            yield Stage(name, var)
+            try:
+                yield here
+            finally:
+                if not keep_as:
+                    self.drop(here)
         if not keep_as:
-            self.drop(Stage(name, var))
+            return
+        here.var.rename(self.root / keep_as)
+        with psycopg.connect(self.template["admin"], autocommit=True) as server:
+            server.execute(f'alter database "{here.database}" rename to "{keep_as}"')
+        here.database, here.var = keep_as, self.root / keep_as
 
     def drop(self, stage: Stage) -> None:
-        with psycopg.connect(self.template["admin"], autocommit=True) as admin:
-            admin.execute(f'drop database "{stage.database}" with (force)')
+        with psycopg.connect(self.template["admin"], autocommit=True) as server:
+            server.execute(f'drop database "{stage.database}" with (force)')
         shutil.rmtree(stage.var, ignore_errors=True)
 
     def run(self, part: str, moment: Moment) -> tuple[int, dict[str, Any]]:
@@ -85,20 +102,47 @@ class World:
         )
         return done.returncode, json.loads(report.read_text()) if report.exists() else {}
 
-    def undisturbed(self, part: str) -> dict[str, Any]:
+    def undisturbed(self, part: str) -> None:
+        self.before[part] = read()
         code, report = self.run(part, Moment())
         assert code == 0
         self.ends[part] = read()
-        self.sizes[part] = {name: report[name] for name in ("calls", "statements", "nodes")}
-        return report
+        self.sizes[part] = report
+        if part == "load":
+            self.loads = loads()
+
+    def left(self, part: str) -> str:
+        """Say what a kill left, which must be nothing half: whole loads, and tables all old or all new."""
+        if part == "load":
+            there = loads()
+            assert there.items() <= self.loads.items(), "a load is there in part"
+            return f"{len(there)} of {len(self.loads)} loads, each whole"
+        old, new = (
+            {name: rows for name, rows in stage.items() if name.startswith(("core.", "marts."))}
+            for stage in (self.before[part], self.ends[part])
+        )
+        assert old != new
+        found = read(("core", "marts"))
+        assert found in (old, new), "some served tables are old and others new"
+        return "the new is served" if found == new else "the old is served" if old else "nothing is served"
 
 
-def read() -> contents.Contents:
+def admin() -> psycopg.Connection[Any]:
+    """Open the database at hand as the superuser: the owner may not read core and marts."""
     with connect.connect("owner") as connection:
-        # The owner of the database is no member of the role that owns core and marts; the superuser may look.
         name = connection.info.dbname
-    with psycopg.connect(f"{os.environ['CAREGRID_TEST_ADMIN'].rsplit('/', 1)[0]}/{name}") as admin:
-        return contents.read(admin)
+    return psycopg.connect(f"{os.environ['CAREGRID_TEST_ADMIN'].rsplit('/', 1)[0]}/{name}")
+
+
+def read(schemas: Sequence[str] = contents.SCHEMAS) -> contents.Contents:
+    with admin() as connection:
+        return contents.read(connection, schemas)
+
+
+def loads() -> dict[str, int]:
+    """Return {file and mapping of a load: its canonical rows}."""
+    with admin() as connection:
+        return contents.loads(connection)
 
 
 @pytest.fixture(scope="session")
@@ -128,6 +172,10 @@ def world(database_server: dict[str, str], test_var: Path) -> Iterator[World]:
             made.undisturbed("first build")
             shutil.copytree(all_files / "simulated", built.var / "simulated", dirs_exist_ok=True)
             work.load()
+        # Each first build would otherwise parse nearly as long as it builds.
+        parsed = Path("dbt", "target", "partial_parse.msgpack")
+        (loaded.var / parsed).parent.mkdir(parents=True)
+        shutil.copy(built.var / parsed, loaded.var / parsed)
         made.stages["increment"] = built
         with made.copy("increment"):
             made.undisturbed("increment")
@@ -136,19 +184,28 @@ def world(database_server: dict[str, str], test_var: Path) -> Iterator[World]:
             made.drop(stage)
 
 
-def moment_of(seed: int, world: World) -> tuple[str, Moment]:
-    """Return the part that a seed kills, and when: the same seed gives the same moment."""
-    drawn = random.Random(seed)
-    part = ("load", "first build", "load", "increment")[seed % 4]
+def part_of(seed: int) -> str:
+    """Return the part that a seed kills: half of them a load, a quarter each of the builds."""
+    return ("load", "first build", "load", "increment")[seed % 4]
+
+
+def moment_of(seed: int, world: World) -> Moment:
+    """Return when a seed kills: the same seed gives the same moment.
+
+    The phases of a part take turns, so that one of many small steps has no more kills than one of few long
+    ones; where in its phase, the seed draws.
+    """
+    drawn, part = random.Random(seed), part_of(seed)
+    turn = seed // 2 if part == "load" else seed // 4 + (part == "increment")
+    phase = TURNS[part][turn % len(TURNS[part])]
     whom = drawn.choice(["process", "group"])
-    size = world.sizes[part]
-    kind, wait = drawn.random(), round(drawn.random() / 5, 2)
-    # dbt is most of a build's time and few of its own calls; loops over columns are most of a load's calls.
-    if part != "load" and kind < 0.7:
-        return part, Moment(node=drawn.randint(0, size["nodes"]), wait=wait, whom=whom)
-    if kind < 0.85:
-        return part, Moment(statement=drawn.randint(1, size["statements"]), whom=whom)
-    return part, Moment(call=drawn.randint(1, size["calls"]), whom=whom)
+    if phase == "dbt":
+        node, wait = drawn.randint(0, world.sizes[part]["nodes"]), round(drawn.random() / 5, 2)
+        return Moment(phase=phase, node=node, wait=wait, whom=whom)
+    calls, statements = world.sizes[part]["counts"][phase]
+    if statements and (not calls or drawn.random() < 0.7):
+        return Moment(phase=phase, statement=drawn.randint(1, statements), whom=whom)
+    return Moment(phase=phase, call=drawn.randint(1, calls), whom=whom)
 
 
 @pytest.fixture
@@ -160,11 +217,12 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Print what each seeded kill met, and keep it in var/faults.json."""
     if not TABLE:
         return
-    rows = sorted(TABLE, key=lambda row: row["seed"])
-    terminalreporter.section("seeded kills")
-    heading = f"{'seed':>4} {'killed':<12} {'whom':<8} {'where':<70}"
+    rows = sorted(TABLE, key=lambda row: (row["seed"] is None, row["seed"] or 0))
+    terminalreporter.section("faults")
+    heading = f"{'seed':>4} {'part':<12} {'phase':<12} {'what fails':<20} {'where':<62}"
     terminalreporter.write_line(f"{heading} left behind → after the retry")
     for row in rows:
-        line = f"{row['seed']:>4} {row['part']:<12} {row['whom']:<8} {row['place'][:70]:<70}"
+        seed = "" if row["seed"] is None else row["seed"]
+        line = f"{seed:>4} {row['part']:<12} {row['phase']:<12} {row['whom']:<20} {row['place'][:62]:<62}"
         terminalreporter.write_line(f"{line} {row['left']} → {row['ended']}")
     paths.ROOT.joinpath("var", "faults.json").write_text(json.dumps(rows, indent=1) + "\n")

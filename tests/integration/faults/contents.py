@@ -7,6 +7,7 @@ the moments of our own clock, are left out.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,24 +43,24 @@ _KIND_OF = {
 }  # fmt: skip
 
 
-def read(connection: psycopg.Connection[Any]) -> Contents:
+def read(connection: psycopg.Connection[Any], schemas: Sequence[str] = SCHEMAS) -> Contents:
     """Return {schema.table: its rows as text, sorted} of everything that a load or a build writes."""
-    for kind, query in _NAMES.items():
-        connection.execute(f"create temporary table name_of_{kind} as {query}".encode())
+    for kind, names in _NAMES.items():
+        connection.execute(f"create temporary table name_of_{kind} as {names}".encode())
         connection.execute(f"create unique index on name_of_{kind} (number)".encode())
     columns: dict[tuple[str, str], list[str]] = {}
     for schema, table, column in connection.execute(
         "select table_schema, table_name, column_name from information_schema.columns "
         "join information_schema.tables using (table_schema, table_name) "
         "where table_schema = any(%s) and table_type = 'BASE TABLE' order by 1, 2, ordinal_position",
-        [list(SCHEMAS)],
+        [list(schemas)],
     ):
         columns.setdefault((schema, table), []).append(column)
     contents = {}
-    for (schema, table), names in columns.items():
+    for (schema, table), found in columns.items():
         if (schema, table) in _ATTEMPTS:
             continue
-        query = _rows(schema, table, [name for name in names if name not in _COUNTERS | _CLOCK])
+        query = _rows(schema, table, [name for name in found if name not in _COUNTERS | _CLOCK])
         contents[f"{schema}.{table}"] = sorted(row for (row,) in connection.execute(query))
     return contents
 
@@ -76,6 +77,15 @@ def _rows(schema: str, table: str, columns: list[str]) -> sql.Composed:
     return sql.SQL("select row({})::text from {} as t").format(
         sql.SQL(", ").join(fields), sql.Identifier(schema, table)
     )
+
+
+def loads(connection: psycopg.Connection[Any]) -> dict[str, int]:
+    """Return {what stands for a load: how many canonical rows it has}, of every load that is registered."""
+    query = (
+        f"select load.name, (select count(*) from ledger.canonical_line where load_id = load.number) "
+        f"from ({_NAMES['load']}) as load"
+    )
+    return dict(connection.execute(query.encode()).fetchall())
 
 
 def landed(var: Path) -> dict[str, str]:

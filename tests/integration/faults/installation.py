@@ -14,6 +14,7 @@ import psycopg
 from caregrid import paths
 
 from tests.integration.faults import contents
+from tests.integration.faults.contents import Contents
 
 ALL_TABLES = """
 select format('%I.%I', schemaname, tablename) from pg_tables
@@ -53,12 +54,12 @@ class Installation:
         admin = json.loads((self.var / "secrets" / "database.json").read_text())["admin"]
         return psycopg.connect(admin, dbname=database, autocommit=True)
 
-    def contents(self) -> contents.Contents:
+    def contents(self) -> Contents:
         """What the warehouse holds, in words that do not depend on numbers."""
         with self.connect() as connection:
             return contents.read(connection)
 
-    def rows(self) -> contents.Contents:
+    def rows(self) -> Contents:
         """Every row of every table of the three databases."""
         found = {}
         for database in ("warehouse", "mlflow", "airflow"):

@@ -25,7 +25,20 @@ FEEDS = ("sim_registry", "sim_beds", "sim_emergency")
 _OWN = f"{paths.ROOT / 'plugins' / 'caregrid'}/"
 # Where a statement goes to the server: a kill may come before each.
 _STATEMENTS = {"execute", "executemany", "commit", "rollback", "copy", "write", "close"}
-_STARTED = re.compile(r" of (\d+) START ")
+_STARTED = re.compile(r" of \d+ START ")
+# What a moment belongs to: said by the innermost function that stands here, for others serve many.
+_PHASES = (
+    ("landing/", "landing"),
+    ("mapping/", "mapping"),
+    ("loading/copying.py", "copying"),
+    ("loading/", "staging"),
+    ("gates/", "gate"),
+    ("warehouse/matching.py", "identity"),
+    ("warehouse/pairs.py", "identity"),
+    ("warehouse/registry.py", "identity"),
+    ("warehouse/publish.py", "publishing"),
+    ("warehouse/", "ledger"),
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +46,8 @@ class Moment:
     """When the process kills itself.
 
     Attributes:
-        call: at which call of a function of ours, or statement to the database; 0 is never.
+        phase: the kind of work that is counted, see _PHASES and `committing`; '' counts all of it.
+        call: at which call of a function of ours; 0 is never.
         statement: at which statement to the database; 0 is never.
         node: at the start of which node of dbt; None is never.
         wait: seconds after the start of that node.
@@ -41,6 +55,7 @@ class Moment:
             database (`database stop`, `database kill`), and the process goes on.
     """
 
+    phase: str = ""
     call: int = 0
     statement: int = 0
     node: int | None = None
@@ -53,8 +68,10 @@ class Watch:
 
     def __init__(self, moment: Moment, report: Path) -> None:
         self.moment, self.report = moment, report
-        self.calls = self.statements = self.nodes = self.nodes_in_all = 0
-        self._known: dict[CodeType, tuple[bool, bool]] = {}
+        self.nodes = 0
+        # By phase: [calls, statements].
+        self.counts: dict[str, list[int]] = {}
+        self._known: dict[CodeType, tuple[str, bool]] = {}
         self._log = paths.var("logs", "dbt", "dbt.log")
         self._read = self._log.stat().st_size if self._log.exists() else 0
 
@@ -62,17 +79,19 @@ class Watch:
         if event != "call":
             return
         code = frame.f_code
-        kinds = self._known.get(code)
-        if kinds is None:
-            statement = "/psycopg/" in code.co_filename and code.co_name in _STATEMENTS
-            kinds = (statement or code.co_filename.startswith(_OWN), statement)
-            self._known[code] = kinds
-        self.calls += kinds[0]
-        self.statements += kinds[1]
-        if (kinds[0] and self.calls == self.moment.call) or (
-            kinds[1] and self.statements == self.moment.statement
-        ):
-            self.strike(_place(frame))
+        known = self._known.get(code)
+        if known is None:
+            known = self._known[code] = (_own(code), _is_statement(code))
+        own, statement = known
+        if not (own or statement):
+            return
+        phase = "committing" if code.co_name == "commit" and statement else _phase(frame)
+        for name in ("", phase):
+            count = self.counts.setdefault(name, [0, 0])
+            count[statement] += 1
+            wanted = self.moment.statement if statement else self.moment.call
+            if name == self.moment.phase and count[statement] == wanted:
+                self.strike(_place(frame))
 
     def follow(self) -> None:
         """Read dbt's log as it grows."""
@@ -86,9 +105,8 @@ class Watch:
                     self._line(line.decode(errors="replace"))
 
     def _line(self, line: str) -> None:
-        found = _STARTED.search(line)
-        self.nodes_in_all = int(found[1]) if found else self.nodes_in_all
-        self.nodes += bool(found)
+        # Fewer than dbt's own count, which holds what it never starts, such as exposures.
+        self.nodes += bool(_STARTED.search(line))
         if self.moment.node is not None and self.nodes >= self.moment.node:
             time.sleep(self.moment.wait)
             what = re.search(r"START (.+?) \.\.", line)
@@ -105,9 +123,27 @@ class Watch:
         os.kill(os.getpid(), signal.SIGKILL)
 
     def note(self, place: str) -> None:
-        seen = {"calls": self.calls, "statements": self.statements, "nodes": self.nodes_in_all}
-        found = {"place": place, **seen, **asdict(self.moment)}
-        self.report.write_text(json.dumps(found))
+        seen = {"counts": self.counts, "nodes": self.nodes}
+        self.report.write_text(json.dumps({"place": place, **seen, **asdict(self.moment)}))
+
+
+def _own(code: CodeType) -> str:
+    """Return the file of ours that a function stands in, '' for any other."""
+    return code.co_filename.removeprefix(_OWN) if code.co_filename.startswith(_OWN) else ""
+
+
+def _is_statement(code: CodeType) -> bool:
+    return "/psycopg/" in code.co_filename and code.co_name in _STATEMENTS
+
+
+def _phase(frame: FrameType | None) -> str:
+    while frame is not None:
+        own = _own(frame.f_code)
+        for start, phase in _PHASES:
+            if own.startswith(start):
+                return phase
+        frame = frame.f_back
+    return "beginning"
 
 
 def _place(frame: FrameType | None) -> str:
@@ -121,16 +157,14 @@ def _place(frame: FrameType | None) -> str:
 
 
 def load() -> None:
-    """Land and stage each feed, then accept what is staged."""
-    from caregrid import loading
-    from caregrid.database.connect import connect
+    """Land and stage each feed, then let the gate decide on what is staged."""
+    from caregrid import gates, loading
 
     for feed in FEEDS:
         loading.ingest(feed)
-    with connect("loader") as connection:
-        staged = connection.execute("select load_id from raw.load where status = 'staged' order by 1")
-        load_ids = [load_id for (load_id,) in staged]
-    loading.accept(load_ids)
+    undecided = gates.gate_staged().undecided
+    if undecided:
+        raise RuntimeError(f"verdicts that could not be carried out: {undecided}")
 
 
 def build() -> None:
@@ -147,7 +181,8 @@ PARTS: dict[str, Callable[[], None]] = {"load": load, "first build": build, "inc
 
 def main(part: str, moment: str, report: str) -> None:
     # Imported before the watch begins: importing is no work.
-    from caregrid import loading, warehouse  # noqa: F401
+    import great_expectations  # noqa: F401
+    from caregrid import gates, loading, warehouse  # noqa: F401
 
     watch = Watch(Moment(**json.loads(moment)), Path(report))
     ended = threading.Event()

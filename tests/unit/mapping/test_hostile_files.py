@@ -11,10 +11,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from caregrid.mapping import UnreadableFile, members, read
+from pyarrow import orc
 
 pytestmark = pytest.mark.unit
 TEXT = b"id,day,n\nA1,2029-01-01,7\n" * 200
@@ -37,6 +39,19 @@ def _zip(
     return bytes(data)
 
 
+def _columns(kind: str, table: Any) -> bytes:
+    """Return a table as Parquet or ORC."""
+    room = io.BytesIO()
+    (pq.write_table if kind == "parquet" else orc.write_table)(table, room)
+    return room.getvalue()
+
+
+def _avro(fields: list[dict[str, Any]], records: list[dict[str, Any]]) -> bytes:
+    room = io.BytesIO()
+    fastavro.writer(room, fastavro.parse_schema({"type": "record", "name": "r", "fields": fields}), records)
+    return room.getvalue()
+
+
 def _parquet(names: list[str]) -> bytes:
     room = io.BytesIO()
     pq.write_table(pa.table([pa.array(["A1"] * 500)] * len(names), names=names), room)
@@ -44,6 +59,7 @@ def _parquet(names: list[str]) -> bytes:
 
 
 ONE = ("a.csv", TEXT)
+DAYS, MOMENTS = pa.list_(pa.date32()), pa.list_(pa.timestamp("us"))
 HOSTILE: dict[str, tuple[str, bytes, str]] = {
     "damaged zip": ("csv", _zip(ONE, patch=dict.fromkeys(range(40, 60), 255)), "damaged or cut"),
     "encrypted zip": ("csv", _zip(ONE, patch={6: 1}, central={8: 1}), "encrypted"),
@@ -60,6 +76,12 @@ HOSTILE: dict[str, tuple[str, bytes, str]] = {
     "zip in a zip": ("csv", _zip(("b.zip", _zip(ONE))), "within another"),
     "bomb": ("csv", _zip(("a.csv", (b"0" * 1_000_000 + b"\n") * 280)), "times its size"),
     "line without end": ("csv", _zip(("a.csv", b"0" * 80_000_000)), "no end"),
+    "workbook of a later zip": ("xlsx", _zip(("a", _zip(ONE, central={6: 246}))), "zip file version 24.6"),
+    "workbook whose parts' names are no text": (
+        "xlsx",
+        _zip(("a", _zip(("é.xml", TEXT), central={46: 0xD3, 47: 0x20}))),
+        "damaged or cut",
+    ),
     "Excel": ("csv", _zip(("[Content_Types].xml", b"<?xml?>")), "Excel"),
     "gzip twice": ("csv", gzip.compress(gzip.compress(TEXT)), "compressed twice"),
     "cut gzip": ("csv", gzip.compress(TEXT)[:-12], "damaged or cut"),
@@ -71,6 +93,27 @@ HOSTILE: dict[str, tuple[str, bytes, str]] = {
     "key twice": ("json", b'[{"id": "A1", "id": "A2"}]', "stands twice"),
     "damaged Parquet": ("parquet", _parquet(["id"])[:20] + b"\xff" * 60 + _parquet(["id"])[80:], "Parquet"),
     "name that is no text": ("parquet", _parquet(["zzzz"]).replace(b"zzzz", b"z\xffzz"), "Parquet"),
+    "Parquet without a column": (
+        "parquet",
+        _columns("parquet", pa.table({"n": [1]}).select([])),
+        "no column",
+    ),
+    "Avro without a column": ("avro", _avro([], [{}, {}]), "no column"),
+    "Avro of nothing": ("avro", _avro([{"name": "n", "type": "null"}], [{"n": None}] * 3), "no column"),
+    "ORC of structs without a field": (
+        "orc",
+        _columns("orc", pa.table({"a": pa.array([{}, {}], pa.struct([]))})),
+        "no column",
+    ),
+    **{
+        f"{what} in {kind}": (kind, _columns(kind, table), words)
+        for kind in ("parquet", "orc")
+        for what, table, words in (
+            ("a column as a field is called", pa.table({"a.b": [1], "a": [{"b": 1}]}), "bear one name"),
+            ("days beyond the calendar", pa.table({"a": pa.array([[2**31 - 1]], DAYS)}), "out-of-range date"),
+            ("moments beyond the calendar", pa.table({"a": pa.array([[2**62]], MOMENTS)}), "out of range"),
+        )
+    },
     "column twice": ("parquet", _parquet(["id", "id"]), "stands twice"),
 }
 

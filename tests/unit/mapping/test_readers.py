@@ -10,11 +10,13 @@ import io
 import json
 import zipfile
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from caregrid.feeds.model import Format, Source
 from caregrid.mapping import UnreadableFile, members, read
@@ -314,3 +316,10 @@ def test_json_and_ndjson_read_alike(
         return found
 
     assert cells_of("a", "json") == cells_of("b", "ndjson")
+
+
+def test_parquet_with_moments_at_a_fixed_offset_keeps_the_moments(tmp_path: Path) -> None:
+    moments = pa.array([datetime(2029, 1, 1, tzinfo=UTC)], pa.timestamp("ms", "+05:30"))
+    pq.write_table(pa.table({"at": moments}), tmp_path / "file")
+    (batch,) = read(source(replace(CSV, type="parquet")), tmp_path / "file")
+    assert batch.frame["at"].to_list() == [datetime(2029, 1, 1, tzinfo=UTC)]

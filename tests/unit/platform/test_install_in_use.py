@@ -37,7 +37,9 @@ def scheduler(target: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patch:
         patch.setattr(sys, "executable", str(target / "bin" / "python"))
         command = [sys.executable, "-c", "import time; time.sleep(600)"]
-        processes.start(Service("airflow-scheduler", command, {}, lambda: True))
+        # That python is a link without packages; the keeper finds them on the path.
+        path = {"PYTHONPATH": os.pathsep.join(sys.path)}
+        processes.start(Service("airflow-scheduler", command, path, lambda: True))
     yield
     processes.stop("airflow-scheduler")
 

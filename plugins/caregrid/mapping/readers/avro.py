@@ -41,10 +41,13 @@ _LOGICAL: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class _Leaf:
-    """A column: the keys that lead to it in a record, and its type; text where the type is not one."""
+    """A column: the keys that lead to it in a record, its type (text where it is not one), and
+    whether a value takes any byte.
+    """
 
     path: tuple[str, ...]
     kind: Any
+    takes_room: bool
 
     @property
     def name(self) -> str:
@@ -73,6 +76,9 @@ def read_avro(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[Recor
     leaves = _leaves(reader.writer_schema)
     if twice := repeated([leaf.name for leaf in leaves]):
         raise UnreadableFile("duplicate_header", f"{', '.join(map(repr, twice))} stands twice in the file")
+    if not any(leaf.takes_room for leaf in leaves):
+        # A few bytes could claim any number of such records.
+        raise UnreadableFile("no_records", "the Avro file has no column that could hold anything")
     start = 1
     while True:
         records = _careful(lambda: list(islice(reader, batch_rows)))
@@ -124,7 +130,8 @@ def _leaves(schema: Any) -> list[_Leaf]:
             for field in kind["fields"]:
                 visit(field["type"], (*path, field["name"]), (*above, kind["name"]))
         else:
-            leaves.append(_Leaf(path, _column_type(kind)))
+            takes_room = kind["type"] != "null" and kind.get("size") != 0
+            leaves.append(_Leaf(path, _column_type(kind), takes_room))
 
     if not isinstance(schema, dict) or schema.get("type") != "record":
         raise UnreadableFile("not_this_format", "the Avro file is of single values and not of records")

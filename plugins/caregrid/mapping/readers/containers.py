@@ -28,7 +28,7 @@ from caregrid.mapping.types import UnreadableFile
 
 DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError, zstandard.ZstdError)
 # What zipfile raises besides, on a directory of members that is itself damaged.
-_BROKEN_ZIP = (*DAMAGED, RuntimeError, ValueError, LookupError, OverflowError, struct.error)
+BROKEN_ZIP = (*DAMAGED, RuntimeError, ValueError, LookupError, OverflowError, struct.error)
 # Deflate cannot make less than a thousandth of anything; tables come to a fiftieth.
 _BOMB_BYTES, _BOMB_RATIO = 1 << 28, 200
 _LONGEST_NAME, _MOST_MEMBERS = 500, 100_000
@@ -264,7 +264,7 @@ def _zip_names(path: Path) -> list[str]:
         with zipfile.ZipFile(path) as archive:
             # is_dir() fails on a member without a name
             items = [item for item in archive.infolist() if not item.filename.endswith("/")]
-    except _BROKEN_ZIP as error:
+    except BROKEN_ZIP as error:
         raise UnreadableFile("not_this_format", f"the zip archive is damaged: {error}") from error
     for item in items:
         if not item.filename:
@@ -282,7 +282,7 @@ def _open_zipped(path: Path, member: str, stack: ExitStack) -> io.BufferedReader
         raise UnreadableFile("no_member", f"the archive holds no member {member!r}") from error
     except DAMAGED as error:
         raise damaged(error) from error
-    except _BROKEN_ZIP as error:  # RuntimeError: encrypted; NotImplementedError: a compression unknown
+    except BROKEN_ZIP as error:  # RuntimeError: encrypted; NotImplementedError: a compression unknown
         raise UnreadableFile("not_this_format", f"the zip archive cannot be opened: {error}") from error
 
 

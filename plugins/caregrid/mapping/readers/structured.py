@@ -14,9 +14,10 @@ from caregrid.feeds.model import Format
 from caregrid.mapping.readers.content import repeated, text_blocks
 from caregrid.mapping.types import RecordBatch, Reject, UnreadableFile
 
-# Escapes of surrogates: in pairs they make one character, alone none that can be written.
 # A file that begins with so many lines and no object among them holds none.
 _NO_JSON_LINES = 50_000
+_OFFSET = re.compile(r"[+-]\d\d:\d\d")
+# Escapes of surrogates: in pairs they make one character, alone none that can be written.
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -112,26 +113,65 @@ def read_parquet(path: Path, form: Format, batch_rows: int) -> Iterator[RecordBa
     twice = repeated(names)
     if twice:
         raise UnreadableFile("duplicate_header", f"{', '.join(map(repr, twice))} stands twice in the file")
-    for typed in _parquet_batches(file, batch_rows):
-        frame = plain_columns(typed)
+    for frame in _parquet_batches(file, batch_rows):
         yield RecordBatch(pl.Series("line", range(start, start + frame.height), pl.Int32), frame)
         start += frame.height
     if start == 1:
-        empty = pl.DataFrame(pl.from_arrow(file.schema_arrow.empty_table()))
-        yield RecordBatch(pl.Series("line", [], pl.Int32), plain_columns(empty))
+        yield RecordBatch(
+            pl.Series("line", [], pl.Int32), arrow_frame(file.schema_arrow.empty_table(), "Parquet")
+        )
 
 
 def _parquet_batches(file: Any, batch_rows: int) -> Iterator[pl.DataFrame]:
     from pyarrow.lib import ArrowException
 
-    broken = (ArrowException, OSError, UnicodeError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
     try:
         for arrow in file.iter_batches(batch_size=batch_rows):
             arrow.validate(full=True)  # text that is no UTF-8 would end polars, not this file
-            yield pl.DataFrame(pl.from_arrow(arrow))
-    except broken as error:
-        reason = str(error).partition("\n")[0]
-        raise UnreadableFile("not_this_format", f"the Parquet file is damaged: {reason}") from error
+            yield arrow_frame(arrow, "Parquet")
+    except (ArrowException, OSError, UnicodeError) as error:
+        raise damaged_columns(error, "Parquet") from error
+
+
+def arrow_frame(arrow: Any, what: str) -> pl.DataFrame:
+    """Return a table or batch of pyarrow as plain columns.
+
+    Raises UnreadableFile: duplicate_header, no_records, and for values that polars or Python cannot hold.
+    """
+    if not arrow.num_columns:
+        raise UnreadableFile(
+            "no_records", f"the {what} file has no column, its {arrow.num_rows:,} rows no data"
+        )
+    try:
+        frame = plain_columns(pl.DataFrame(pl.from_arrow(arrow.cast(_without_offsets(arrow.schema)))))
+    except pl.exceptions.DuplicateError as error:
+        raise UnreadableFile(
+            "duplicate_header", f"a column and a field of a struct bear one name: {error}"
+        ) from error
+    except (ValueError, OverflowError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise damaged_columns(error, what) from error  # also UnicodeError: bytes in a column of text
+    if not frame.width:
+        raise UnreadableFile("no_records", f"the {what} file has no column but structs without a field")
+    return frame
+
+
+def _without_offsets(schema: Any) -> Any:
+    """Return a schema whose moments at a fixed offset are UTC: the same moments, in a zone polars knows."""
+    import pyarrow as pa
+
+    return pa.schema(
+        field.with_type(pa.timestamp(field.type.unit, "UTC"))
+        if pa.types.is_timestamp(field.type) and _OFFSET.fullmatch(field.type.tz or "")
+        else field
+        for field in schema
+    )
+
+
+def damaged_columns(error: BaseException, what: str) -> UnreadableFile:
+    """Return what to raise for a file of columns that its library cannot read."""
+    return UnreadableFile(
+        "not_this_format", f"the {what} file is damaged or cut: {str(error).partition(chr(10))[0]}"
+    )
 
 
 def flatten(value: Any, prefix: str = "") -> dict[str, str | None]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from caregrid.mapping.readers.containers import DAMAGED, Unpacked, damaged
+from caregrid.mapping.readers.containers import BROKEN_ZIP, DAMAGED, Unpacked, damaged
 from caregrid.mapping.readers.content import no_such_file
 from caregrid.mapping.readers.markup import parse
 from caregrid.mapping.types import UnreadableFile
@@ -47,7 +47,7 @@ class Workbook:
         self._limit = path.stat().st_size
         try:
             self._archive = zipfile.ZipFile(path)
-        except DAMAGED as error:
+        except BROKEN_ZIP as error:
             raise damaged(error) from error
         if "[Content_Types].xml" not in self._archive.namelist():
             raise UnreadableFile("not_this_format", "the file is a zip archive and no Excel workbook")
@@ -106,10 +106,10 @@ class Workbook:
             stream = self._archive.open(part)
         except KeyError as error:
             raise UnreadableFile("not_this_format", f"the workbook lacks its part {part!r}") from error
-        except RuntimeError as error:  # also NotImplementedError
-            raise UnreadableFile("not_this_format", f"the workbook cannot be opened: {error}") from error
         except DAMAGED as error:
             raise damaged(error) from error
+        except BROKEN_ZIP as error:  # RuntimeError: encrypted; NotImplementedError: a compression unknown
+            raise UnreadableFile("not_this_format", f"the workbook cannot be opened: {error}") from error
         with stream:
             yield Unpacked(stream, self._limit)  # type: ignore[misc]
 
