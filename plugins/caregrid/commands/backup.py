@@ -31,7 +31,7 @@ def _backup(options: argparse.Namespace) -> int:
     if paths.var().resolve() in backup.directory.resolve().parents:
         print("  it lies beside what it is to replace: copy it to another disk (`make reset` deletes it)")
     for sha256 in backup.missing:
-        print(f"missing: the landed file {sha256} is named in landing.file and is not there")
+        print(f"missing: the landed file {sha256} is named in landing.file and is gone or damaged")
     return 1 if backup.missing else 0
 
 

@@ -2,7 +2,7 @@
 
     NAME/manifest.json        what there is, with the sha256 of every file; written last
     NAME/warehouse.dump       and mlflow.dump, airflow.dump: pg_dump's custom format
-    NAME/landing/ab/cd/…      the landed bytes that the warehouse names
+    NAME/landing/ab/cd/…      the landed bytes that the warehouse names, from the disk or the object store
     NAME/artifacts/…          the artifacts of the runs and models that MLflow names
     NAME/secrets/keys.json    without it Airflow cannot read the connections that it keeps
 
@@ -41,7 +41,7 @@ SETTINGS = ("run/as_of_by_feed.json",)
 
 @dataclass
 class Backup:
-    """What a backup holds. missing: landed files that the warehouse names and that are not there."""
+    """What a backup holds. missing: landed files that the warehouse names and that are gone or damaged."""
 
     directory: Path
     taken_at: str
@@ -96,13 +96,16 @@ def _write(part: Path, taken_at: str) -> Backup:
             backup.rows[name] = _rows(connection)
             dump.dump(snapshot, part / f"{name}.dump")
     files = {f"{name}.dump": digest_of(part / f"{name}.dump") for name in databases}
+    room = store.room()
     for sha256 in landed:
-        source = store.path_of(sha256)
-        kept = part / "landing" / source.relative_to(paths.var("landing"))
-        if _copy(source, kept):
-            files[str(kept.relative_to(part))] = digest_of(kept)
-        else:
+        kept = part / "landing" / sha256[:2] / sha256[2:4] / sha256
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            room.copy_to(sha256, kept)
+        except (store.GoneError, store.DamagedError):
             backup.missing.append(sha256)
+        else:
+            files[str(kept.relative_to(part))] = {"sha256": sha256, "bytes": kept.stat().st_size}
     for source in artifacts:
         kept = part / "artifacts" / source.relative_to(artifacts_root())
         # MLflow's own cleaning may have removed a run since the snapshot.

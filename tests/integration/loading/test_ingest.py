@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from caregrid import loading
 from caregrid.errors import CareGridError
-from caregrid.landing import store
+from caregrid.landing import disk
 from caregrid.loading.records import show
 
 pytestmark = pytest.mark.integration
@@ -76,7 +76,7 @@ def test_landing_keeps_the_exact_bytes_and_says_where_from(publisher: Any) -> No
     assert found == [
         ("base:beds_2025-03-02.csv", digest, path.stat().st_size, datetime(2025, 3, 2, tzinfo=UTC), False)
     ]
-    assert store.path_of(digest).read_bytes() == path.read_bytes()
+    assert disk.path_of(digest).read_bytes() == path.read_bytes()
     assert publisher.query("select outcome, message from landing.fetch") == [("new", None)]
 
 
