@@ -1,4 +1,4 @@
-"""Bytes go to a bucket on the condition that nothing is there; servers know it, refuse it, or do not know it."""
+"""Bytes go to a bucket only where nothing is there: servers know that condition, refuse it, or say no."""
 
 from __future__ import annotations
 
