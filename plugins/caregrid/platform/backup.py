@@ -30,7 +30,7 @@ from caregrid import clock, paths
 from caregrid.database import dump
 from caregrid.errors import CareGridError
 from caregrid.landing import store
-from caregrid.platform import accounts
+from caregrid.platform import accounts, environment
 from caregrid.warehouse.build import LOCK
 
 FORMAT = 1
@@ -41,7 +41,11 @@ SETTINGS = ("run/as_of_by_feed.json",)
 
 @dataclass
 class Backup:
-    """What a backup holds. missing: landed files that the warehouse names and that are gone or damaged."""
+    """What a backup holds.
+
+    missing: landed files that the warehouse names and that are gone or damaged. elsewhere: where MLflow's
+    artifacts lie that it does not hold, because an object store has them.
+    """
 
     directory: Path
     taken_at: str
@@ -50,6 +54,7 @@ class Backup:
     artifacts: int = 0
     byte_size: int = 0
     missing: list[str] = field(default_factory=list)
+    elsewhere: str = ""
 
 
 def back_up(directory: Path | None = None) -> Backup:
@@ -79,7 +84,7 @@ def back_up(directory: Path | None = None) -> Backup:
 
 
 def _write(part: Path, taken_at: str) -> Backup:
-    backup = Backup(part, taken_at)
+    backup = Backup(part, taken_at, elsewhere=environment.deployment().artifacts)
     accounts.keys()  # made now if Airflow has never run, so that every backup has them
     databases: dict[str, Any] = {}
     with _no_build(), dump.snapshots(list(dump.ROLES)) as held:

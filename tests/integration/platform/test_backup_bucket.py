@@ -105,7 +105,12 @@ def test_what_the_bucket_has_lost_is_told_by_the_backup(
         server.owner.put_object(Bucket=BUCKET, Key=key, Body=damage)
         told = here.caregrid("backup", "--to", str(tmp_path / f"lacking{len(damage)}"), code=1)
         assert f"missing: the landed file {sha256}" in told
+        assert "not kept" not in told
     server.owner.put_object(Bucket=BUCKET, Key=key, Body=body)
+    here.settings["CAREGRID_ARTIFACTS"] = "s3://mlflow"
+    told = here.caregrid("backup", "--to", str(tmp_path / "models_elsewhere"))
+    assert "not kept: the artifacts of MLflow in s3://mlflow" in told
+    del here.settings["CAREGRID_ARTIFACTS"]
 
 
 def test_an_installation_moves_to_the_disk_by_a_backup(
