@@ -10,6 +10,8 @@ import time
 POINTS = (
     "landing:before_rename",
     "landing:before_manifest",
+    "bucket:mid_upload",
+    "bucket:sent",
     "stage:opened",
     "stage:mapped",
     "stage:registered",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import csv
 import json
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from glob import escape
@@ -14,11 +13,14 @@ from typing import Any
 
 import polars as pl
 
+from caregrid.drafts import kinds
+from caregrid.drafts.headings import full, is_of_figures, is_second, unique
+from caregrid.drafts.markup import xml_form
 from caregrid.errors import CareGridError
 from caregrid.feeds import Source
 from caregrid.feeds.spec import build_source
 from caregrid.mapping import UnreadableFile, members, read
-from caregrid.mapping.readers.containers import open_content, read_bytes
+from caregrid.mapping.readers.containers import open_content, read_bytes, seekable_file
 
 SAMPLE_ROWS = 20_000
 _BLOCK = 1 << 22
@@ -34,7 +36,6 @@ _MARKS = (
 # them all, and none of the others is met in more than a handful of public files.
 _LEGACY = {name: name for name in ("cp1252", "gb18030", "big5", "cp932", "euc_kr")}
 _JUDGED = 1 << 15
-_NUMBER = re.compile(r"[-+(]?[$€£%]?\s?\d[\d.,' \u00a0]*%?\)?")
 
 
 @dataclass
@@ -63,7 +64,7 @@ def look(path: Path) -> Look:
 
 def _look(path: Path) -> Look:
     notes: list[str] = []
-    plain = _source({"type": "csv"})
+    plain = _source({"type": "xlsx" if kinds.is_workbook(path) else "csv"})
     inside = members(plain, path)
     member = escape(inside[0]) if inside else None
     if len(inside) > 1:
@@ -76,14 +77,23 @@ def _look(path: Path) -> Look:
             raise UnreadableFile(
                 "not_this_format", "it is a tar archive: unpack it and name one of its files"
             )
-        form: dict[str, Any] = {"type": "parquet" if start.startswith(b"PAR1") else "unknown"}
-        if form["type"] != "parquet":
+        form: dict[str, Any] = {"type": kinds.binary(start) or "unknown"}
+        if form["type"] == "unknown":
             encoding = _encoding(start, stream, notes)
             if encoding != "utf-8":
                 form["encoding"] = encoding
             text = _decoded(start, encoding)
-    if form["type"] == "unknown":
-        form = _text_form(text, {key: form[key] for key in form if key != "type"}, notes)
+    if form["type"] == "xlsx":
+        with seekable_file(_source(form), path, chosen) as file:
+            form = kinds.workbook_form(file, notes)
+    elif form["type"] == "unknown":
+        kinds.refuse_undrafted(text)
+        if kinds.is_markup(text):
+            with open_content(plain, path, chosen) as stream:
+                # How it is encoded the document says itself.
+                form, notes[:] = xml_form(stream, notes), [n for n in notes if not n.startswith("encoding")]
+        else:
+            form = _text_form(text, {key: form[key] for key in form if key != "type"}, notes)
     return _records(path, chosen, member, form, notes)
 
 
@@ -157,6 +167,8 @@ def _delimited(text: str, form: dict[str, Any], notes: list[str]) -> dict[str, A
         value = count / max(len(cut), 1) * min(width, 4) if width > 1 else 0
         if value > score:
             best, score, rows = delimiter, value, cut
+    if score <= 0:
+        kinds.refuse_fixed(lines)
     form = {**form, "type": "tsv" if best == "\t" else "csv"}
     if best not in ",\t":
         form["delimiter"] = best
@@ -168,8 +180,8 @@ def _delimited(text: str, form: dict[str, Any], notes: list[str]) -> dict[str, A
 def _heading(rows: list[list[str]], lines: list[str], delimiter: str, notes: list[str]) -> dict[str, Any]:
     """Return skip_rows and header, where the heading is not simply the first line."""
     width = Counter(map(len, rows)).most_common(1)[0][0] if rows else 1
-    at = next((index for index, row in enumerate(rows[:30]) if len(row) == width and _full(row)), 0)
-    if rows and width > 1 and sum(bool(_NUMBER.fullmatch(cell.strip())) for cell in rows[at]) * 3 >= width:
+    at = next((index for index, row in enumerate(rows[:30]) if len(row) == width and full(row)), 0)
+    if rows and width > 1 and is_of_figures(rows[at]):
         notes.append("header: the sample seems to have no heading; name its columns")
         return {"header": [f"column_{number}" for number in range(1, width + 1)]}
     upper = rows[at] if rows else []
@@ -177,47 +189,21 @@ def _heading(rows: list[list[str]], lines: list[str], delimiter: str, notes: lis
         (i for i, line in enumerate(lines) if next(csv.reader([line], delimiter=delimiter), []) == upper), 0
     )
     second = rows[at + 1] if len(rows) > at + 2 else []
-    if second and _is_second_heading(upper, second, rows[at + 2 : at + 12]):
+    if second and is_second(upper, second, rows[at + 2 : at + 12]):
         group, names = "", []
         for top, low in zip(upper, second, strict=False):
             group = top.strip() or group
             names.append(" ".join(f"{group} {low.strip()}".split()))
         notes.append("header: the heading has two rows; they are joined")
-        return {"skip_rows": skipped + 2, "header": _unique(names)}
+        return {"skip_rows": skipped + 2, "header": unique(names)}
     names = [" ".join(cell.split()) or f"(column {number})" for number, cell in enumerate(upper, 1)]
     if len(set(names)) < len(names):
         notes.append("header: a column's name stands twice; the second is numbered")
-        return {"skip_rows": skipped + 1, "header": _unique(names)}
+        return {"skip_rows": skipped + 1, "header": unique(names)}
     if skipped:
         notes.append(f"skip_rows: {skipped} lines stand before the heading")
         return {"skip_rows": skipped}
     return {}
-
-
-def _full(row: list[str]) -> bool:
-    return sum(bool(cell.strip()) for cell in row) * 5 >= len(row) * 3
-
-
-def _is_second_heading(upper: list[str], second: list[str], below: list[list[str]]) -> bool:
-    """Say whether a row without numbers stands over columns that have numbers from the third row on."""
-    if len(second) != len(upper) or any(re.search(r"\d", cell) for cell in second) or not _full(second):
-        return False
-    numeric = [
-        all(_NUMBER.fullmatch(row[at].strip()) for row in below if len(row) > at and row[at].strip())
-        and any(len(row) > at and row[at].strip() for row in below)
-        for at in range(len(second))
-    ]
-    known = sum(map(str.isalpha, (cell.strip()[:1] for cell in second)))
-    return sum(numeric) * 2 >= len(second) and known * 2 >= len(second) and len(set(second)) > 1
-
-
-def _unique(names: list[str]) -> list[str]:
-    seen: Counter[str] = Counter()
-    made = []
-    for name in names:
-        seen[name] += 1
-        made.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return made
 
 
 def _records(path: Path, chosen: str, member: str | None, form: dict[str, Any], notes: list[str]) -> Look:
@@ -236,7 +222,7 @@ def _records(path: Path, chosen: str, member: str | None, form: dict[str, Any], 
     frame = pl.concat(frames, how="diagonal").head(SAMPLE_ROWS)
     if not frame.height:
         raise UnreadableFile("no_rows", "there is no record in it")
-    return Look(form, frame, frame.height, whole, member, form["type"] == "parquet", unread, notes)
+    return Look(form, frame, frame.height, whole, member, form["type"] in kinds.TYPED, unread, notes)
 
 
 def _array(path: Path, chosen: str, form: dict[str, Any]) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -47,20 +49,24 @@ def name_in(uri: str, member: str = "") -> str:
     return f"{name}/{member}" if member else name
 
 
-def content(file: LandedFile) -> Path:
-    """Return the landed bytes of a file.
+@contextmanager
+def content(file: LandedFile) -> Iterator[Path]:
+    """Give the landed bytes of a file as a file of this machine, proved, until the context ends.
 
     Raises:
-        CareGridError: they are gone.
+        CareGridError: they are gone or damaged, or their place does not answer.
     """
-    path = store.path_of(file.sha256)
-    if not path.is_file():
-        raise CareGridError(
-            f"the landed bytes of file {file.file_id} ({file.file_name}) are gone",
-            where=str(path),
-            fix="restore var/landing from a backup, or fetch the file again",
-        )
-    return path
+    with ExitStack() as stack:
+        try:
+            path = stack.enter_context(store.room().opened(file.sha256))
+        except (store.GoneError, store.DamagedError) as error:
+            what = "gone" if isinstance(error, store.GoneError) else "damaged"
+            raise type(error)(
+                f"the landed bytes of file {file.file_id} ({file.file_name}) are {what}",
+                where=error.where,
+                fix=error.fix,
+            ) from None
+        yield path
 
 
 def landed_file(connection: psycopg.Connection[Any], file_id: int) -> LandedFile:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import boto3
 import botocore.exceptions
 from botocore.config import Config
 
+from caregrid import paths
 from caregrid.errors import CareGridError
-from caregrid.landing.connections import connection
+from caregrid.landing.connections import Connection, connection
 
 FAILURES = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)
 _NEVER = {
@@ -27,7 +29,36 @@ def client(connection_name: str, where: str) -> Any:
     Raises:
         CareGridError: the connection is not there, or has no keys.
     """
-    given = connection(connection_name, where)
+    return client_of(connection(connection_name, where), where)
+
+
+def own_connection(where: str) -> Connection:
+    """Return the connection to the installation's own object store: CAREGRID_OBJECT_STORE and two secrets.
+
+    Raises:
+        CareGridError: a secret cannot be read.
+    """
+    try:
+        login, password = (
+            paths.secrets(f"object_store_{name}").read_text(encoding="utf-8").strip()
+            for name in ("user", "password")
+        )
+    except OSError as error:
+        raise CareGridError(
+            f"the keys of the object store cannot be read: {error.strerror}",
+            where=str(error.filename),
+            fix="write them with `caregrid servers secrets`, or name a connection: s3://connection@bucket/…",
+        ) from None
+    endpoint = {"endpoint_url": os.environ.get("CAREGRID_OBJECT_STORE", "")}
+    return Connection("object_store", "aws", "", None, login, password, "", endpoint)
+
+
+def client_of(given: Connection, where: str) -> Any:
+    """Return an S3 client with the keys of a connection that was looked up.
+
+    Raises:
+        CareGridError: it has no keys, or asks for what is never done.
+    """
     given.refuse(_NEVER, where)
     if not given.login or not given.password:
         # The library would look for the keys of whoever runs this, and use them.
@@ -36,7 +67,7 @@ def client(connection_name: str, where: str) -> Any:
             where=where,
             fix="its login is the access key, its password the secret",
         )
-    endpoint = given.extra.get("endpoint_url")
+    endpoint = given.extra.get("endpoint_url") or None
     config = Config(
         connect_timeout=15,
         read_timeout=60,
@@ -59,6 +90,11 @@ def status_of(error: Exception) -> int:
     """Return the http status of a failed request, 0 where there was no answer."""
     answer = getattr(error, "response", None) or {}
     return int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def code_of(error: Exception) -> str:
+    """Return the server's own name of what is wrong, empty where it gave none."""
+    return str((getattr(error, "response", None) or {}).get("Error", {}).get("Code", ""))
 
 
 def said(error: Exception) -> str:

@@ -6,10 +6,9 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from caregrid import paths
 from caregrid.errors import CareGridError
 from caregrid.feeds.model import Source
-from caregrid.landing import store
+from caregrid.landing import disk, store
 from caregrid.mapping import UnreadableFile, persons_in, sift
 
 
@@ -46,9 +45,7 @@ def _rewritten(source: Source, pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _screened(source: Source, pieces: Iterable[bytes], limit: int | None) -> Iterator[bytes]:
-    room = paths.var("landing", "incoming")
-    room.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=room) as copy:
+    with tempfile.NamedTemporaryFile(dir=disk.incoming()) as copy:
         size = 0
         for piece in pieces:
             copy.write(piece)

@@ -29,14 +29,15 @@ def records_at(source: Source, file: LandedFile, lines: Iterable[int]) -> dict[i
     """
     wanted = set(lines)
     found: dict[int, dict[str, Any]] = {}
-    for batch in read(source, manifest.content(file), member=file.member):
-        here = batch.lines.is_in(list(wanted))
-        if here.any():
-            records = batch.frame.filter(here).to_dicts()
-            found.update(zip(batch.lines.filter(here).to_list(), records, strict=True))
-        found.update({reject.line: reject.record for reject in batch.rejects if reject.line in wanted})
-        if len(found) == len(wanted):
-            break
+    with manifest.content(file) as path:
+        for batch in read(source, path, member=file.member):
+            here = batch.lines.is_in(list(wanted))
+            if here.any():
+                records = batch.frame.filter(here).to_dicts()
+                found.update(zip(batch.lines.filter(here).to_list(), records, strict=True))
+            found.update({reject.line: reject.record for reject in batch.rejects if reject.line in wanted})
+            if len(found) == len(wanted):
+                break
     return found
 
 

@@ -178,17 +178,18 @@ def _map(
     spills = {output.contract: Spill(LAYOUTS[output.contract], room) for output in outputs}
     summing = any(output.on_conflict == "sum" for output in outputs)
     tally = Tally()
-    path = manifest.content(file)
-    if context is None:
-        context = inspect_file(
-            feed, source, path, file_name=file.file_name, member=file.member, last_modified=file.last_modified
-        )
-    for batch in read(source, path, member=file.member):
-        tally.add_batch(batch, hashed=summing)
-        for number, output in enumerate(outputs):
-            mapped = map_batch(feed, output, batch, context)
-            if source.format.type not in ("csv", "tsv"):
-                mapped = rejects.without_nul(output, batch, mapped)
-            spills[output.contract].add(mapped.rows, number)
-            tally.add_mapped(number, batch, mapped)
+    with manifest.content(file) as path:
+        if context is None:
+            context = inspect_file(
+                feed, source, path, file_name=file.file_name, member=file.member,
+                last_modified=file.last_modified,
+            )  # fmt: skip
+        for batch in read(source, path, member=file.member):
+            tally.add_batch(batch, hashed=summing)
+            for number, output in enumerate(outputs):
+                mapped = map_batch(feed, output, batch, context)
+                if source.format.type not in ("csv", "tsv"):
+                    mapped = rejects.without_nul(output, batch, mapped)
+                spills[output.contract].add(mapped.rows, number)
+                tally.add_mapped(number, batch, mapped)
     return spills, tally

@@ -2,7 +2,7 @@
 
     NAME/manifest.json        what there is, with the sha256 of every file; written last
     NAME/warehouse.dump       and mlflow.dump, airflow.dump: pg_dump's custom format
-    NAME/landing/ab/cd/…      the landed bytes that the warehouse names
+    NAME/landing/ab/cd/…      the landed bytes that the warehouse names, from the disk or the object store
     NAME/artifacts/…          the artifacts of the runs and models that MLflow names
     NAME/secrets/keys.json    without it Airflow cannot read the connections that it keeps
 
@@ -30,7 +30,7 @@ from caregrid import clock, paths
 from caregrid.database import dump
 from caregrid.errors import CareGridError
 from caregrid.landing import store
-from caregrid.platform import accounts
+from caregrid.platform import accounts, environment
 from caregrid.warehouse.build import LOCK
 
 FORMAT = 1
@@ -41,7 +41,11 @@ SETTINGS = ("run/as_of_by_feed.json",)
 
 @dataclass
 class Backup:
-    """What a backup holds. missing: landed files that the warehouse names and that are not there."""
+    """What a backup holds.
+
+    missing: landed files that the warehouse names and that are gone or damaged. elsewhere: where MLflow's
+    artifacts lie that it does not hold, because an object store has them.
+    """
 
     directory: Path
     taken_at: str
@@ -50,6 +54,7 @@ class Backup:
     artifacts: int = 0
     byte_size: int = 0
     missing: list[str] = field(default_factory=list)
+    elsewhere: str = ""
 
 
 def back_up(directory: Path | None = None) -> Backup:
@@ -79,7 +84,7 @@ def back_up(directory: Path | None = None) -> Backup:
 
 
 def _write(part: Path, taken_at: str) -> Backup:
-    backup = Backup(part, taken_at)
+    backup = Backup(part, taken_at, elsewhere=environment.deployment().artifacts)
     accounts.keys()  # made now if Airflow has never run, so that every backup has them
     databases: dict[str, Any] = {}
     with _no_build(), dump.snapshots(list(dump.ROLES)) as held:
@@ -96,13 +101,16 @@ def _write(part: Path, taken_at: str) -> Backup:
             backup.rows[name] = _rows(connection)
             dump.dump(snapshot, part / f"{name}.dump")
     files = {f"{name}.dump": digest_of(part / f"{name}.dump") for name in databases}
+    room = store.room()
     for sha256 in landed:
-        source = store.path_of(sha256)
-        kept = part / "landing" / source.relative_to(paths.var("landing"))
-        if _copy(source, kept):
-            files[str(kept.relative_to(part))] = digest_of(kept)
-        else:
+        kept = part / "landing" / sha256[:2] / sha256[2:4] / sha256
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            room.copy_to(sha256, kept)
+        except (store.GoneError, store.DamagedError):
             backup.missing.append(sha256)
+        else:
+            files[str(kept.relative_to(part))] = {"sha256": sha256, "bytes": kept.stat().st_size}
     for source in artifacts:
         kept = part / "artifacts" / source.relative_to(artifacts_root())
         # MLflow's own cleaning may have removed a run since the snapshot.

@@ -12,6 +12,7 @@ from psycopg import sql
 from caregrid import paths
 from caregrid.database import connect, dump, migrate, server
 from caregrid.errors import CareGridError
+from caregrid.landing import store
 from caregrid.platform import backup, services
 
 # Where MLflow keeps the address of artifacts, in its own tables.
@@ -32,7 +33,8 @@ class Restored:
 def restore(directory: Path, overwrite: bool = False) -> Restored:
     """Bring the databases, landing and MLflow's artifacts to the moment of a backup.
 
-    The warehouse's migrations that are newer than the backup are applied after it.
+    The warehouse's migrations that are newer than the backup are applied after it. Landed files go to where
+    CAREGRID_LANDING says now, wherever they were when the backup was made.
 
     Args:
         directory: what `caregrid backup` wrote.
@@ -52,13 +54,17 @@ def restore(directory: Path, overwrite: bool = False) -> Restored:
         server.start()
     if not overwrite:
         _refuse_overwriting()
-    _files(directory, manifest, "landing", paths.var("landing"))
+    if store.is_on_disk():
+        _files(directory, manifest, "landing", paths.var("landing"))
+    else:
+        _mend_landing(directory, manifest)
     _files(directory, manifest, "artifacts", backup.artifacts_root())
     _databases(directory, manifest)
     for name in ("secrets/keys.json", *backup.SETTINGS):
         if name in manifest["files"]:
             _place(directory / name, paths.var(name))
-    _exchange(paths.var("landing"))
+    if store.is_on_disk():
+        _exchange(paths.var("landing"))
     _exchange(backup.artifacts_root())
     migrated = migrate.migrate(connect.dsn("owner"))
     return Restored(
@@ -107,7 +113,9 @@ def _refuse_overwriting() -> None:
             ).fetchone()
         if tables and tables[0]:
             present.append(f"the database {name} with {tables[0]} tables")
-    for folder in (paths.var("landing"), backup.artifacts_root()):
+    # An object store is only added to: nothing there would be lost.
+    landing = [paths.var("landing")] if store.is_on_disk() else []
+    for folder in (*landing, backup.artifacts_root()):
         if any(path.is_file() for path in folder.rglob("*")):
             present.append(f"files in {folder}")
     if present:
@@ -136,6 +144,14 @@ def _files(directory: Path, manifest: dict[str, Any], folder: str, target: Path)
             shutil.copyfile(directory / name, copied)
             if folder == "landing":
                 copied.chmod(0o440)
+
+
+def _mend_landing(directory: Path, manifest: dict[str, Any]) -> None:
+    """Send to the object store the landed files that do not lie there whole; touch nothing else."""
+    room = store.room()
+    for name, file in manifest["files"].items():
+        if name.startswith("landing/"):
+            room.mend(directory / name, file["sha256"], file["bytes"])
 
 
 def _exchange(target: Path) -> None:

@@ -79,7 +79,7 @@ def set_up() -> list[str]:
     """Make ready what all services need, once, before any of them starts; safe to run again.
 
     Roles and databases, the tables of the warehouse, of Airflow and of MLflow, Airflow's pools and accounts,
-    the bucket of the object store. Returns what was done, in words.
+    the buckets of the object store. Returns what was done, in words.
 
     Raises:
         CareGridError: a step failed, with the end of what it said.
@@ -95,8 +95,7 @@ def set_up() -> list[str]:
         done += [line for line in told if line.startswith("account ")]
     _call("-c", _MLFLOW_MIGRATE)
     done.append("MLflow's tables")
-    if environment.deployment().artifacts:
-        done.append(_bucket())
+    done += _buckets()
     return done
 
 
@@ -160,23 +159,23 @@ def _provision() -> str:
     return f"{len(roles.LOGINS)} roles, {len(roles.DATABASES)} databases"
 
 
-def _bucket() -> str:
-    """Make the bucket for MLflow's models, unless it is there."""
-    import boto3
+def _buckets() -> list[str]:
+    """Make the buckets for MLflow's models and for landed files, unless they are there or somebody else's."""
+    addresses = (environment.deployment().artifacts, os.environ.get("CAREGRID_LANDING", ""))
+    wanted = [urlsplit(address).netloc for address in addresses if address]
+    # Another connection's bucket is for its owner to make.
+    names = [name for name in dict.fromkeys(wanted) if "@" not in name]
+    if not names or not environment.deployment().object_store:
+        return []
+    from caregrid.landing import objects  # boto3, which asking for health does without
 
-    place = environment.deployment()
-    name = urlsplit(place.artifacts).netloc
-    client = boto3.client(
-        "s3",
-        endpoint_url=place.object_store,
-        aws_access_key_id=paths.secrets("object_store_user").read_text().strip(),
-        aws_secret_access_key=paths.secrets("object_store_password").read_text().strip(),
-        region_name="us-east-1",
-    )
-    if name in {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}:
-        return f"bucket {name} is there"
-    client.create_bucket(Bucket=name)
-    return f"bucket {name} made"
+    where = "servers init"
+    client = objects.client_of(objects.own_connection(where), where)
+    there = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
+    for name in names:
+        if name not in there:
+            client.create_bucket(Bucket=name)
+    return [f"bucket {name} {'is there' if name in there else 'made'}" for name in names]
 
 
 def _call(*arguments: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from caregrid import loading, paths
 from caregrid.cli import main
-from caregrid.landing import store
+from caregrid.landing import disk, store
 from caregrid.landing.retention import sweep
 
 pytestmark = pytest.mark.integration
@@ -53,18 +53,20 @@ def test_a_failed_file_is_exit_code_one_and_bad_input_two(
 def test_the_sweeper_takes_leftovers_and_never_a_landed_file(publisher: Any) -> None:
     path = publisher.publish("2025-03-02", ["A,,2025-03-01,10,20"])
     (load_id,) = publisher.load()
-    landed = store.path_of(store.digest(path))
+    landed = disk.path_of(store.digest(path))
     unnamed, _ = store.keep([b"a crash came before the manifest"])
     half = paths.var("landing", "incoming", "half")
     spill = paths.var("tmp", "load-dead")
     spill.mkdir(parents=True)
     half.write_bytes(b"half")
-    assert sweep() == {"incoming": 0, "spills": 0, "unnamed": 0}, "a fetch or load may still be at work"
-    for old in (landed, store.path_of(unnamed), half, spill):
+    assert sweep() == {"incoming": 0, "spills": 0, "unnamed": 0, "unfinished": 0}, (
+        "a fetch or load may still be at work"
+    )
+    for old in (landed, disk.path_of(unnamed), half, spill):
         os.utime(old, (0, 0))
-    assert sweep() == {"incoming": 1, "spills": 1, "unnamed": 1}
+    assert sweep() == {"incoming": 1, "spills": 1, "unnamed": 1, "unfinished": 0}
     assert landed.exists()
-    assert not any(gone.exists() for gone in (store.path_of(unnamed), half, spill))
+    assert not any(gone.exists() for gone in (disk.path_of(unnamed), half, spill))
     assert loading.accept([load_id]) == []
 
 

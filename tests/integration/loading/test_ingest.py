@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from caregrid import loading
 from caregrid.errors import CareGridError
-from caregrid.landing import store
+from caregrid.landing import disk, manifest
 from caregrid.loading.records import show
 
 pytestmark = pytest.mark.integration
@@ -76,7 +76,7 @@ def test_landing_keeps_the_exact_bytes_and_says_where_from(publisher: Any) -> No
     assert found == [
         ("base:beds_2025-03-02.csv", digest, path.stat().st_size, datetime(2025, 3, 2, tzinfo=UTC), False)
     ]
-    assert store.path_of(digest).read_bytes() == path.read_bytes()
+    assert disk.path_of(digest).read_bytes() == path.read_bytes()
     assert publisher.query("select outcome, message from landing.fetch") == [("new", None)]
 
 
@@ -91,6 +91,16 @@ def test_twice_changes_no_row(publisher: Any) -> None:
         ("new",),
         ("unchanged",),
     ]
+
+
+def test_nothing_is_asked_about_earlier_fetches_of_a_file_of_this_machine(
+    publisher: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bytes are read anyway; a directory of many files must not cost a query each."""
+    publisher.publish("2025-03-02", RECORDS)
+    monkeypatch.setattr(manifest, "newest", None)
+    assert publisher.ingest()["files_landed"] == 1
+    assert publisher.ingest()["files_unchanged"] == 1
 
 
 def test_a_file_that_was_landed_but_not_loaded_is_loaded_by_the_next_run(publisher: Any) -> None:

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 import pytest
 from caregrid import loading
 from caregrid.feeds import load_feed
-from caregrid.landing import store
+from caregrid.landing import disk, store
 from caregrid.landing.addresses import addresses
 
 from tests.integration.loading.servers import Line, Sshd, key_pair, nothing_half_landed, sshd, stop
@@ -294,7 +294,7 @@ def test_a_transfer_that_breaks_off_lands_nothing_and_the_retry_lands_all(
     assert nothing_half_landed(north)
     connect(monkeypatch, server)
     assert north.ingest()["files_landed"] == 1
-    assert store.path_of(store.digest(file)).read_bytes() == file.read_bytes()
+    assert disk.path_of(store.digest(file)).read_bytes() == file.read_bytes()
 
 
 def test_a_lost_connection_is_made_anew_for_the_next_file(

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 import psycopg
 import pytest
 from caregrid import loading
-from caregrid.landing import store
+from caregrid.landing import disk
 from caregrid.landing.connections import Connection
 from caregrid.landing.transports.sql import parameters
 
@@ -69,7 +69,7 @@ def test_rows_are_landed_as_csv_and_the_same_rows_are_unchanged(north: Any) -> N
     summary = north.ingest()
     assert (summary["files_landed"], summary["records_received"], summary["rows_rejected"]) == (1, 2, 0)
     ((sha256,),) = north.query("select sha256 from landing.file")
-    assert store.path_of(sha256).read_text() == (
+    assert disk.path_of(sha256).read_text() == (
         'site,site_name,day,occupied,capacity\nA,,2025-03-01,10,20\nB,"North, ""old"" house",2025-03-01,,20\n'
     )
     assert north.ingest()["files_unchanged"] == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from caregrid.errors import CareGridError
-from caregrid.landing import store
+from caregrid.landing import disk, store
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +26,7 @@ def test_content_lies_under_its_digest(var: Path, pieces: list[bytes]) -> None:
     content = b"".join(pieces)
     digest, size = store.keep(pieces)
     assert (digest, size) == (hashlib.sha256(content).hexdigest(), len(content))
-    path = store.path_of(digest)
+    path = disk.path_of(digest)
     assert path.relative_to(var).as_posix() == f"landing/{digest[:2]}/{digest[2:4]}/{digest}"
     assert path.read_bytes() == content
     assert store.digest(path) == digest
@@ -35,9 +35,9 @@ def test_content_lies_under_its_digest(var: Path, pieces: list[bytes]) -> None:
 
 def test_content_kept_twice_is_one_file_that_nobody_may_write(var: Path) -> None:
     digest, _ = store.keep([b"beds"])
-    before = store.path_of(digest).stat()
+    before = disk.path_of(digest).stat()
     assert store.keep([b"be", b"ds"])[0] == digest
-    after = store.path_of(digest).stat()
+    after = disk.path_of(digest).stat()
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
     assert not after.st_mode & 0o222
 

@@ -174,6 +174,20 @@ def test_every_setting_is_one_that_the_code_reads() -> None:
     assert unset(SERVICES["airflow-scheduler"]["environment"]["CAREGRID_EXECUTOR"]) == "LocalExecutor"
 
 
+def test_landed_files_and_models_lie_in_the_object_store_of_these_services() -> None:
+    for name in servers.NAMES:
+        given = SERVICES[name]["environment"]
+        assert given["CAREGRID_OBJECT_STORE"] == "http://object-store:9000", name
+        buckets = [given[setting] for setting in ("CAREGRID_LANDING", "CAREGRID_ARTIFACTS")]
+        assert all(re.fullmatch(r"s3://[a-z]+", bucket) for bucket in buckets), name
+        assert len(set(buckets)) == 2, name
+    # Who makes the buckets has the keys, and waits for the store.
+    init = SERVICES["init"]
+    assert {"object_store_user", "object_store_password"} <= set(init["secrets"])
+    assert init["depends_on"]["object-store"] == {"condition": "service_healthy"}
+    assert init["environment"] == SERVICES["airflow-scheduler"]["environment"]
+
+
 def test_the_image_holds_what_there_is_and_comes_from_the_lock() -> None:
     copied = re.findall(r"^COPY (\S+) ", DOCKERFILE, re.MULTILINE)
     assert len(copied) > 5

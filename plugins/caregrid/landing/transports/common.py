@@ -49,11 +49,11 @@ class Address:
 
 @dataclass(frozen=True)
 class Known:
-    """What the last good fetch of an address brought: its tag, its time, and where the bytes lie."""
+    """What the last good fetch of an address brought: its tag, its time, and how its bytes are read."""
 
     etag: str | None = None
     last_modified: datetime | None = None
-    content: Path | None = None
+    content: Callable[[], AbstractContextManager[Path]] | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -200,8 +199,7 @@ def _known_pages(known: Known) -> list[tuple[str, str | None, str | None]]:
 
 
 def _landed(known: Known, number: int) -> bytes:
-    content: Path | None = known.content
-    if content is None:
+    if known.content is None:
         raise FetchFailedError("failed", "the server says that nothing changed, but nothing is landed")
-    with zipfile.ZipFile(content) as archive:
+    with known.content() as path, zipfile.ZipFile(path) as archive:
         return archive.read(archive.infolist()[number])

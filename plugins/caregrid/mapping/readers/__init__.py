@@ -25,7 +25,6 @@ BATCH_ROWS = 50_000
 _ON_STREAM: dict[str, Callable[[BinaryIO, Format, int], Iterator[RecordBatch]]] = {
     "csv": read_delimited,
     "tsv": read_delimited,
-    "json": read_json,
     "ndjson": read_ndjson,
     "xml": read_xml,
     "avro": read_avro,
@@ -63,6 +62,8 @@ def read(
     form = source.format
     if form.type.startswith("fhir"):
         yield from read_fhir(source, path, batch_rows)
+    elif form.type == "json":
+        yield from read_json(lambda: open_content(source, path, member), form, batch_rows)
     elif form.type in _ON_FILE:
         with seekable_file(source, path, member) as file:
             yield from _ON_FILE[form.type](file, form, batch_rows)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import polars as pl
 
 from caregrid.feeds.model import Format
+from caregrid.mapping.readers import json_stream
 from caregrid.mapping.readers.content import repeated, text_blocks
 from caregrid.mapping.types import RecordBatch, Reject, UnreadableFile
 
+# A batch of JSON ends after so many characters, however few its records are.
+_BATCH_CHARACTERS = 32 * 2**20
 # A file that begins with so many lines and no object among them holds none.
 _NO_JSON_LINES = 50_000
 _OFFSET = re.compile(r"[+-]\d\d:\d\d")
@@ -21,45 +25,66 @@ _OFFSET = re.compile(r"[+-]\d\d:\d\d")
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def read_json(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[RecordBatch]:
+def read_json(
+    opened: Callable[[], AbstractContextManager[BinaryIO]], form: Format, batch_rows: int
+) -> Iterator[RecordBatch]:
     """Yield the elements of the array at `records`, flattened; `line` is their ordinal.
 
     With `records: .` the document is the one record. Nested keys read `a.b`, elements of arrays `a.0.b`;
     plain values beside the array at the top of the document read `$.key`. Numbers keep the digits they were
-    written with. Raises UnreadableFile: not_this_format, no_records.
+    written with. The document is gone through twice: the last record may have a key that no other has, and a
+    value may stand behind the array. Raises UnreadableFile: not_this_format, no_records.
+
+    Args:
+        opened: gives the file's bytes from the beginning, as often as it is called.
     """
-    text = "".join(text_blocks(stream, form.encoding))
+    around: dict[str, Any] = {}
+    columns: dict[str, None] = {}
+    with opened() as stream:
+        for _, record in _elements(stream, form, around):
+            _add_names(record, "", columns)
+    before = {f"$.{key}": _text(value) for key, value in around.items()}
+    names = list(dict.fromkeys([*before, *columns]))
+    records: list[dict[str, str | None]] = []
+    start, begun = 1, 0
+    with opened() as stream:
+        for text, record in _elements(stream, form, {}):
+            records.append({**before, **flatten(record)})
+            if len(records) >= batch_rows or text.passed - begun >= _BATCH_CHARACTERS:
+                yield _json_batch(start, records, names)
+                start, begun, records = start + len(records), text.passed, []
+    if records or start == 1:
+        yield _json_batch(start, records, names)
+
+
+def _json_batch(start: int, records: list[dict[str, str | None]], names: list[str]) -> RecordBatch:
+    lines = pl.Series("line", range(start, start + len(records)), pl.Int32)
+    return RecordBatch(lines, frame_of(records, names))
+
+
+def _elements(
+    stream: BinaryIO, form: Format, around: dict[str, Any]
+) -> Iterator[tuple[json_stream.Text, Any]]:
+    text = json_stream.Text(text_blocks(stream, form.encoding))
     try:
-        document = loads(text)
-    except ValueError as error:
-        raise _no_json(error, text) from error
-    found: Any = document
-    alone = form.records == "."
-    if alone:
-        found = [document] if isinstance(document, dict) else None
-    for part in form.records.split(".") if form.records and not alone else []:
-        if isinstance(found, dict) and part in found:
-            found = found[part]
-        elif isinstance(found, list) and part.isdigit() and int(part) < len(found):
-            found = found[int(part)]
-        else:
+        if form.records == ".":
+            document = text.value()
+            text.end()
+            if not isinstance(document, dict):
+                raise UnreadableFile(
+                    "no_records", f"the document is no object; it begins {text.begin[:60]!r}"
+                )
+            yield text, document
+            return
+        path = form.records.split(".") if form.records else []
+        for element in json_stream.elements(text, path, around):
+            yield text, element
+    except json_stream.MalformedError as error:
+        if text.begin[:1] not in ("{", "[") and text.has_one_line:
             raise UnreadableFile(
-                "no_records", f"there is no {form.records!r} in the document; it begins {text.strip()[:60]!r}"
-            )
-    if not isinstance(found, list):
-        raise UnreadableFile(
-            "no_records", f"{form.records or 'the document'!r} is no array; it begins {text.strip()[:60]!r}"
-        )
-    around = (
-        {f"$.{key}": _text(value) for key, value in document.items() if not isinstance(value, (dict, list))}
-        if isinstance(document, dict) and not alone
-        else {}
-    )
-    columns = list(dict.fromkeys([*around, *(key for record in found for key in flatten(record))]))
-    for start in range(0, max(len(found), 1), batch_rows):
-        records = [{**around, **flatten(record)} for record in found[start : start + batch_rows]]
-        lines = pl.Series("line", range(start + 1, start + 1 + len(records)), pl.Int32)
-        yield RecordBatch(lines, frame_of(records, columns))
+                "error_text", f"a line of text came instead of data: {text.begin[:100]!r}"
+            ) from error
+        raise UnreadableFile("not_this_format", f"the file is no JSON: {error}") from error
 
 
 def read_ndjson(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[RecordBatch]:
@@ -192,6 +217,23 @@ def flatten(value: Any, prefix: str = "") -> dict[str, str | None]:
     return flat
 
 
+def _add_names(value: Any, prefix: str, names: dict[str, None]) -> None:
+    """Add the names that `flatten` gives a value's parts, in its order."""
+    items: Any = ()
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list):
+        items = enumerate(value)
+    else:
+        names[prefix or "value"] = None
+    for key, item in items:
+        name = f"{prefix}.{key}" if prefix else str(key)
+        if isinstance(item, (dict, list)):
+            _add_names(item, name, names)
+        else:
+            names[name] = None
+
+
 def _text(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -217,13 +259,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = repeated(key for key, _ in pairs)[0]
         raise ValueError(f"key {twice!r} stands twice in one object")
     return found
-
-
-def _no_json(error: ValueError, text: str) -> UnreadableFile:
-    first = text.strip()
-    if first[:1] not in "{[" and "\n" not in first:
-        return UnreadableFile("error_text", f"a line of text came instead of data: {first[:100]!r}")
-    return UnreadableFile("not_this_format", f"the file is no JSON: {error}")
 
 
 def frame_of(records: list[dict[str, str | None]], columns: list[str]) -> pl.DataFrame:

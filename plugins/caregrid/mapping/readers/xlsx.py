@@ -35,7 +35,7 @@ def read_xlsx(path: Path, form: Format, batch_rows: int) -> Iterator[RecordBatch
     """Yield batches of text; `line` is the number of the sheet's row. Raises UnreadableFile."""
     with Workbook(path) as book:
         sheet = book.sheet(form.sheet)
-        rows: Iterator[_Row] = (row for row in _rows(book, sheet) if row[0] > form.skip_rows)
+        rows: Iterator[_Row] = (row for row in sheet_rows(book, sheet) if row[0] > form.skip_rows)
         if isinstance(form.header, tuple):
             columns = list(form.header)
         else:
@@ -153,7 +153,7 @@ def _merged(book: Workbook, sheet: Sheet) -> list[tuple[int, int, int, int]]:
     return found
 
 
-def _rows(book: Workbook, sheet: Sheet) -> Iterator[_Row]:
+def sheet_rows(book: Workbook, sheet: Sheet) -> Iterator[_Row]:
     """Yield the rows that the sheet writes down, in order, blank ones too."""
     previous = 0
     with book.open(sheet.part) as stream:
