@@ -97,7 +97,7 @@ class _Form:
         """Return the values as JSON writes them, under `names`; all null where a line is of another form."""
         parts = [texts.str.extract_groups(pattern).struct.unnest() for pattern in self.patterns]
         columns = [column for part in parts for column in part.get_columns()]
-        return pl.DataFrame([column.rename(name) for name, column in zip(self.names, columns, strict=True)])
+        return pl.DataFrame(dict(zip(self.names, columns, strict=True)))
 
 
 def _form_of(text: str, names: Sequence[str]) -> _Form | None:
