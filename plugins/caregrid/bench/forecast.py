@@ -27,7 +27,7 @@ series = frame.select("series_id").unique().sort("series_id").with_columns(
 )
 known = inputs.read(Frames(series, frame), settings, datetime.now(UTC))
 model = fitting.fit(known.grids(), settings, settings.rows)
-assert model is not None and len(model.boosters) == len(settings.quantiles)
+assert model is not None, "too few values to train on"
 """
 _PEER_IMPORTS = """
 from mlforecast import MLForecast
