@@ -12,6 +12,9 @@ FROM ?=
 OVERWRITE ?=
 ROWS ?=
 MEBIBYTES ?=
+DAYS ?=
+TIMES ?=
+TRAINING ?=
 
 # The newest Python that serves, has venv, and really runs: version managers leave shims that do not.
 PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3 python; do \
@@ -112,8 +115,10 @@ lint: install ## ruff, mypy, sqlfluff, and the feeds' YAML
 	@$(BIN)/caregrid feeds check
 
 .PHONY: bench
-bench: install ## measure speed beside references (ONLY=load|memory|airflow; ROWS=1000000,5000000)
-	@$(BIN)/caregrid bench $(if $(ONLY),--only $(ONLY)) $(if $(ROWS),--rows $(ROWS)) $(if $(MEBIBYTES),--mebibytes $(MEBIBYTES))
+bench: install ## measure speed beside references (ONLY=load, …; ROWS=1000000,5000000; see docs/benchmarks.md)
+	@$(BIN)/caregrid bench $(if $(ONLY),--only $(ONLY)) $(if $(ROWS),--rows $(ROWS)) $(if $(MEBIBYTES),--mebibytes $(MEBIBYTES)) \
+		$(if $(DAYS),--days $(DAYS)) $(if $(TIMES),--times $(TIMES)) $(if $(TRAINING),--training $(TRAINING)) \
+		$(if $(filter command line,$(origin FEEDS)),--feeds "$(FEEDS)")
 
 EXPORT = --frozen --no-emit-project --no-header --no-annotate -q
 

@@ -11,12 +11,12 @@ with moments as (
     from {{ ref('int_usage_touched') }}
     union all
     select
-        usage.series_id,
+        series.series_id,
         usage.period_start
     from {{ ref('int_series') }} as series
     inner join core.dim_series as served
         on series.series_id = served.series_id and series.is_summed <> served.is_summed
-    inner join core.fct_usage as usage on series.series_id = usage.series_id
+    {{ periods_of('series') }}
 ),
 
 periods as (

@@ -25,10 +25,10 @@ from {{ ref('int_usage_touched') }} as touched
 inner join {{ ref('dim_total_part') }} as part on touched.series_id = part.part_series_id
 union
 select
-    usage.series_id,
+    changed.series_id,
     usage.period_start
 from changed
-inner join core.fct_usage as usage on changed.series_id = usage.series_id
+{{ periods_of('changed') }}
 {% else %}
 -- Everything is rebuilt: no total needs naming.
 select

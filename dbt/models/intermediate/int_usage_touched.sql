@@ -23,16 +23,16 @@ from touched
 inner join {{ ref('int_series') }} as series on touched.series_id = series.series_id
 inner join {{ ref('int_series') }} as other on series.capacity_group_id = other.capacity_group_id
 union
--- a series that has changed its capacity group takes all its periods along
+-- a series that has changed its capacity group takes all its periods along; series by series, not all of history
 select
-    usage.series_id,
+    series.series_id,
     usage.period_start
 from {{ ref('int_series') }} as series
 inner join core.dim_series as served
     on
         series.series_id = served.series_id
         and series.capacity_group_id is distinct from served.capacity_group_id
-inner join core.fct_usage as usage on series.series_id = usage.series_id
+{{ periods_of('series') }}
 {% else %}
 -- Everything is rebuilt: no pair needs naming.
 select

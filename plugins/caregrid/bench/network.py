@@ -1,16 +1,18 @@
-"""Files of the simulated network for measuring: any number of usage rows in one file."""
+"""Files of the simulated network for measuring: any number of usage rows in one file, years of history."""
 
 from __future__ import annotations
 
 import gzip
 from datetime import date, timedelta
+from pathlib import Path
 
 from caregrid import paths
-from caregrid.simulate import hourly, wire
+from caregrid.simulate import hourly, simulate, wire
 from caregrid.simulate.flow import run_flow
 from caregrid.simulate.hours import build_hours
 from caregrid.simulate.world import build_world
 
+END = date(2026, 1, 5)
 _SEED = 1
 _VALUES = 11  # of a record of beds
 # Few enough days that their records fit into memory, many enough that a span costs little beside its rows.
@@ -37,3 +39,50 @@ def write_beds(rows: int, facilities: int = 24) -> int:
             records += len(span)
             start += timedelta(days=_SPAN_DAYS)
     return records
+
+
+def write_occupied(values: int, file: Path, facilities: int = 24) -> int:
+    """Write occupied beds by the hour as a Parquet file; return how many values, whole days of all series.
+
+    Columns: series_id (two of a hospital: general beds, intensive care), period_start (UTC), value.
+    """
+    import polars as pl
+
+    hospitals = [place for place in build_world(_SEED, facilities) if not place.is_clinic]
+    days = -(-values // (48 * len(hospitals)))
+    hours = build_hours(_SEED, END - timedelta(days=days), days, len(hospitals))
+    records = hourly.bed_records(_SEED, hospitals, hours, run_flow(_SEED, hospitals, hours))
+    numbers = {code: number for number, code in enumerate(sorted({record["hospital"] for record in records}))}
+    frame = pl.DataFrame(
+        [
+            (2 * numbers[record["hospital"]] + part, record["at"], float(record[beds]["occupied"]))
+            for record in records
+            for part, beds in enumerate(("general", "icu"))
+        ],
+        schema={"series_id": pl.Int64, "at": pl.String, "value": pl.Float64},
+        orient="row",
+    )
+    moment = pl.col("at").str.to_datetime().dt.replace_time_zone("Asia/Hong_Kong").dt.convert_time_zone("UTC")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    frame.select("series_id", moment.alias("period_start"), "value").write_parquet(file)
+    return frame.height
+
+
+def write_history(days: int) -> date:
+    """Write a whole network of a few hospitals over so many days up to END; return its last day.
+
+    The files of the last days hold one day each: the newest of them is the increment.
+    """
+    simulate(paths.var("simulated"), facilities=4, days=days, start=END - timedelta(days=days))
+    return END - timedelta(days=1)
+
+
+def hold_back(day: date) -> list[tuple[Path, Path]]:
+    """Move the files of one day aside; return (where each is, where it belongs)."""
+    root = paths.var("simulated")
+    moved = []
+    for file in sorted(root.rglob(f"*_{day}*")):
+        aside = paths.var("held_back", str(file.relative_to(root)).replace("/", "_"))
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        moved.append((file.rename(aside), file))
+    return moved

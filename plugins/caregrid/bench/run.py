@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from caregrid import paths
-from caregrid.bench import airflow, figures, ground, load, memory
+from caregrid.bench import airflow, figures, forecast, ground, load, memory, warehouse
 from caregrid.bench.figures import Figure
 from caregrid.bench.sizes import AREAS, Sizes
 from caregrid.errors import CareGridError
@@ -13,7 +13,9 @@ from caregrid.errors import CareGridError
 _MEASURES: dict[str, Callable[[Sizes], Iterator[Figure]]] = {
     "load": lambda sizes: load.measure(sizes.rows),
     "memory": lambda sizes: memory.measure(sizes.mebibytes),
-    "airflow": lambda sizes: airflow.measure(),
+    "warehouse": lambda sizes: warehouse.measure(sizes.short_days, sizes.times, sizes.rows),
+    "airflow": lambda sizes: airflow.measure(sizes.feeds),
+    "forecast": lambda sizes: forecast.measure(sizes.training),
 }
 
 

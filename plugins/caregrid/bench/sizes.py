@@ -1,15 +1,25 @@
-"""How much is measured where nobody says: minutes of it, not an hour."""
+"""How much is measured where nobody says: the sizes that the goals are about, half an hour of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-AREAS = ("load", "memory", "airflow")
+AREAS = ("load", "memory", "warehouse", "airflow", "forecast")
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """rows: usage rows loaded; one measurement each. mebibytes: files whose loading is watched for memory."""
+    """How much each area takes; where there are several sizes, each is measured and growth is seen.
+
+    rows: usage rows loaded, and built from. mebibytes: files whose loading is watched for memory.
+    short_days, times: the short history, and how many times as long the long one is.
+    feeds: which the whole job takes through Airflow, as `make demo` has it; none leaves the job out.
+    training: hourly values that a model is trained on.
+    """
 
     rows: tuple[int, ...] = (1_000_000,)
     mebibytes: tuple[int, ...] = (256, 512)
+    short_days: int = 365
+    times: int = 10
+    feeds: str = "sim_registry,sim_beds,sim_emergency"
+    training: tuple[int, ...] = (100_000,)

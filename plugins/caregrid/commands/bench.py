@@ -19,19 +19,28 @@ def register(subparsers: Any) -> None:
         metavar="AREA,…",
         help=f"of {', '.join(AREAS)}",
     )
+    for name, shown, what in (
+        ("rows", usual.rows, "usage rows to load, and to build from; each size is measured"),
+        ("mebibytes", usual.mebibytes, "sizes of the files whose loading is watched for memory"),
+        ("training", usual.training, "hourly values to train on; each size is measured"),
+    ):
+        usually = ",".join(map(str, shown))
+        bench.add_argument(
+            f"--{name}", type=_numbers, default=shown, metavar="N,…", help=f"{what} (default {usually})"
+        )
     bench.add_argument(
-        "--rows",
-        type=_numbers,
-        default=usual.rows,
-        metavar="N,…",
-        help="usage rows to load; each size is measured (default %(default)s)",
+        "--days", type=int, default=usual.short_days, help="of the short history (default %(default)s)"
     )
     bench.add_argument(
-        "--mebibytes",
-        type=_numbers,
-        default=usual.mebibytes,
-        metavar="N,…",
-        help="sizes of the files whose loading is watched for memory",
+        "--times",
+        type=int,
+        default=usual.times,
+        help="how often the long history holds the short one (default %(default)s)",
+    )
+    bench.add_argument(
+        "--feeds",
+        default=usual.feeds,
+        help="what the whole job takes through Airflow; empty leaves it out (default %(default)s)",
     )
     bench.set_defaults(run=_bench)
 
@@ -44,5 +53,12 @@ def _bench(options: argparse.Namespace) -> int:
     from caregrid.bench import run
     from caregrid.bench.sizes import Sizes
 
-    sizes = Sizes(options.rows, options.mebibytes)
+    sizes = Sizes(
+        rows=options.rows,
+        mebibytes=options.mebibytes,
+        short_days=options.days,
+        times=options.times,
+        feeds=options.feeds,
+        training=options.training,
+    )
     return run.run(options.only, sizes)

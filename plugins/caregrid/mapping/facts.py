@@ -52,21 +52,30 @@ def inspect_file(
     first = next(batches)
     whole = _needs_whole(feed, source)
     columns = list(first.frame.columns)
+    facts = _Facts(feed, source, file_name, columns)
     unseen = source.format.type == "xml" and len(columns) < len(source.format.fields)
     # a key may first appear in the last record
     if source.format.type in ("ndjson", "fhir", "fhir_ndjson") or unseen:
-        later = [batch.frame.columns for batch in batches]
-        columns = list(dict.fromkeys([*columns, *(column for names in later for column in names)]))
-        batches = read(source, path, member=member) if later else iter([])
-        first = next(batches) if later else first
+        # where none does, the facts are found in the same reading
+        at_once = whole and not absent(needs, columns)
+        grown = dict.fromkeys(columns)
+        for batch in chain([first], batches):
+            grown.update(dict.fromkeys(batch.frame.columns))
+            at_once = at_once and len(grown) == len(columns)
+            if at_once:
+                facts.add(batch)
+        whole, batches = whole and not at_once, iter([])
+        if not at_once:
+            columns = list(grown)
+            facts = _Facts(feed, source, file_name, columns)
+            batches = read(source, path, member=member)
+            first = next(batches)
     _check_columns(feed, source, needs, columns, first, lambda: chain([first], batches))
-    context = FileContext(source.name, file_name, datetime.min.replace(tzinfo=UTC), True, columns)
-    facts = _Facts(feed, source, context)
     if whole:
         for batch in chain([first], batches):
             facts.add(batch)
     facts.finish(last_modified)
-    return context
+    return facts.context
 
 
 def _needs_whole(feed: Feed, source: Source) -> bool:
@@ -155,8 +164,10 @@ def _unknown_codes(feed: Feed, source: Source, columns: list[str], batches: Iter
 class _Facts:
     """Gathers facts over all batches of a file."""
 
-    def __init__(self, feed: Feed, source: Source, context: FileContext) -> None:
-        self.feed, self.source, self.context = feed, source, context
+    def __init__(self, feed: Feed, source: Source, file_name: str, columns: list[str]) -> None:
+        self.feed, self.source = feed, source
+        context = FileContext(source.name, file_name, datetime.min.replace(tzinfo=UTC), True, columns)
+        self.context = context
         self.newest: datetime | None = None
         self.constants: dict[str, set[str]] = {
             name: set() for name in feed.constants_checked if name in context.columns

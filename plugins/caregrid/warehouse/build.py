@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from caregrid.database.connect import connect
 from caregrid.errors import CareGridError
 from caregrid.quiet import apply_quiet
-from caregrid.warehouse import dbt, ledger, publish
+from caregrid.warehouse import dbt, ledger, publish, seeds
 from caregrid.warehouse.matching import match_facilities
 from caregrid.warehouse.registry import register_feeds
 
@@ -61,7 +61,7 @@ def build(full_refresh: bool = False, force: bool = False) -> BuildResult:
 
     Args:
         full_refresh: rebuild the facts whole instead of the touched keys.
-        force: build also when no load is due (after a change of the seeds).
+        force: build also when no load is due (after a change of the seeds, which every build takes in).
 
     Raises:
         CareGridError: another build runs, or dbt could not run at all.
@@ -72,9 +72,9 @@ def build(full_refresh: bool = False, force: bool = False) -> BuildResult:
         return BuildResult("nothing_to_do")
     arguments = [
         "build",
+        *(["--full-refresh"] if full_refresh else []),
         "--exclude-resource-type",
         "unit_test",
-        *(["--full-refresh"] if full_refresh else []),
     ]
     return _build("warehouse", arguments, full_refresh)
 
@@ -158,7 +158,7 @@ def _run(
         with connection.transaction():
             publish.align(connection)
         clock.lap("align")
-    outcome = dbt.run(arguments)
+    outcome = _with_seeds(connection, arguments) if kind == "warehouse" else dbt.run(arguments)
     clock.lap("dbt")
     ledger.write_nodes(connection, result.build_id, outcome)
     result.models = outcome.count("model", "success")
@@ -187,6 +187,18 @@ def _run(
         ledger.close_build(connection, result.build_id, "published", None)
     result.status = "published"
     clock.lap("publish")
+
+
+def _with_seeds(connection: publish.Connection, arguments: list[str]) -> dbt.Outcome:
+    """Run dbt; the seeds are written again where they are not in place, and in every full refresh."""
+    if "--full-refresh" not in arguments and seeds.are_in_place(connection):
+        return dbt.run([*arguments, "seed"])
+    seeds.note(connection, in_place=False)
+    outcome = dbt.run(arguments)
+    written = [node for node in outcome.nodes if node.resource_type == "seed"]
+    if written and all(node.status == "success" for node in written):
+        seeds.note(connection, in_place=True)
+    return outcome
 
 
 class _Stopwatch:

@@ -15,7 +15,9 @@ from caregrid.paths import var
 
 pytestmark = pytest.mark.integration
 
-SMALLEST = Sizes(rows=(2200,), mebibytes=(2,))
+SMALLEST = Sizes(rows=(2200,), mebibytes=(2,), short_days=14, times=2, feeds="", training=(20_000,))
+# Each of its histories, and the comparison with plain SQL, builds the warehouse two or three times.
+PATIENT = {"warehouse": [pytest.mark.timeout(1800)]}
 KEYS = ["name", "value", "unit", "reference", "reference_value", "ratio", "goal", "met"]
 
 
@@ -23,7 +25,7 @@ def found() -> list[dict[str, Any]]:
     return list(json.loads(var("bench.json").read_text()))
 
 
-@pytest.mark.parametrize("area", AREAS)
+@pytest.mark.parametrize("area", [pytest.param(area, marks=PATIENT.get(area, [])) for area in AREAS])
 def test_an_area_is_measured_and_written(area: str, test_var: Path) -> None:
     run.run([area], SMALLEST)
     entries = [entry for entry in found() if entry["name"].startswith(f"{area}.")]

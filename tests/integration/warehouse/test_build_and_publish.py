@@ -6,8 +6,10 @@ The tests of this file follow each other: each finds the warehouse as the one be
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -23,6 +25,7 @@ from caregrid.warehouse import (
     dbt,
     generate_documentation,
     publish,
+    seeds,
 )
 
 pytestmark = pytest.mark.integration
@@ -233,10 +236,17 @@ def test_access_and_comments_survive_rebuilds(first: BuildResult, rows_of: Rows)
     test_comments_reach_the_database(first, rows_of)
 
 
-def test_building_again_changes_nothing(first: BuildResult) -> None:
+def seeds_written(result: BuildResult, rows_of: Rows) -> int:
+    query = "select count(*) from ledger.node_result where build_id = %s and resource_type = 'seed'"
+    return int(rows_of(query, result.build_id, role="dbt")[0][0])
+
+
+def test_building_again_changes_nothing(first: BuildResult, rows_of: Rows) -> None:
     before = contents()
     again = build(force=True)
     assert again.status == "published"
+    # seeds that are in place are not written again
+    assert seeds_written(first, rows_of) > seeds_written(again, rows_of) == 0
     changed = {name: what for name, what in again.published.items() if what != "0 rows out, 0 rows in"}
     deltas = {name for name, what in changed.items() if "touched keys" in what}
     assert set(changed) - deltas <= CLOCKED
@@ -310,7 +320,26 @@ def test_failing_data_test_publishes_nothing(first: BuildResult, network: Any, r
         connection.execute(
             "update raw.fate set row_count = row_count - 1 where load_id = %s and output = ''", [load]
         )
-    assert build().status == "published"
+    with connect("dbt") as connection:
+        # as a build leaves it that was killed among the seeds
+        seeds.note(connection, in_place=False)
+    again = build()
+    assert again.status == "published"
+    assert seeds_written(again, rows_of) == seeds_written(first, rows_of)
+
+
+def test_other_seeds_are_not_in_place(
+    first: BuildResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connect("dbt") as connection:
+        assert seeds.are_in_place(connection)
+        project = tmp_path / "dbt"
+        shutil.copytree(dbt.PROJECT, project)
+        monkeypatch.setattr(seeds, "PROJECT", project)
+        assert seeds.are_in_place(connection)
+        with (project / "seeds" / "measure.csv").open("a") as file:
+            file.write("\n")
+        assert not seeds.are_in_place(connection)
 
 
 def test_documentation_is_one_page_without_outside_content(first: BuildResult) -> None:

@@ -13,8 +13,9 @@ from caregrid.mapping.readers.delimited import read_delimited
 from caregrid.mapping.readers.fhir import read_fhir
 from caregrid.mapping.readers.fixed_width import read_fixed_width
 from caregrid.mapping.readers.hl7 import read_hl7
+from caregrid.mapping.readers.json_lines import read_ndjson
 from caregrid.mapping.readers.orc import read_orc
-from caregrid.mapping.readers.structured import read_json, read_ndjson, read_parquet
+from caregrid.mapping.readers.structured import read_json, read_parquet
 from caregrid.mapping.readers.xlsx import read_xlsx
 from caregrid.mapping.readers.xml_records import read_xml
 from caregrid.mapping.types import RecordBatch

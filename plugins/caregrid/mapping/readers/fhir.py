@@ -25,7 +25,8 @@ from caregrid.mapping.readers.fhir_rows import (
     kind_of,
     rows_of,
 )
-from caregrid.mapping.readers.structured import frame_of, loads, text_lines
+from caregrid.mapping.readers.json_lines import text_lines
+from caregrid.mapping.readers.structured import frame_of, loads
 from caregrid.mapping.types import RecordBatch, Reject, UnreadableFile
 
 

@@ -1,4 +1,4 @@
-"""Reads JSON, newline-delimited JSON and Parquet into the same batches as CSV."""
+"""Reads JSON and Parquet into the same batches as CSV."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ import polars as pl
 from caregrid.feeds.model import Format
 from caregrid.mapping.readers import json_stream
 from caregrid.mapping.readers.content import repeated, text_blocks
-from caregrid.mapping.types import RecordBatch, Reject, UnreadableFile
+from caregrid.mapping.types import RecordBatch, UnreadableFile
 
 # A batch of JSON ends after so many characters, however few its records are.
 _BATCH_CHARACTERS = 32 * 2**20
-# A file that begins with so many lines and no object among them holds none.
-_NO_JSON_LINES = 50_000
 _OFFSET = re.compile(r"[+-]\d\d:\d\d")
 # Escapes of surrogates: in pairs they make one character, alone none that can be written.
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
@@ -85,42 +83,6 @@ def _elements(
                 "error_text", f"a line of text came instead of data: {text.begin[:100]!r}"
             ) from error
         raise UnreadableFile("not_this_format", f"the file is no JSON: {error}") from error
-
-
-def read_ndjson(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[RecordBatch]:
-    """Yield one record per line, flattened as in read_json; a line that is no JSON object is a reject."""
-    lines: list[int] = []
-    records: list[dict[str, str | None]] = []
-    rejects: list[Reject] = []
-    yielded = False
-    for number, text in enumerate(text_lines(text_blocks(stream, form.encoding)), 1):
-        if not text.strip():
-            continue
-        try:
-            record = loads(text)
-            if not isinstance(record, dict):
-                raise ValueError("it is no object")
-        except ValueError as error:
-            reason = {
-                "code": "malformed_json",
-                "field": "",
-                "message": f"the line is no JSON object: {error}",
-            }
-            rejects.append(Reject(number, "", "", [reason], {"(text)": text}))
-        else:
-            lines.append(number)
-            records.append(flatten(record))
-        if not yielded and not records and len(rejects) >= _NO_JSON_LINES:
-            break
-        # Until the first object comes, no batch goes out: a file without any is refused whole.
-        if len(records) + len(rejects) >= batch_rows and (yielded or records):
-            yielded = True
-            yield _ndjson_batch(lines, records, rejects)
-            lines, records, rejects = [], [], []
-    if rejects and not records and not yielded:
-        raise UnreadableFile("not_this_format", "no line of the file is a JSON object")
-    if records or rejects or not yielded:
-        yield _ndjson_batch(lines, records, rejects)
 
 
 def read_parquet(path: Path, form: Format, batch_rows: int) -> Iterator[RecordBatch]:
@@ -269,24 +231,6 @@ def frame_of(records: list[dict[str, str | None]], columns: list[str]) -> pl.Dat
         {name: [record.get(name) for record in records] for name in columns},
         schema=dict.fromkeys(columns, pl.String),
     )
-
-
-def _ndjson_batch(
-    lines: list[int], records: list[dict[str, str | None]], rejects: list[Reject]
-) -> RecordBatch:
-    columns = list(dict.fromkeys(key for record in records for key in record))
-    return RecordBatch(pl.Series("line", lines, pl.Int32), frame_of(records, columns), rejects)
-
-
-def text_lines(blocks: Iterator[str]) -> Iterator[str]:
-    """Yield the lines of decoded text, without their line feed."""
-    rest = ""
-    for block in blocks:
-        parts = (rest + block).split("\n")
-        rest = parts.pop()
-        yield from parts
-    if rest:
-        yield rest
 
 
 def plain_columns(frame: pl.DataFrame) -> pl.DataFrame:
