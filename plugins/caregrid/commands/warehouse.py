@@ -26,6 +26,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "holidays", help="write the seeds of holidays and weekends from the pinned library"
     )
     holidays.set_defaults(run=_holidays)
+    lineage = commands.add_parser("lineage", help="what a column is computed from, up to what was loaded")
+    lineage.add_argument("column", help="schema.table.column, such as marts.quality_scorecard.value")
+    lineage.set_defaults(run=_lineage)
     docs = commands.add_parser("docs", help="write dbt's documentation to var/docs/dbt")
     docs.set_defaults(run=_docs)
 
@@ -83,6 +86,19 @@ def _holidays(options: argparse.Namespace) -> None:
     from caregrid.warehouse.public_holidays import write_seeds
 
     print(*write_seeds(), sep="\n")
+
+
+def _lineage(options: argparse.Namespace) -> None:
+    from caregrid.errors import CareGridError
+    from caregrid.warehouse.lineage import read_lineage
+
+    table, _, column = options.column.rpartition(".")
+    if not table:
+        raise CareGridError(f"{options.column} names no table", fix="write schema.table.column")
+    told = set()
+    for depth, found in read_lineage().trace(table, column):
+        print(f"{'  ' * depth}{'.'.join(found)}{' (as above)' if found in told else ''}")
+        told.add(found)
 
 
 def _docs(options: argparse.Namespace) -> None:

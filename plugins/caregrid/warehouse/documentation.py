@@ -1,4 +1,4 @@
-"""dbt's documentation of the served tables, as one static page in var/docs/dbt."""
+"""dbt's documentation of the served tables, as one static page in var/docs/dbt, and the columns' lineage."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from pathlib import Path
 
 from caregrid.paths import var
 from caregrid.warehouse import dbt
+from caregrid.warehouse.lineage import write_lineage
 
 
 def generate_documentation() -> Path:
-    """Write var/docs/dbt/index.html, one page that fetches nothing, and return its path.
+    """Write var/docs/dbt/index.html, one page that fetches nothing, and the lineage; return the page.
 
     Raises:
         CareGridError: dbt could not run.
@@ -23,4 +24,5 @@ def generate_documentation() -> Path:
     part = page.with_suffix(".part")
     shutil.copyfile(target / "static_index.html", part)
     part.replace(page)
+    write_lineage(target)
     return page
