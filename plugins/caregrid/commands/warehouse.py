@@ -26,8 +26,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "holidays", help="write the seeds of holidays and weekends from the pinned library"
     )
     holidays.set_defaults(run=_holidays)
-    lineage = commands.add_parser("lineage", help="what a column is computed from, up to what was loaded")
+    lineage = commands.add_parser("lineage", help="where a column comes from, up to the columns of the feeds")
     lineage.add_argument("column", help="schema.table.column, such as marts.quality_scorecard.value")
+    lineage.add_argument("--feed", help="name the columns of this feed alone, and all of them")
     lineage.set_defaults(run=_lineage)
     docs = commands.add_parser("docs", help="write dbt's documentation to var/docs/dbt")
     docs.set_defaults(run=_docs)
@@ -90,15 +91,17 @@ def _holidays(options: argparse.Namespace) -> None:
 
 def _lineage(options: argparse.Namespace) -> None:
     from caregrid.errors import CareGridError
+    from caregrid.feeds import load_feed, load_feeds
     from caregrid.warehouse.lineage import read_lineage
+    from caregrid.warehouse.lineage_text import lineage_text
 
     table, _, column = options.column.rpartition(".")
-    if not table:
-        raise CareGridError(f"{options.column} names no table", fix="write schema.table.column")
-    told = set()
-    for depth, found in read_lineage().trace(table, column):
-        print(f"{'  ' * depth}{'.'.join(found)}{' (as above)' if found in told else ''}")
-        told.add(found)
+    if "." not in table:
+        raise CareGridError(f"{options.column} names no column of a table", fix="write schema.table.column")
+    # A registry gives a name through one column, a sheet of beds through thirty.
+    shown = None if options.feed else 6
+    feeds = [load_feed(options.feed)] if options.feed else load_feeds().values()
+    print(lineage_text(read_lineage(), table, column, feeds, shown))
 
 
 def _docs(options: argparse.Namespace) -> None:

@@ -43,6 +43,7 @@ def ingest_feed(
     from caregrid.feeds import load_feed
     from caregrid.landing.addresses import today
     from caregrid.loading import IngestFailedError, ingest
+    from caregrid.loading.told import tell
 
     feed = load_feed(feed_name)
     run_type, logical_date = when
@@ -59,6 +60,7 @@ def ingest_feed(
             raise
         summary = failed.summary
     log.info("%s", summary)
+    tell(feed, summary["load_ids"], summary["rows_rejected"])
     for note in summary["notes"]:
         log.warning("%s", note)
     if not summary["loads_staged"] and not summary["failures"]:

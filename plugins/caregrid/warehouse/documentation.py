@@ -18,11 +18,11 @@ def generate_documentation() -> Path:
     """
     # A target of its own: the schemas' names differ there, and the build must keep its parsed project.
     target = var("dbt", "documentation")
-    dbt.run(["docs", "generate", "--static", "--target", "served"], target=target)
+    outcome = dbt.run(["docs", "generate", "--static", "--target", "served"], target=target)
     page = var("docs", "dbt", "index.html")
     page.parent.mkdir(parents=True, exist_ok=True)
     part = page.with_suffix(".part")
     shutil.copyfile(target / "static_index.html", part)
     part.replace(page)
-    write_lineage(target)
+    write_lineage(target, outcome.manifest)
     return page

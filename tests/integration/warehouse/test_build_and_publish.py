@@ -24,7 +24,6 @@ from caregrid.warehouse import (
     generate_documentation,
     publish,
 )
-from caregrid.warehouse.lineage import read_lineage
 
 pytestmark = pytest.mark.integration
 
@@ -321,33 +320,6 @@ def test_documentation_is_one_page_without_outside_content(first: BuildResult) -
     # who depends on the tables stands on the page too
     assert "exposure.caregrid.bi_operations" in page
     assert "Can the numbers be trusted" in page
-
-
-def test_every_column_of_a_mart_leads_to_what_was_loaded(first: BuildResult, rows_of: Rows) -> None:
-    """The test above writes the lineage: no column is unknown, and no way up ends in a table of dbt."""
-    lineage = read_lineage()
-    known = {
-        (f"{schema}.{table}", column)
-        for schema, table, column in rows_of(
-            "select table_schema, table_name, column_name from information_schema.columns", role="dbt"
-        )
-    }
-    served = {found for found in known if found[0].startswith(("core.", "marts."))}
-    assert served == {
-        (table, column)
-        for table, columns in lineage.tables.items()
-        if table.startswith(("core.", "marts."))
-        for column in columns
-    }
-    for table, column in served:
-        ways = [found for _, found in lineage.trace(table, column)]
-        assert set(ways) <= known
-        ends = {found for found in ways if found[0] not in lineage.tables}
-        assert all(not end.startswith(("build_", "core.", "marts.")) or "seeds" in end for end, _ in ends), (
-            ends
-        )
-    arrivals = [found for _, found in lineage.trace("marts.planning_utilisation", "arrivals_persons")]
-    assert {("core.fct_usage", "value"), ("canonical.usage", "value")} <= set(arrivals)
 
 
 def test_logic_holds_in_the_hard_cases(first: BuildResult) -> None:
