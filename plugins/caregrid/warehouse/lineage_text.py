@@ -43,12 +43,26 @@ def lineage_text(
             under = indent + ("" if depth == 0 else "│  " if _goes_on(told, position, depth) else "   ")
             bar = "│  " if made.of else "   "
             lines += [f"{under}{bar}{text}" for text in _remarks(lineage, found, made)]
-    ends = [end for end in sorted(lineage.ends(table, column)) if end[0].startswith("canonical.")]
     read = list(feeds)
-    for end in ends:
-        filled = list(_filled(read, end, shown))
+    for end in sorted(lineage.ends(table, column)):
+        filled = filled_text(end, read, shown)
         if filled:
-            lines += ["", f"{'.'.join(end)} is filled from", *filled]
+            lines += ["", f"{'.'.join(end)} is filled from", filled]
+    return "\n".join(lines)
+
+
+def filled_text(loaded: Column, feeds: Iterable[Feed], shown: int | None = None) -> str:
+    """Return which columns of which feeds fill a column that was loaded, line by line; empty if none does."""
+    if not loaded[0].startswith("canonical."):
+        return ""
+    lines = []
+    for origin in origins(feeds, loaded[0].removeprefix("canonical."), loaded[1]):
+        named = origin.columns[:shown]
+        more = len(origin.columns) - len(named)
+        lines.append(
+            f"   {origin.feed}, {' and '.join(origin.sources)}, output {origin.output}: {', '.join(named)}"
+            + (f" and {more} more" if more else "")
+        )
     return "\n".join(lines)
 
 
@@ -76,13 +90,3 @@ def _remarks(lineage: Lineage, found: Column, made: Made) -> Iterator[str]:
         yield f"counts the rows of {', '.join(made.rows)}"
     elif not made.of:
         yield "comes of no column: it stands in the SQL"
-
-
-def _filled(feeds: Iterable[Feed], end: Column, shown: int | None) -> Iterator[str]:
-    for origin in origins(feeds, end[0].removeprefix("canonical."), end[1]):
-        named = origin.columns[:shown]
-        more = len(origin.columns) - len(named)
-        yield (
-            f"   {origin.feed}, {' and '.join(origin.sources)}, output {origin.output}: {', '.join(named)}"
-            + (f" and {more} more" if more else "")
-        )
