@@ -7,7 +7,7 @@ from pathlib import Path
 
 from caregrid.paths import var
 from caregrid.warehouse import dbt
-from caregrid.warehouse.lineage import write_lineage
+from caregrid.warehouse.lineage import current_lineage, write_lineage
 
 
 def generate_documentation() -> Path:
@@ -24,5 +24,6 @@ def generate_documentation() -> Path:
     part = page.with_suffix(".part")
     shutil.copyfile(target / "static_index.html", part)
     part.replace(page)
-    write_lineage(target, outcome.manifest)
+    if current_lineage() is None:
+        write_lineage(target, outcome.manifest)
     return page

@@ -95,11 +95,16 @@ def test_every_column_that_is_served_is_followed(built: Lineage, rows_of: Rows) 
         ),
         # A fact that is built by touched keys: what is read is how the whole comes about.
         ("core.fct_usage.value", ("build_intermediate.int_usage_rebuilt.value",), {"canonical.usage.value"}),
-        # A window over the rows of one series.
+        # A window over the rows of one series: what they are divided and ordered by counts, too.
         (
-            "core.fct_gap.gap_start",
-            ("build_intermediate.int_observed_run.last_period_end",),
-            {"canonical.usage.period_end", "canonical.usage.period_start"},
+            "core.fct_gap.gap_end",
+            ("core.fct_observed_run.started_at", "core.fct_observed_run.first_ordinal"),
+            {
+                "canonical.series.grain",
+                "canonical.series.timezone",
+                "canonical.usage.period_start",
+                "canonical.usage.series_id",
+            },
         ),
         # A seed.
         (

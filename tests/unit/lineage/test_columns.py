@@ -146,6 +146,7 @@ def test_a_count_names_the_tables_whose_rows_it_counts() -> None:
         ("select from where (", "sqlglot cannot read it"),
         ("vacuum core.usage", "not a query"),
         ("select missing.value from core.usage as usage", "no table in sight has"),
+        ("select value from core.usage union select measure, place_id from core.series", "not followed"),
     ],
 )
 def test_what_cannot_be_read_is_said(query: str, told: str) -> None:
