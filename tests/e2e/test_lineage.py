@@ -111,6 +111,17 @@ def test_a_mart_is_followed_from_its_column_to_the_file_by_the_events_alone(told
     assert "ingest_sim_beds.land_and_stage" in writers
 
 
+def test_a_forecast_is_followed_from_what_was_read_to_what_is_served(told: Told) -> None:
+    scored = [event for event in of(told, "score_forecast.score", "COMPLETE") if event["outputs"]]
+    assert scored
+    assert "core.fct_usage" in map(events.table_name, scored[0]["inputs"])
+    (build,) = of(told, "dbt.build_forecast", "COMPLETE")[:1]
+    assert parents(build)["job"]["name"] == "score_forecast.build_forecast"
+    (served,) = of(told, "dbt.build_forecast.build_staging.stg_forecast", "COMPLETE")[:1]
+    written = {one["name"] for one in scored[0]["outputs"]}
+    assert {one["name"] for one in served["inputs"]} <= written
+
+
 def test_a_person_asks_for_the_same_in_a_shell(job: Any) -> None:
     done = job.caregrid("warehouse", "lineage", "marts.planning_utilisation.mean_occupied_beds")
     assert done.returncode == 0, done.stderr

@@ -167,6 +167,9 @@ def score() -> dict[str, Any]:
         AirflowSkipException: there is no champion yet.
     """
     from caregrid import clock
+    from caregrid.lineage import events, task
+    from ml.data import READS
+    from ml.output import SCORED
     from ml.pipeline import score
 
     try:
@@ -174,6 +177,7 @@ def score() -> dict[str, Any]:
     except LookupError as none_yet:
         raise AirflowSkipException(str(none_yet)) from none_yet
     log.info("%s", result)
+    task.note(inputs=[events.table(name) for name in READS], outputs=[events.table(name) for name in SCORED])
     return result
 
 
