@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     import polars as pl
 
+# What the queries below read, for the lineage of a run.
+READS = ("core.dim_measure", "core.dim_place", "core.dim_series", "core.fct_usage")
 CAPACITY_MEASURES = ("staffed_capacity", "capacity")
 SERIES_COLUMNS = (
     "series_id", "feed", "place_id", "place_level", "country_code", "timezone", "service_or_resource",

@@ -15,6 +15,8 @@ RUN_COLUMNS = (
     "run_id", "kind", "mlflow_run_id", "model_name", "model_version", "made_at", "as_of", "known_at_cut",
     "code_version", "lock_sha256", "load_ids", "sample", "parameters",
 )  # fmt: skip
+# What a scoring run appends to, for its lineage.
+SCORED = ("model_output.forecast", "model_output.risk", "model_output.run", "model_output.series_left_out")
 INSERT_RUN = """
     insert into model_output.run (run_id, kind, mlflow_run_id, model_name, model_version, made_at, as_of,
         known_at_cut, code_version, lock_sha256, load_ids, sample, parameters)

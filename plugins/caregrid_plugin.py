@@ -1,4 +1,4 @@
-"""What CareGrid adds to the Airflow UI: the way to MLflow and to the documentation, and links on tasks."""
+"""What CareGrid adds to Airflow: in its UI the ways to MLflow and the documentation; lineage of what runs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 from caregrid import ports
+from caregrid.platform import listener
 from caregrid.platform.links import BuildLink, DataDocsLink, LoadLink, ModelLink
 
 
@@ -27,4 +28,5 @@ class CareGridPlugin(AirflowPlugin):
         _view("Models · 模型 (MLflow)", "mlflow"),
         _view("Data documentation · 数据文档", "docs"),
     ]
+    listeners: ClassVar[list[Any]] = [listener]
     operator_extra_links: ClassVar[list[Any]] = [LoadLink(), DataDocsLink(), BuildLink(), ModelLink()]

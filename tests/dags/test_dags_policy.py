@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from caregrid.feeds import feed_files
+from caregrid.paths import ROOT
 from caregrid.platform.dags import Owner, Tier
 from caregrid.platform.runbooks import FOLDER
 
@@ -96,3 +99,16 @@ def test_assets_are_emitted_where_the_design_says(parsed: dict[str, Any]) -> Non
         # Never marts: the forecast would call for the next forecast.
         ("score_forecast", "build_forecast"): ["forecast"],
     }
+
+
+def test_lineage_is_sent_only_where_a_server_is_named(
+    parsed: dict[str, Any], parse_folder: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    assert "send_lineage" not in parsed["dags"]
+    named = "import os; os.environ['CAREGRID_OPENLINEAGE_URL'] = 'http://127.0.0.1:5000'\n"
+    found = parse_folder(ROOT / "dags", tmp_path, named)
+    assert found["errors"] == {}
+    assert set(found["dags"]) - set(parsed["dags"]) == {"send_lineage"}
+    test_every_dag_names_its_tier_kind_and_runbook(found)
+    test_every_task_has_an_owner_and_a_retry_policy(found)
+    test_every_dag_runs_once_at_a_time_and_has_a_deadline(found)

@@ -26,6 +26,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "holidays", help="write the seeds of holidays and weekends from the pinned library"
     )
     holidays.set_defaults(run=_holidays)
+    lineage = commands.add_parser("lineage", help="where a column comes from, up to the columns of the feeds")
+    lineage.add_argument("column", help="schema.table.column, such as marts.quality_scorecard.value")
+    lineage.add_argument("--feed", help="name the columns of this feed alone, and all of them")
+    lineage.set_defaults(run=_lineage)
     docs = commands.add_parser("docs", help="write dbt's documentation to var/docs/dbt")
     docs.set_defaults(run=_docs)
 
@@ -83,6 +87,21 @@ def _holidays(options: argparse.Namespace) -> None:
     from caregrid.warehouse.public_holidays import write_seeds
 
     print(*write_seeds(), sep="\n")
+
+
+def _lineage(options: argparse.Namespace) -> None:
+    from caregrid.errors import CareGridError
+    from caregrid.feeds import load_feed, load_feeds
+    from caregrid.warehouse.lineage import read_lineage
+    from caregrid.warehouse.lineage_text import lineage_text
+
+    table, _, column = options.column.rpartition(".")
+    if "." not in table:
+        raise CareGridError(f"{options.column} names no column of a table", fix="write schema.table.column")
+    # A registry gives a name through one column, a sheet of beds through thirty.
+    shown = None if options.feed else 6
+    feeds = [load_feed(options.feed)] if options.feed else load_feeds().values()
+    print(lineage_text(read_lineage(), table, column, feeds, shown))
 
 
 def _docs(options: argparse.Namespace) -> None:

@@ -19,6 +19,10 @@ PAGES = {
         "Tables, columns, tests and where each number comes from (dbt)",
         "数据表、字段、测试与数据血缘（dbt）",
     ),
+    "lineage.html": (
+        "Where each column comes from, up to the columns of the feeds (lineage)",
+        "每个字段的来源，直至数据源的字段（血缘）",
+    ),
     "data_docs/index.html": (
         "What the quality gates checked and found (Data Docs)",
         "数据质量检查及其结果（Data Docs）",

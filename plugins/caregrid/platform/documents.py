@@ -8,6 +8,7 @@ from pathlib import Path
 from caregrid import paths
 from caregrid.database.connect import connect
 from caregrid.platform import docs_site
+from caregrid.platform.lineage_page import write_lineage_page
 
 _BUILD = """
 select build_id, kind, status, started_at, finished_at, models_built, tests_passed, tests_warned,
@@ -39,7 +40,7 @@ def write_all() -> list[Path]:
     from caregrid.gates.docs import build_docs
     from caregrid.warehouse import generate_documentation
 
-    pages = [generate_documentation(), Path(build_docs()), write_build_page()]
+    pages = [generate_documentation(), write_lineage_page(), Path(build_docs()), write_build_page()]
     docs_site.write_index()
     return pages
 

@@ -16,6 +16,7 @@ from caregrid import paths
 from caregrid.clock import now
 from caregrid.database import connect
 from caregrid.errors import CareGridError
+from caregrid.lineage import journal
 from caregrid.platform import environment
 
 _DAY_SECONDS = 86_400
@@ -38,7 +39,7 @@ def clean_airflow(keep_days: int) -> str:
 
 
 def clean_logs(keep_days: int) -> str:
-    """Remove task logs older than `keep_days`, cut back the services' logs, sweep what crashes left."""
+    """Remove task logs and lineage older than `keep_days`, cut back services' logs, sweep after crashes."""
     removed = 0
     for folder, days in (("logs", keep_days), ("tmp", 2)):
         limit = time.time() - days * _DAY_SECONDS
@@ -51,7 +52,11 @@ def clean_logs(keep_days: int) -> str:
                 path.unlink(missing_ok=True)
                 removed += 1
     cut = [path.name for path in paths.var("logs").glob("*.log") if _cut_back(path)]
-    return f"removed {removed} old files; cut back {', '.join(cut) or 'no log'}"
+    days_of_lineage = journal.sweep(keep_days)
+    return (
+        f"removed {removed} old files and {days_of_lineage} days of lineage; "
+        f"cut back {', '.join(cut) or 'no log'}"
+    )
 
 
 def _cut_back(path: Path) -> bool:

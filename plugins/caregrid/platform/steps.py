@@ -43,6 +43,7 @@ def ingest_feed(
     from caregrid.feeds import load_feed
     from caregrid.landing.addresses import today
     from caregrid.loading import IngestFailedError, ingest
+    from caregrid.loading.told import tell
 
     feed = load_feed(feed_name)
     run_type, logical_date = when
@@ -59,6 +60,7 @@ def ingest_feed(
             raise
         summary = failed.summary
     log.info("%s", summary)
+    tell(feed, summary["load_ids"], summary["rows_rejected"])
     for note in summary["notes"]:
         log.warning("%s", note)
     if not summary["loads_staged"] and not summary["failures"]:
@@ -165,6 +167,9 @@ def score() -> dict[str, Any]:
         AirflowSkipException: there is no champion yet.
     """
     from caregrid import clock
+    from caregrid.lineage import events, task
+    from ml.data import READS
+    from ml.output import SCORED
     from ml.pipeline import score
 
     try:
@@ -172,6 +177,7 @@ def score() -> dict[str, Any]:
     except LookupError as none_yet:
         raise AirflowSkipException(str(none_yet)) from none_yet
     log.info("%s", result)
+    task.note(inputs=[events.table(name) for name in READS], outputs=[events.table(name) for name in SCORED])
     return result
 
 

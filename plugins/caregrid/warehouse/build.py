@@ -15,6 +15,7 @@ from caregrid.quiet import apply_quiet
 from caregrid.warehouse import dbt, ledger, publish, seeds
 from caregrid.warehouse.matching import match_facilities
 from caregrid.warehouse.registry import register_feeds
+from caregrid.warehouse.told import Told
 
 # Two builds at once would write the same tables, and a backup would find tables dropped under it.
 LOCK = 7_305_501
@@ -118,12 +119,15 @@ def _build(kind: str, arguments: list[str], full_refresh: bool) -> BuildResult:
         ledger.end_leftovers(connection, dbt.BUILDING)
         result = BuildResult("failed", ledger.open_build(connection, kind, full_refresh, dbt.models_sha256()))
         assert result.build_id is not None
+        told = Told(kind)
         try:
-            _run(connection, kind, arguments, result, importing)
+            _run(connection, kind, arguments, result, importing, told)
         except Exception as error:
             result.reason = str(error)
             ledger.close_build(connection, result.build_id, "failed", result.reason[:2000])
+            told.ended(result.reason)
             raise
+        told.ended(result.reason)
         if result.status == "failed":
             ledger.close_build(connection, result.build_id, "failed", result.reason)
     return result
@@ -147,6 +151,7 @@ def _run(
     arguments: list[str],
     result: BuildResult,
     importing: threading.Thread,
+    told: Told,
 ) -> None:
     assert result.build_id is not None
     clock = _Stopwatch(result.seconds)
@@ -160,6 +165,7 @@ def _run(
         clock.lap("align")
     outcome = _with_seeds(connection, arguments) if kind == "warehouse" else dbt.run(arguments)
     clock.lap("dbt")
+    told.ran(outcome, dbt.default_target(), whole="--full-refresh" in arguments)
     ledger.write_nodes(connection, result.build_id, outcome)
     result.models = outcome.count("model", "success")
     result.tests_passed = outcome.count("test", "pass")

@@ -27,7 +27,7 @@ BUILDING = "caregrid dbt build"
 
 @dataclass(frozen=True)
 class Node:
-    """What became of one model, seed, test or hook."""
+    """What became of one model, seed, test or hook; when it began and ended, ISO 8601, None if it did not."""
 
     unique_id: str
     resource_type: str
@@ -35,6 +35,8 @@ class Node:
     seconds: float
     failures: int | None
     message: str | None
+    started_at: str | None = None
+    finished_at: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,11 @@ class Outcome:
             for node in self.nodes
             if node.status in ("error", "fail", "runtime error")
         ]
+
+
+def default_target() -> Path:
+    """Return the directory of compiled files and results of builds; it keeps the parsed project."""
+    return var("dbt", "target")
 
 
 def models_sha256() -> str:
@@ -93,7 +100,7 @@ def run(arguments: Sequence[str], *, target: Path | None = None) -> Outcome:
     Raises:
         CareGridError: dbt ended without results: it could not parse, or not connect.
     """
-    directory = (target or var("dbt", "target")).resolve()
+    directory = (target or default_target()).resolve()
     results, succeeded, log = _invoke(arguments, directory, "run_results.json")
     manifest = json.loads((directory / "manifest.json").read_text())
     return Outcome(succeeded, [_node(result) for result in results], manifest, log)
@@ -184,6 +191,7 @@ def _invoke(arguments: Sequence[str], directory: Path, file: str) -> tuple[list[
 
 
 def _node(result: dict[str, Any]) -> Node:
+    timing = result.get("timing") or [{}]
     return Node(
         unique_id=result["unique_id"],
         resource_type=result["unique_id"].split(".", 1)[0],
@@ -191,4 +199,6 @@ def _node(result: dict[str, Any]) -> Node:
         seconds=float(result["execution_time"]),
         failures=result.get("failures"),
         message=result.get("message"),
+        started_at=timing[0].get("started_at"),
+        finished_at=timing[-1].get("completed_at"),
     )

@@ -38,7 +38,14 @@ def test_old_logs_go_and_young_ones_stay(warehouse: Any) -> None:
     os.utime(old, (past, past))
     os.utime(service, (past, past))
     (warehouse.var / "tmp").mkdir()
+    (warehouse.var / "lineage").mkdir()
+    told = [warehouse.var / "lineage" / f"events-2026-01-0{number}.ndjson" for number in (1, 2)]
+    for file in told:
+        file.write_text("{}\n")
+        os.utime(file, (past, past))
     maintenance.clean_logs(keep_days=30)
+    # The youngest may still be written to.
+    assert [file.exists() for file in told] == [False, True]
     assert not old.exists()
     assert young.exists()
     # A service that has nothing to say still holds its log open.

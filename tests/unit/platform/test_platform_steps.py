@@ -22,7 +22,8 @@ class _Library:
         import caregrid.loading
 
         self.asked: list[dict[str, Any]] = []
-        self.summary = {"loads_staged": 1, "failures": [], "notes": []} | summary
+        told = {"load_ids": [], "rows_rejected": 0}
+        self.summary = {"loads_staged": 1, "failures": [], "notes": []} | told | summary
         monkeypatch.setattr(caregrid.loading, "ingest", self._ingest)
         monkeypatch.setenv("CAREGRID_AS_OF", "2026-01-05T12:00:00+00:00")
 
