@@ -11,11 +11,9 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from caregrid.feeds.model import Format
-from caregrid.mapping.readers.content import repeated, text_blocks
+from caregrid.mapping.readers.content import NOTHING_READ, repeated, text_blocks
 from caregrid.mapping.types import RecordBatch, Reject, UnreadableFile
 
-# A file that begins with so many lines and no object among them holds none.
-_NO_JSON_LINES = 50_000
 _OFFSET = re.compile(r"[+-]\d\d:\d\d")
 # Escapes of surrogates: in pairs they make one character, alone none that can be written.
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
@@ -85,7 +83,7 @@ def read_ndjson(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[Rec
         else:
             lines.append(number)
             records.append(flatten(record))
-        if not yielded and not records and len(rejects) >= _NO_JSON_LINES:
+        if not yielded and not records and len(rejects) >= NOTHING_READ:
             break
         # Until the first object comes, no batch goes out: a file without any is refused whole.
         if len(records) + len(rejects) >= batch_rows and (yielded or records):
