@@ -7,15 +7,20 @@ import io
 import json
 import tracemalloc
 import zipfile
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import fastavro
+import openpyxl
 import polars as pl
+import pyarrow as pa
 import pytest
-from caregrid.feeds.model import Format, Source
+from caregrid.feeds.model import Format, FormatField, Source
 from caregrid.mapping import UnreadableFile, members, read
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from pyarrow import orc
 
 pytestmark = pytest.mark.unit
 
@@ -68,10 +73,61 @@ FORMS = [
 ]  # fmt: skip
 
 
+def _book() -> bytes:
+    room = io.BytesIO()
+    book = openpyxl.Workbook()
+    for row in (["id", "day", "n"], ["A1", date(2029, 1, 1), 7.5]):
+        book.worksheets[0].append(row)
+    book.save(room)
+    return room.getvalue()
+
+
+def _orc() -> bytes:
+    room = io.BytesIO()
+    orc.write_table(pa.table({"id": ["A1", None], "s": [{"x": 1}, {"x": 2}]}), room)
+    return room.getvalue()
+
+
+def _avro() -> bytes:
+    room = io.BytesIO()
+    fields = [{"name": "id", "type": ["null", "string"]}, {"name": "n", "type": "double"}]
+    schema = fastavro.parse_schema({"type": "record", "name": "r", "fields": fields})
+    fastavro.writer(room, schema, [{"id": "A1", "n": 1.5}, {"id": None, "n": 2.0}], codec="deflate")
+    return room.getvalue()
+
+
+PLACE = b'{"resourceType": "Location", "id": "l", "managingOrganization": {"reference": "Organization/o"}}'
+# A good file of each format that is none of those above.
+OTHERS: dict[str, tuple[Format, bytes]] = {
+    "orc": (Format("orc"), _orc()),
+    "avro": (Format("avro"), _avro()),
+    "xlsx": (Format("xlsx"), _book()),
+    "xml": (
+        Format(
+            "xml", encoding="", records="/r/bed", fields=(FormatField("id", "@id"), FormatField("n", "n"))
+        ),
+        b'<?xml version="1.0"?><r><bed id="A1"><n>7</n></bed><bed id="A2"/></r>',
+    ),
+    "fixed": (
+        Format("fixed", fields=(FormatField("id", "1-4"), FormatField("n", "5-6"))),
+        b"A1   7\nA2   8\n",
+    ),
+    "fhir": (
+        Format("fhir", resolve=("managingOrganization",)),
+        b'{"resourceType": "Bundle", "type": "collection", "entry": [{"resource": ' + PLACE + b"}]}",
+    ),
+    "fhir_ndjson": (
+        Format("fhir_ndjson", resolve=("managingOrganization",)),
+        PLACE + b'\n{"resourceType": "Organization", "id": "o", "name": "H"}\n',
+    ),
+    "hl7": (Format("hl7"), b"MSH|^~\\&|A|B|C|D|20290101||ADT^A01|1|P|2.5\rEVN|A01|20290101\rPV1|1|I|W^R^B\r"),
+}
+
+
 @st.composite
-def damaged(draw: st.DrawFn) -> bytes:
+def damaged(draw: st.DrawFn, good: tuple[bytes, ...] = tuple(GOOD)) -> bytes:
     """A good file with bytes changed, taken out, put in, doubled or cut off; or any bytes at all."""
-    data = bytearray(draw(st.one_of(st.sampled_from(GOOD), st.binary(max_size=300))))
+    data = bytearray(draw(st.one_of(st.sampled_from(good), st.binary(max_size=300))))
     for _ in range(draw(st.integers(0, 4))):
         at = draw(st.integers(0, max(len(data) - 1, 0)))
         kind = draw(st.sampled_from(["change", "insert", "cut", "double", "end"]))
@@ -109,9 +165,9 @@ def take(path: Path, form: Format, batch_rows: int) -> int:
 @example(content=b'a,b\n"1,"\r2"\n,\r\x08', form=FORMS[0], batch_rows=2)
 @example(content=b'{"id": 1}\n{}\n', form=FORMS[8], batch_rows=1)
 @example(content=b"[{}, {}]", form=FORMS[6], batch_rows=1)
-@example(content=b"", form=FORMS[-1], batch_rows=1)
+@example(content=b"", form=Format("parquet"), batch_rows=1)
 @example(content=b"PK\x03\x04", form=FORMS[0], batch_rows=1)
-@example(content=b"\x1f\x8b", form=FORMS[-1], batch_rows=1)
+@example(content=b"\x1f\x8b", form=Format("parquet"), batch_rows=1)
 def test_any_bytes_are_batches_or_a_refusal(
     tmp_path: Path, content: bytes, form: Format, batch_rows: int
 ) -> None:
@@ -139,6 +195,25 @@ def test_what_a_file_holds_does_not_depend_on_how_it_is_cut(
         except UnreadableFile as error:
             found.append(error.code)
     assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+@MANY
+@given(data=st.data())
+def test_the_other_formats_keep_to_the_same(kind: str, tmp_path: Path, data: st.DataObject) -> None:
+    form, good = OTHERS[kind]
+    path = tmp_path / "file"
+    path.write_bytes(good)
+    assert take(path, form, 50_000)
+    path.write_bytes(data.draw(damaged((good,))))
+    found: list[Any] = []
+    for batch_rows in (1, 50_000):
+        try:
+            found.append(take(path, form, batch_rows))
+        except UnreadableFile as error:
+            found.append((error.code, bool(error.reason)))
+    assert found[0] == found[1]
+    assert found[0] != ("", False)
 
 
 def test_a_stray_quote_costs_one_record_of_a_long_file(tmp_path: Path, small: Any) -> None:

@@ -12,6 +12,8 @@ from caregrid.mapping.readers.containers import read_bytes
 from caregrid.mapping.types import UnreadableFile
 
 BLOCK_BYTES = 1 << 22
+# A file that begins with so many records, none of which can be read, holds none that can.
+NOTHING_READ = 50_000
 _MAGIC = (
     (
         b"PK\x03\x04",

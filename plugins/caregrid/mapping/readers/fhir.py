@@ -14,7 +14,7 @@ import polars as pl
 
 from caregrid.feeds.model import Source
 from caregrid.mapping.readers.containers import every_content
-from caregrid.mapping.readers.content import text_blocks
+from caregrid.mapping.readers.content import NOTHING_READ, text_blocks
 from caregrid.mapping.readers.fhir_rows import (
     PLACES,
     PatientData,
@@ -66,7 +66,10 @@ def read_fhir(source: Source, path: Path, batch_rows: int) -> Iterator[RecordBat
             else:
                 rows.append(one)
                 lines.append(number)
-        if len(rows) + len(rejects) >= batch_rows:
+        if not yielded and not rows and len(rejects) >= NOTHING_READ:
+            break
+        # Until the first resource comes, no batch goes out: a file without any is refused whole.
+        if len(rows) + len(rejects) >= batch_rows and (yielded or rows):
             yielded = True
             yield batch()
             rows, lines, rejects = [], [], []

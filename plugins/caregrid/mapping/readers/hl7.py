@@ -17,6 +17,7 @@ import polars as pl
 
 from caregrid.feeds.model import Format
 from caregrid.mapping.readers.containers import read_bytes
+from caregrid.mapping.readers.content import NOTHING_READ
 from caregrid.mapping.readers.hl7_message import COLUMNS, Event, Refusal, parse, write
 from caregrid.mapping.types import RecordBatch, Reject, UnreadableFile
 
@@ -51,7 +52,10 @@ def read_hl7(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[Record
         else:
             reason = {"code": found.code, "field": "", "message": found.message}
             rejects.append(Reject(number, "", "", [reason], {}))
-        if len(lines) + len(rejects) >= batch_rows:
+        if not yielded and not lines and len(rejects) >= NOTHING_READ:
+            break
+        # Until the first message comes, no batch goes out: a file without any is refused whole.
+        if len(lines) + len(rejects) >= batch_rows and (yielded or lines):
             yielded = True
             yield _batch(lines, rows, rejects)
             lines, rows, rejects = [], [], []

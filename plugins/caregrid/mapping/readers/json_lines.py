@@ -10,12 +10,10 @@ from typing import BinaryIO
 import polars as pl
 
 from caregrid.feeds.model import Format
-from caregrid.mapping.readers.content import text_blocks
+from caregrid.mapping.readers.content import NOTHING_READ, text_blocks
 from caregrid.mapping.readers.structured import flatten, frame_of, loads
 from caregrid.mapping.types import RecordBatch, Reject, UnreadableFile
 
-# A file that begins with so many lines and no object among them holds none.
-_NO_JSON_LINES = 50_000
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[ \t\r\n]+|[^"{}\[\]:, \t\r\n]+')
 # A value as it may stand: text that holds no escape, a number as JSON writes it, true, false, null.
 _VALUE = r'"[^"\\\x00-\x1f]*"|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|false|null'
@@ -40,7 +38,7 @@ def read_ndjson(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[Rec
             yielded = True
             yield RecordBatch(batch.lines, batch.frame, rejects)
             rejects = []
-        elif len(rejects) >= _NO_JSON_LINES:
+        elif len(rejects) >= NOTHING_READ:
             break
     if rejects:
         raise UnreadableFile("not_this_format", "no line of the file is a JSON object")
