@@ -91,12 +91,12 @@ def _whole_job(feeds: str) -> Iterator[Figure]:
     finally:
         services.stop_all()
     wall = (max(end for _, end in tasks) - queued).total_seconds()
-    work = _covered(tasks)
+    work = covered(tasks)
     yield figure("airflow.whole_job", wall, "s", "the time in which some task was at work", work)
     yield figure("airflow.idle_overhead", wall - work, "s", "the whole job", wall)
 
 
-def _covered(spans: list[tuple[datetime, datetime]]) -> float:
+def covered(spans: list[tuple[datetime, datetime]]) -> float:
     """Return the seconds covered by at least one span."""
     covered, reached = 0.0, min(start for start, _ in spans)
     for start, end in sorted(spans):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from caregrid.bench import figures, run
+from caregrid.bench import airflow, figures, run
 from caregrid.bench.figures import Figure, Goal
 from caregrid.bench.sizes import AREAS, Sizes
 from caregrid.errors import CareGridError
@@ -57,6 +58,16 @@ def test_a_goal_is_of_the_ratio_where_there_is_a_reference() -> None:
     assert Figure("a", 2, "s", "b", 4, Goal("at least", 0.5)).met
     assert not Figure("a", 2, "s", "b", 4, Goal("under", 0.5)).met
     assert Figure("a", 0.4, "s", goal=Goal("under", 0.5)).met
+
+
+def test_work_at_one_time_counts_once() -> None:
+    def at(second: int) -> datetime:
+        return datetime(2026, 1, 5, tzinfo=UTC) + timedelta(seconds=second)
+
+    # two overlap, one lies within another, two seconds are idle before the last
+    spans = [(at(0), at(4)), (at(3), at(6)), (at(4), at(5)), (at(8), at(9))]
+    assert airflow.covered(spans) == 7
+    assert airflow.covered(spans[::-1]) == 7
 
 
 def test_an_area_that_is_not_there_is_named() -> None:
