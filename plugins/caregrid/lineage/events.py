@@ -118,7 +118,10 @@ def file(uri: str, member: str = "", sha256: str = "") -> Dataset:
         found: Dataset = {"namespace": "file", "name": path}
     else:
         # Without the part before @: an address may hold a password.
-        found = {"namespace": f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", "name": path or "/"}
+        host = parts.netloc.rpartition("@")[2]
+        # A key in a bucket begins with no slash.
+        name = path.lstrip("/") if parts.scheme == "s3" else path or "/"
+        found = {"namespace": f"{parts.scheme}://{host}", "name": name}
     if sha256:
         version = _facet("facets/1-0-1/DatasetVersionDatasetFacet", datasetVersion=sha256)
         found["facets"] = {"version": version}

@@ -70,10 +70,17 @@ def _tell(state: str, instance: Any, error: Any = None) -> None:
     done = task.take() if state != "START" else task.Work()
     facets = {**events.parent(instance.dag_id, _run_of(instance)), **done.facets}
     if state == "FAIL":
-        facets |= events.error(str(error) if error else "the task's process ended without a word")
+        facets |= events.error(_masked(error) if error else "the task's process ended without a word")
     journal.write(
         [events.run_event(state, job, run, facets=facets, inputs=done.inputs, outputs=done.outputs)]
     )
+
+
+def _masked(error: Any) -> str:
+    """Return what an error says, without the secrets that Airflow hides in its logs, too."""
+    from airflow.sdk._shared.secrets_masker import redact
+
+    return str(redact(str(error)))
 
 
 def _tell_run(state: str, dag_run: Any, message: str = "") -> None:

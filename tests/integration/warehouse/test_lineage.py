@@ -5,13 +5,16 @@ The tests of this file follow each other: each finds the warehouse as the one be
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from caregrid import gates
 from caregrid.cli import main
 from caregrid.errors import CareGridError
+from caregrid.gates import MartsVerdict
 from caregrid.lineage import events, journal
 from caregrid.lineage.columns import Step
 from caregrid.paths import var
@@ -221,15 +224,13 @@ def test_a_person_is_told_the_way_up_to_the_feeds(built: Lineage, capsys: pytest
     assert "occupancy_rate" in capsys.readouterr().err
 
 
-def test_a_model_that_cannot_be_read_is_named_and_the_others_are_followed(
-    built: Lineage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_cannot_be_read_is_named_and_the_others_are_followed(built: Lineage) -> None:
     target = var("dbt", "documentation")
     broken = target / "compiled" / "caregrid" / "models" / "core" / "fct_gap.sql"
     whole = broken.read_text(encoding="utf-8")
     broken.write_text("select from where (", encoding="utf-8")
     try:
-        found = room.write_lineage(target, room.json.loads((target / "manifest.json").read_text()))
+        found = room.write_lineage(target, json.loads((target / "manifest.json").read_text()))
     finally:
         broken.write_text(whole, encoding="utf-8")
     assert list(found.unread) == ["core.fct_gap"]
@@ -244,9 +245,6 @@ def test_a_model_that_cannot_be_read_is_named_and_the_others_are_followed(
 def test_a_build_that_is_refused_tells_why_and_claims_nothing_served(
     built: Lineage, network: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from caregrid import gates
-    from caregrid.gates import MartsVerdict
-
     monkeypatch.setattr(
         gates,
         "gate_marts",

@@ -80,6 +80,16 @@ def test_the_reader_of_these_tests_refuses_what_the_schema_does_not_have(change:
 def test_passwords_in_addresses_are_not_told() -> None:
     found = events.file("https://me:secret@host.example:8443/beds.csv?token=secret")
     assert found == {"namespace": "https://host.example:8443", "name": "/beds.csv"}
+    assert events.file("s3://landing/a/beds.csv") == {"namespace": "s3://landing", "name": "a/beds.csv"}
+
+
+def test_secrets_that_airflow_hides_are_not_told(place: Path) -> None:
+    from airflow.sdk._shared.secrets_masker import _secrets_masker
+
+    _secrets_masker().add_mask("hunter2-is-long")
+    listener.on_task_instance_failed(None, instance(), ValueError("no way in with hunter2-is-long"))
+    (failed,) = journal.read()
+    assert failed["run"]["facets"]["errorMessage"]["message"] == "no way in with ***"
 
 
 def test_a_task_tells_what_it_noted_and_the_next_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
