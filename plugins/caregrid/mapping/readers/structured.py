@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from caregrid.feeds.model import Format
-from caregrid.mapping.readers.content import NOTHING_READ, repeated, text_blocks
+from caregrid.mapping.readers.content import NO_FIELD, NOTHING_READ, repeated, text_blocks
 from caregrid.mapping.types import RecordBatch, Reject, UnreadableFile
 
 _OFFSET = re.compile(r"[+-]\d\d:\d\d")
@@ -226,8 +226,7 @@ def _no_json(error: ValueError, text: str) -> UnreadableFile:
 
 def frame_of(records: list[dict[str, str | None]], columns: list[str]) -> pl.DataFrame:
     """Return flattened records as a frame of text; null where a record has no such key."""
-    # records without a field are records: a frame without a column has none
-    columns = columns or ["(nothing)"]
+    columns = columns or [NO_FIELD]
     return pl.DataFrame(
         {name: [record.get(name) for record in records] for name in columns},
         schema=dict.fromkeys(columns, pl.String),
