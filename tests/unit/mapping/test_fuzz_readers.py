@@ -216,6 +216,12 @@ def test_the_other_formats_keep_to_the_same(kind: str, tmp_path: Path, data: st.
     assert found[0] != ("", False)
 
 
+def test_an_xml_record_without_any_field_is_not_lost(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b'<r><bed id="A1"><n>7</n></bed><bed/></r>')
+    assert [take(path, OTHERS["xml"][0], batch_rows) for batch_rows in (1, 50_000)] == [2, 2]
+
+
 def test_a_stray_quote_costs_one_record_of_a_long_file(tmp_path: Path, small: Any) -> None:
     path = tmp_path / "file"
     lines = [f"A{number},2029-01-01,{number}" for number in range(30_000)]

@@ -14,6 +14,8 @@ from caregrid.mapping.types import UnreadableFile
 BLOCK_BYTES = 1 << 22
 # A file that begins with so many records, none of which can be read, holds none that can.
 NOTHING_READ = 50_000
+# Records without a field are records, which a frame without a column has none of: the name of such a column.
+NO_FIELD = "(nothing)"
 _MAGIC = (
     (
         b"PK\x03\x04",

@@ -13,7 +13,7 @@ import polars as pl
 
 from caregrid.feeds.model import Format
 from caregrid.mapping.readers import json_stream
-from caregrid.mapping.readers.content import repeated, text_blocks
+from caregrid.mapping.readers.content import NO_FIELD, repeated, text_blocks
 from caregrid.mapping.types import RecordBatch, UnreadableFile
 
 # A batch of JSON ends after so many characters, however few its records are.
@@ -225,8 +225,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def frame_of(records: list[dict[str, str | None]], columns: list[str]) -> pl.DataFrame:
     """Return flattened records as a frame of text; null where a record has no such key."""
-    # records without a field are records: a frame without a column has none
-    columns = columns or ["(nothing)"]
+    columns = columns or [NO_FIELD]
     return pl.DataFrame(
         {name: [record.get(name) for record in records] for name in columns},
         schema=dict.fromkeys(columns, pl.String),

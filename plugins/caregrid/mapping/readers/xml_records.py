@@ -12,6 +12,7 @@ from lxml import etree
 
 from caregrid.feeds.model import Format
 from caregrid.feeds.xml_paths import looks_outside, split_path
+from caregrid.mapping.readers.content import NO_FIELD
 from caregrid.mapping.readers.markup import parse
 from caregrid.mapping.types import RecordBatch, Reject, UnreadableFile
 
@@ -57,6 +58,7 @@ def _batch(
 ) -> RecordBatch:
     found = {name for record in records for name in record}
     columns = [field.name for field in form.fields if field.name in found or not records]
+    columns = columns or [NO_FIELD]
     frame = pl.DataFrame(
         {name: [record.get(name) for record in records] for name in columns},
         schema=dict.fromkeys(columns, pl.String),
