@@ -94,18 +94,15 @@ def _copy(file: Path) -> float:
 def _to_sql(file: Path, count: int) -> float:
     """Return the seconds that pandas takes to read and append so many of the rows, as it does by default."""
     import pandas as pd
-    import sqlalchemy
 
     with connect("owner") as connection:
         _table(connection, "by_pandas")
     ground.settle()
-    engine = sqlalchemy.create_engine(sqlalchemy_url("owner"))
     names = _COLUMNS.split(", ")
     moments = ["period_start", "period_end", "known_at", "observed_at"]
     with ground.stopwatch() as seconds:
         frame = pd.read_csv(file, names=names, nrows=count, parse_dates=moments)
         for name in ("is_provisional", "known_at_is_assumed", "time_is_ambiguous"):
             frame[name] = frame[name] == "t"
-        frame.to_sql("by_pandas", engine, schema="public", if_exists="append", index=False)
-    engine.dispose()
+        frame.to_sql("by_pandas", sqlalchemy_url("owner"), schema="public", if_exists="append", index=False)
     return seconds[0]
