@@ -258,4 +258,5 @@ def test_a_build_that_is_refused_tells_why_and_claims_nothing_served(
     assert happened[-1]["eventType"] == "FAIL"
     assert "too many beds" in happened[-1]["run"]["facets"]["errorMessage"]["message"]
     written = {events.table_name(output).split(".")[0] for event in happened for output in event["outputs"]}
-    assert written == {"build_staging", "build_intermediate", "build_core", "build_marts", "build_seeds"}
+    # Seeds are in place since the first build, so this one wrote none.
+    assert written == {"build_staging", "build_intermediate", "build_core", "build_marts"}
