@@ -160,8 +160,9 @@ def make(test_var: Path, name: str, executor: str) -> Stack:
     }
     given = COMPOSE["services"]["airflow-scheduler"]["environment"]
     settings = {name: placed(re.sub(r"\$\{\w+:?-([^}]*)\}", r"\1", given[name]), here) for name in given}
-    # There is no object store here: models go to the disk.
-    del settings["CAREGRID_ARTIFACTS"], settings["CAREGRID_OBJECT_STORE"]
+    # There is no object store here: models and landed files go to the disk.
+    for name in ("CAREGRID_ARTIFACTS", "CAREGRID_OBJECT_STORE", "CAREGRID_LANDING"):
+        del settings[name]
     settings["CAREGRID_EXECUTOR"] = executor
     settings["CAREGRID_FORECAST_SETTINGS"] = "demo"
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("CAREGRID_", "AIRFLOW"))}
