@@ -135,3 +135,22 @@ class Small:
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
     return Small(tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture
+def read_records(tmp_path: Path, small: Any) -> Any:
+    """Return a function that reads content in a format: ([(line, record)], [reject])."""
+
+    def reading(content: bytes, form: str, batch_rows: int = 50_000) -> Any:
+        path = tmp_path / "file"
+        path.write_bytes(content)
+        (source,) = small.usage(form=form).sources.values()
+        batches = list(read(source, path, batch_rows=batch_rows))
+        records = [
+            (line, record)
+            for batch in batches
+            for line, record in zip(batch.lines, batch.frame.to_dicts(), strict=True)
+        ]
+        return records, [reject for batch in batches for reject in batch.rejects]
+
+    return reading

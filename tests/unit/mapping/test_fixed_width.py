@@ -7,29 +7,16 @@ from typing import Any
 
 import pytest
 from caregrid.errors import CareGridError
-from caregrid.mapping import UnreadableFile, read
+from caregrid.mapping import UnreadableFile
 
 pytestmark = pytest.mark.unit
 FORM = "{type: fixed, fields: {id: 1-4, day: 5-14, n: 15-18}}"
 
 
 @pytest.fixture
-def take(tmp_path: Any, small: Any) -> Any:
+def take(read_records: Any) -> Any:
     """Return a function that reads lines: ([(line, record)], [reject])."""
-
-    def reading(content: bytes, form: str = FORM, batch_rows: int = 50_000) -> Any:
-        path = tmp_path / "file"
-        path.write_bytes(content)
-        (source,) = small.usage(form=form).sources.values()
-        batches = list(read(source, path, batch_rows=batch_rows))
-        records = [
-            (line, record)
-            for batch in batches
-            for line, record in zip(batch.lines, batch.frame.to_dicts(), strict=True)
-        ]
-        return records, [reject for batch in batches for reject in batch.rejects]
-
-    return reading
+    return lambda content, form=FORM, batch_rows=50_000: read_records(content, form, batch_rows)
 
 
 def test_lines_that_printf_wrote_become_rows_told_by_their_line(small: Any) -> None:

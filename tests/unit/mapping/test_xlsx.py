@@ -12,7 +12,7 @@ from typing import Any
 
 import openpyxl
 import pytest
-from caregrid.mapping import UnreadableFile, read
+from caregrid.mapping import UnreadableFile
 from caregrid.mapping.readers import workbook, xlsx
 
 pytestmark = pytest.mark.unit
@@ -48,22 +48,9 @@ def changed(content: bytes, part: str, old: str, new: str) -> bytes:
 
 
 @pytest.fixture
-def take(tmp_path: Path, small: Any) -> Any:
+def take(read_records: Any) -> Any:
     """Return a function that reads a workbook: ([(row, record)], [reject])."""
-
-    def reading(content: bytes, form: str = "{type: xlsx}", batch_rows: int = 50_000) -> Any:
-        path = tmp_path / "file"
-        path.write_bytes(content)
-        (source,) = small.usage(form=form).sources.values()
-        batches = list(read(source, path, batch_rows=batch_rows))
-        records = [
-            (line, record)
-            for batch in batches
-            for line, record in zip(batch.lines, batch.frame.to_dicts(), strict=True)
-        ]
-        return records, [reject for batch in batches for reject in batch.rejects]
-
-    return reading
+    return lambda content, form="{type: xlsx}", batch_rows=50_000: read_records(content, form, batch_rows)
 
 
 SHEET = "xl/worksheets/sheet1.xml"

@@ -20,20 +20,16 @@ FORM = "{type: xml, records: /report/bed, fields: {id: '@id', day: ../@day, n: t
 
 
 @pytest.fixture
-def take(tmp_path: Path, small: Any) -> Any:
-    """Return a function that reads a document: ([(order, record)], [reject])."""
+def take(read_records: Any) -> Any:
+    """Return a function that reads a document: ([(order, record)], [reject]), without what is missing."""
 
     def reading(content: str | bytes, form: str = FORM, batch_rows: int = 50_000) -> Any:
-        path = tmp_path / "file"
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        (source,) = small.usage(form=form).sources.values()
-        batches = list(read(source, path, batch_rows=batch_rows))
-        records = [
-            (line, {key: value for key, value in record.items() if value is not None})
-            for batch in batches
-            for line, record in zip(batch.lines, batch.frame.to_dicts(), strict=True)
-        ]
-        return records, [reject for batch in batches for reject in batch.rejects]
+        data = content.encode() if isinstance(content, str) else content
+        records, rejects = read_records(data, form, batch_rows)
+        return [
+            (order, {key: value for key, value in record.items() if value is not None})
+            for order, record in records
+        ], rejects
 
     return reading
 
