@@ -205,7 +205,11 @@ def _settings(port: int, durable: bool) -> dict[str, str]:
 def _launch(
     binaries: Path, data: Path, account: pwd.struct_passwd | None, durable: bool, password: str
 ) -> int:
-    for _ in range(3):
+    _disown(data)
+    # Another program may have taken the port in between, or a killed server's last query still holds its
+    # memory; any other cause shows itself again.
+    for pause in (0, 1, 10):
+        time.sleep(pause)
         port = ports.choose("postgres")
         settings = [
             item for name, value in _settings(port, durable).items() for item in ("-c", f"{name}={value}")
@@ -220,10 +224,23 @@ def _launch(
         _processes[data.resolve()] = process
         if _answers(process, port, password):
             return port
-        # Another program may have taken the port in between; any other cause shows itself again.
     log_file = paths.var("logs", "postgres.log")
     ending = "\n".join(log_file.read_text(errors="replace").splitlines()[-10:])
     raise CareGridError(f"PostgreSQL did not start\n{ending}", where=str(log_file))
+
+
+def _disown(data: Path) -> None:
+    """Let a new server start where the last one was killed and its number still stands for something.
+
+    PostgreSQL takes its lock file for a living server's as long as the number in it belongs to any process:
+    to another program after a restart of the machine, or to the killed server itself where nobody collects
+    the dead, as in a container without an init. The number of the process that starts it does not count, and
+    whether the old server's shared memory is still in use it looks up all the same.
+    """
+    file = data / "postmaster.pid"
+    if file.exists() and _running_pid(data) is None:
+        _, *rest = file.read_text().splitlines() or [""]
+        file.write_text("\n".join([str(os.getpid()), *rest, ""]))
 
 
 def _answers(process: subprocess.Popen[bytes], port: int, password: str) -> bool:

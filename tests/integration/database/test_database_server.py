@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +93,31 @@ def test_cluster_survives_a_restart_also_below_a_closed_directory(
     assert not home.exists()
     assert not cluster.exists()
     assert not cluster.parent.exists() or os.geteuid() != 0 or binaries.ROOTS_CLUSTERS not in cluster.parents
+
+
+@pytest.mark.parametrize("holder", ["the killed server, not yet collected", "another program"])
+def test_a_killed_server_starts_again_though_its_number_is_taken(
+    holder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAREGRID_VAR", str(tmp_path / "var"))
+    lock_file = tmp_path / "var" / "postgres" / "data" / "postmaster.pid"
+    stranger = subprocess.Popen(["sleep", "600"])
+    try:
+        server.start(durable=False)
+        started = server._processes.pop(lock_file.parent.resolve())
+        os.kill(started.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, started.pid, os.WEXITED | os.WNOWAIT)
+        if holder == "another program":
+            started.wait()
+            _, *rest = lock_file.read_text().splitlines()
+            lock_file.write_text("\n".join([str(stranger.pid), *rest, ""]))
+        assert not server.is_running()
+        server.start(durable=False)
+        assert server.is_running()
+        with connect.connect("owner") as owner:
+            assert owner.execute("select 1").fetchone() == (1,)
+        started.wait()
+    finally:
+        server.delete()
+        stranger.kill()
+        stranger.wait()
