@@ -45,9 +45,12 @@ demo: install ## the whole job through Airflow: feeds, warehouse, forecasts, ale
 # kernel, whatever program makes it. Elsewhere the watch inside Python alone has to do.
 ISOLATED = $(shell unshare --net ip link set lo up 2>/dev/null && echo unshare --net -- sh -c \''ip link set lo up && exec "$$@"'\' --)
 
+# More than a few processes, each with a database of its own, only wait for each other.
+SIDE_BY_SIDE = $(if $(TESTS),,--numprocesses logical --maxprocesses 4 --no-loadscope-reorder)
+
 .PHONY: test
 test: install ## run the tests (ONLY=unit|dags|integration|e2e for one kind; TESTS=path for some)
-	@$(ISOLATED) $(BIN)/python -m pytest $(if $(ONLY),-m $(ONLY)) $(TESTS)
+	@$(ISOLATED) $(BIN)/python -m pytest $(SIDE_BY_SIDE) $(if $(ONLY),-m $(ONLY)) $(TESTS)
 
 .PHONY: test-faults
 test-faults: install ## kill loads and builds at 50 seeded moments and print the table (SEED=17 repeats one)

@@ -26,6 +26,23 @@ TEMPLATE = "warehouse"
 _numbers = itertools.count(1)
 
 
+# What these folders set up is dear, and shared by all their files.
+ONE_WORKER = ("tests/dags", "tests/e2e", "tests/integration/faults", "tests/integration/feeds")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share out whole files, and whole folders where their fixtures are dear."""
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - not where servers alone are tested
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::", 1)[0]
+            return next((folder for folder in ONE_WORKER if file.startswith(folder)), file)
+
+    return ByFile(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Refuse a test that bears none or several of the four markers."""
     for item in items:
