@@ -33,7 +33,8 @@ ONE_WORKER = ("tests/dags", "tests/e2e", "tests/integration/faults", "tests/inte
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Share out whole files, and whole folders where their fixtures are dear."""
-    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - not where servers alone are tested
+    # Where servers alone are tested it is not installed.
+    from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:

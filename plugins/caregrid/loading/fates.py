@@ -9,30 +9,45 @@ from typing import Any
 import polars as pl
 import psycopg
 
-from caregrid.loading.lines import multirange, union, without
+from caregrid.loading.lines import Lines
 from caregrid.loading.spill import OUTPUT
 from caregrid.mapping import Mapped, RecordBatch, Reject
+
+
+@dataclass
+class Kept:
+    """How many rows of one file were written to canonical, and from which lines."""
+
+    rows: int = 0
+    lines: list[Lines] = field(default_factory=list)
+
+    def add(self, part: pl.DataFrame) -> None:
+        """Count rows that are written."""
+        self.rows += part.height
+        self.lines.append(Lines.of(part["line"]))
 
 
 @dataclass
 class Tally:
     """What became of the records of one file, gathered while it is read.
 
-    received: lines of every record. filtered: by number of output, frames line and value_name.
-    produced: by number of output, rows attempted. rejects: of the reader and the mapper.
+    received: lines of every record. filtered, attempted: lines by number of output.
+    left_out, produced: by number of output, rows filtered and rows attempted. rejects: of the reader and
+        the mapper.
     record_hashes: frames line and record_hash, where the feed sums rows of one key.
     """
 
-    received: list[pl.Series] = field(default_factory=list)
-    filtered: dict[int, list[pl.Series]] = field(default_factory=dict)
-    attempted: dict[int, list[pl.Series]] = field(default_factory=dict)
+    received: list[Lines] = field(default_factory=list)
+    filtered: dict[int, list[Lines]] = field(default_factory=dict)
+    attempted: dict[int, list[Lines]] = field(default_factory=dict)
+    left_out: dict[int, int] = field(default_factory=dict)
     produced: dict[int, int] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
     record_hashes: list[pl.DataFrame] = field(default_factory=list)
 
     def add_batch(self, batch: RecordBatch, hashed: bool) -> None:
         """Count the records of a batch."""
-        self.received.append(batch.received_lines)
+        self.received.append(Lines.of(batch.received_lines))
         self.rejects.extend(batch.rejects)
         if hashed and batch.frame.height:
             hashes = batch.frame.hash_rows().alias("record_hash")
@@ -41,8 +56,9 @@ class Tally:
     def add_mapped(self, number: int, batch: RecordBatch, mapped: Mapped) -> None:
         """Count what one output made of a batch."""
         self.rejects.extend(mapped.rejects)
-        self.filtered.setdefault(number, []).append(mapped.filtered["line"])
-        self.attempted.setdefault(number, []).append(batch.lines)
+        self.filtered.setdefault(number, []).append(Lines.of(mapped.filtered["line"]))
+        self.attempted.setdefault(number, []).append(Lines.of(batch.lines))
+        self.left_out[number] = self.left_out.get(number, 0) + mapped.filtered.height
         self.produced[number] = self.produced.get(number, 0) + mapped.produced
 
 
@@ -51,7 +67,7 @@ def write_fates(
     load_id: int,
     outputs: Sequence[str],
     tally: Tally,
-    kept: Sequence[pl.Series],
+    kept: Kept,
     rejects: Sequence[Reject],
     duplicates: Sequence[pl.DataFrame],
 ) -> None:
@@ -59,7 +75,7 @@ def write_fates(
 
     Args:
         outputs: names by number.
-        kept: lines of the rows written to canonical, all contracts.
+        kept: the rows written to canonical, all contracts.
         rejects: all of them, conflicts included.
         duplicates: frames OUTPUT and line, one line per duplicate output row.
 
@@ -72,35 +88,32 @@ def write_fates(
     )
     attempted = sum(tally.produced.values())
     made = {
-        "canonical": sum(len(part) for part in kept),
+        "canonical": kept.rows,
         "rejected": sum(1 for reject in rejects if reject.output),
         "duplicate": repeated.height,
-        "filtered": sum(len(part) for parts in tally.filtered.values() for part in parts),
+        "filtered": sum(tally.left_out.values()),
     }
     # Rows that a sum merged are duplicates of the row they were merged into, which counts as canonical.
     if attempted != sum(made.values()):
         raise RuntimeError(f"{attempted} output rows were attempted, but {made} came of them")
-    kept_lines = union(kept)
-    rejected_lines = union([pl.Series("line", [reject.line for reject in rejects], pl.Int32)])
-    became = union([kept_lines, rejected_lines])
-    received = union(tally.received)
-    duplicate = without(union([repeated["line"]]), became)
-    filtered = without(
-        union([part for parts in tally.filtered.values() for part in parts]), union([became, duplicate])
-    )
+    rejected = Lines.of(pl.Series("line", [reject.line for reject in rejects], pl.Int64))
+    became = Lines.union([*kept.lines, rejected])
+    received = Lines.union(tally.received)
+    duplicate = Lines.of(repeated["line"]).without(became)
+    left_out = Lines.union([part for parts in tally.filtered.values() for part in parts])
+    filtered = left_out.without(Lines.union([became, duplicate]))
     fates = [("", "received", received, len(received))]
     fates += [("", "duplicate", duplicate, len(duplicate)), ("", "filtered", filtered, len(filtered))]
     for number, name in enumerate(outputs):
         own = repeated.filter(pl.col(OUTPUT) == number)["line"]
-        left_out = tally.filtered.get(number, [])
-        fates.append(
-            (name, "received", union(tally.attempted.get(number, [])), tally.produced.get(number, 0))
-        )
-        fates.append((name, "duplicate", union([own]), len(own)))
-        fates.append((name, "filtered", union(left_out), sum(map(len, left_out))))
+        attempted_lines = Lines.union(tally.attempted.get(number, []))
+        fates.append((name, "received", attempted_lines, tally.produced.get(number, 0)))
+        fates.append((name, "duplicate", Lines.of(own), len(own)))
+        filtered_lines = Lines.union(tally.filtered.get(number, []))
+        fates.append((name, "filtered", filtered_lines, tally.left_out.get(number, 0)))
     with connection.cursor() as cursor:
         cursor.executemany(
             "insert into raw.fate (load_id, output, fate, lines, row_count) values (%s, %s, %s, "
             "%s::int4multirange, %s)",
-            [(load_id, output, fate, multirange(lines), count) for output, fate, lines, count in fates],
+            [(load_id, output, fate, lines.multirange(), count) for output, fate, lines, count in fates],
         )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
 import polars as pl
 
 from caregrid import paths
@@ -16,6 +18,9 @@ from caregrid.loading.registry import PLACE, SERIES_KEY, LocalIds
 from caregrid.mapping.types import PLACE_COLUMNS
 
 MEMORY_BYTES = 256 * 2**20
+# How many hashes are searched for repeated ones at a time; of more, a share by their first bits.
+SEARCHED_HASHES = 2**22
+_HASH_BYTES = 8
 ROW = "row"
 OUTPUT = "output"
 
@@ -24,7 +29,8 @@ class Spill:
     """The rows of one contract, with their places and series numbered, and a 64-bit hash of every key.
 
     Frames kept: ROW (UInt32, position among all rows of the contract), OUTPUT (UInt16), LOCAL, line,
-    value_name, and the contract's other columns. On disk they are Arrow files in a directory of their own.
+    value_name, and the contract's other columns. On disk they are Arrow files in a directory of their own,
+    as are the hashes: 8 bytes for each row of a file that may be larger than memory.
     """
 
     def __init__(self, layout: Layout, directory: Path) -> None:
@@ -40,7 +46,7 @@ class Spill:
         self._directory = directory
         self._kept: list[pl.DataFrame | Path] = []
         self._bytes_in_memory = 0
-        self._hashes: list[pl.Series] = []
+        self._hashes = directory / f"{layout.contract}.hashes"
 
     def add(self, rows: pl.DataFrame, output: int) -> None:
         """Keep mapped rows (columns of ROW_COLUMNS) of the output with this number."""
@@ -55,7 +61,8 @@ class Spill:
             *beside,
         )
         self.rows += rows.height
-        self._hashes.append(key_hashes(frame.select(self.layout.key)))
+        with self._hashes.open("ab") as file:
+            key_hashes(frame.select(self.layout.key)).to_numpy().tofile(file)
         size = int(frame.estimated_size())
         if self._bytes_in_memory + size <= MEMORY_BYTES:
             self._bytes_in_memory += size
@@ -75,19 +82,34 @@ class Spill:
 
         Two different keys may share a hash; one key never has two.
         """
-        if not self._hashes:
-            return None
-        hashes = pl.concat(self._hashes)
-        repeated = hashes.is_duplicated()
-        if not repeated.any():
+        repeated = self._repeated()
+        if not len(repeated):
             return None
         found, start = [], 0
         for frame in self.frames():
-            part = frame.filter(repeated.slice(start, frame.height))
+            hashes = np.fromfile(self._hashes, np.uint64, frame.height, offset=start * _HASH_BYTES)
             start += frame.height
+            place = np.searchsorted(repeated, hashes).clip(max=len(repeated) - 1)
+            part = frame.filter(repeated[place] == hashes)
             if part.height:
                 found.append(part)
         return pl.concat(found)
+
+    def _repeated(self) -> np.ndarray:
+        """Return the hashes that occur more than once, sorted."""
+        bits = max(0, math.ceil(math.log2(max(self.rows, 1) / SEARCHED_HASHES)))
+        found = []
+        for share in range(2**bits):
+            hashes = np.concatenate([np.empty(0, np.uint64), *self._share(share, bits)])
+            hashes.sort()
+            found.append(np.unique(hashes[1:][hashes[1:] == hashes[:-1]]))
+        return np.concatenate(found)
+
+    def _share(self, share: int, bits: int) -> Iterator[np.ndarray]:
+        """Give the hashes whose first bits are the number `share`."""
+        for start in range(0, self.rows, SEARCHED_HASHES):
+            hashes = np.fromfile(self._hashes, np.uint64, SEARCHED_HASHES, offset=start * _HASH_BYTES)
+            yield hashes[hashes >> np.uint64(64 - bits) == share] if bits else hashes
 
 
 def key_hashes(keys: pl.DataFrame) -> pl.Series:

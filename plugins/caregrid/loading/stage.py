@@ -16,7 +16,7 @@ from caregrid.feeds.model import Feed
 from caregrid.landing import manifest
 from caregrid.landing.manifest import LandedFile
 from caregrid.loading import rejects
-from caregrid.loading.fates import Tally, write_fates
+from caregrid.loading.fates import Kept, Tally, write_fates
 from caregrid.loading.keys import LAYOUTS
 from caregrid.loading.resolve import Resolution, resolve
 from caregrid.loading.spill import Spill, SpillRoom
@@ -154,7 +154,7 @@ def _load(
             resolutions[contract] = resolve(spill.layout, suspects, policies, hashes)
     registered = register(connection, feed, spills)
     faults.point("stage:registered")
-    kept: list[pl.Series] = []
+    kept = Kept()
     for contract, spill in spills.items():
         if spill.rows:
             ids = registered[contract]

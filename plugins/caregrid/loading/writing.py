@@ -10,6 +10,7 @@ import psycopg
 
 from caregrid.feeds.model import Feed
 from caregrid.loading.copying import copy_frame, copy_frame_binary
+from caregrid.loading.fates import Kept
 from caregrid.loading.keys import LAYOUTS, LOCAL, Layout
 from caregrid.loading.registry import PLACE, issue_places, issue_series
 from caregrid.loading.resolve import Resolution
@@ -57,9 +58,9 @@ def copy_rows(
     resolution: Resolution | None,
     ids: pl.DataFrame,
     load_id: int,
-    kept: list[pl.Series],
-) -> int:
-    """COPY the rows that stand into canonical.<contract>; add their lines to `kept`; return their number."""
+    kept: Kept,
+) -> None:
+    """COPY the rows that stand into canonical.<contract>, and count them in `kept`."""
     layout: Layout = spill.layout
     number = f"{layout.registry}_id"
     by_local = ids.sort(LOCAL)["id"]
@@ -78,7 +79,7 @@ def copy_rows(
         # In the order of the table's key, which halves what its index costs.
         order = [name for name in (number, "period_start", "known_at") if name in (number, *layout.table)]
         for part in _gathered(standing()):
-            kept.append(part["line"])
+            kept.add(part)
             yield part.with_columns(
                 by_local.gather(part[LOCAL]).alias(number), pl.lit(load_id, pl.Int64).alias("load_id")
             ).sort(order)
@@ -86,7 +87,7 @@ def copy_rows(
     columns = [number, "load_id", "line", *layout.table]
     write = copy_frame_binary if layout.contract == "usage" else copy_frame
     with connection.cursor() as cursor:
-        return write(cursor, ("canonical", layout.contract), columns, ready())
+        write(cursor, ("canonical", layout.contract), columns, ready())
 
 
 def _gathered(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:

@@ -8,7 +8,6 @@ from typing import Any
 import polars as pl
 import pytest
 from caregrid.loading.keys import LAYOUTS, LOCAL
-from caregrid.loading.lines import multirange, union, without
 from caregrid.loading.resolve import resolve
 from caregrid.loading.spill import OUTPUT, ROW
 from caregrid.mapping.types import ROW_COLUMNS
@@ -101,18 +100,3 @@ def test_outputs_that_disagree_are_held_to_the_strictest_rule() -> None:
     rows = usage([(2, 0, 1.0), (3, 0, 2.0)]).with_columns(pl.Series(OUTPUT, [0, 1], pl.UInt16))
     found = resolve(USAGE, rows, {0: "last", 1: "reject"})
     assert sorted(found.conflicts["line"].to_list()) == [2, 3]
-
-
-@given(st.sets(st.integers(1, 60)), st.sets(st.integers(1, 60)))
-def test_multirange_and_set_arithmetic(lines: set[int], taken: set[int]) -> None:
-    left = without(
-        union([pl.Series(sorted(lines), dtype=pl.Int32)]), union([pl.Series(sorted(taken), dtype=pl.Int32)])
-    )
-    text = multirange(left)
-    covered = {
-        line
-        for part in text[1:-1].replace("),[", "|").strip("[)").split("|")
-        if part
-        for line in range(int(part.split(",")[0]), int(part.split(",")[1]))
-    }
-    assert covered == lines - taken
