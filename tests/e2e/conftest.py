@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -22,11 +23,14 @@ SIMULATED = ("sim_registry", "sim_quality", "sim_beds", "sim_clinics", "sim_emer
 # Real files besides, where the mirror is there: months, days with five impossible values, weeks.
 REAL = ("uk_nhsr_datasets", "it_dpc_regional", "us_nssp_flu_visits")
 
+NOT_OURS = {"__pycache__"}
+
 
 @dataclass
 class Job:
-    """The installation on which the job ran: its var directory, what was printed, how to look inside."""
+    """The installation on which the job ran: its checkout and var, what was printed, how to look inside."""
 
+    root: Path
     var: Path
     log: Path
     base: Path
@@ -44,7 +48,7 @@ class Job:
         """Run a command of CareGrid in this installation."""
         return subprocess.run(
             [sys.executable, "-m", "caregrid.cli", *arguments],
-            env=self.environment, cwd=ROOT, capture_output=True, text=True, check=False,
+            env=self.environment, cwd=self.root, capture_output=True, text=True, check=False,
         )  # fmt: skip
 
     def attempts_outside(self) -> int | None:
@@ -53,7 +57,7 @@ class Job:
 
     def outside(self) -> set[str]:
         """Return what lies outside var/ now, to compare with `before`."""
-        return outside()
+        return outside(self.root)
 
     def demo(self) -> subprocess.CompletedProcess[str]:
         """Run the demo with its small choice of feeds."""
@@ -93,12 +97,17 @@ class Job:
         }
 
 
-def outside() -> set[str]:
-    """Return what lies in the checkout outside var/, and at the top of the user's home."""
-    ours = {".git", "var", "__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache", ".hypothesis"}
-    found = {str(path) for path in ROOT.glob("*") if path.name not in ours}
-    for folder in ("dags", "dbt", "ml", "expectations", "plugins"):
-        found |= {str(path) for path in (ROOT / folder).rglob("*") if not ours & set(path.parts)}
+def checked_out(root: Path) -> None:
+    """Lay out what the product is made of, so that no test beside these sees the feeds they add."""
+    for folder in ("dags", "dbt", "docs", "expectations", "ml", "plugins"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns(*NOT_OURS, "target"))
+    for file in ("README.md", "pyproject.toml", "requirements.lock"):
+        shutil.copy(ROOT / file, root)
+
+
+def outside(root: Path) -> set[str]:
+    """Return what lies in the checkout, and at the top of the user's home."""
+    found = {str(path) for path in root.rglob("*") if not NOT_OURS & set(path.parts)}
     home = Path(os.environ.get("HOME", "/nonexistent"))
     return found | {str(path) for path in (*home.glob(".*"), *(home / ".cache").glob("*"))}
 
@@ -122,24 +131,26 @@ def unroutable() -> int:
     )
 
 
-@pytest.fixture(scope="session")
+# Of the package, not the session: a scheduler that runs on slows every test that comes after.
+@pytest.fixture(scope="package")
 def job(test_var: Path) -> Iterator[Job]:
     """The demo, run once on five simulated facilities and, where there is a mirror, three real feeds."""
-    var = test_var / "e2e"
+    root, var = test_var / "checkout", test_var / "e2e"
+    checked_out(root)
     base = paths.feeds_base()
     simulate(var / "simulated", seed=7, facilities=5, days=35)
     log = test_var / "outside.log"
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("CAREGRID_", "AIRFLOW"))
     }
-    watch = str(Path(__file__).parent / "loopback")
+    places = (Path(__file__).parent / "loopback", root / "plugins", root, kept.get("PYTHONPATH"))
     environment = kept | {
         "CAREGRID_VAR": str(var),
         "CAREGRID_FEEDS_BASE": str(base),
-        "PYTHONPATH": os.pathsep.join(filter(None, [watch, str(ROOT / "plugins"), kept.get("PYTHONPATH")])),
+        "PYTHONPATH": os.pathsep.join(str(place) for place in places if place),
         "LOOPBACK_LOG": str(log),
     }
-    running = Job(var, log, base, environment, outside(), unroutable())
+    running = Job(root, var, log, base, environment, outside(root), unroutable())
     try:
         running.demo()
         yield running

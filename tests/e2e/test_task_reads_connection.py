@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from caregrid.paths import FEEDS_DIR
 from caregrid.platform import airflow_client
 from psycopg import sql
 
@@ -76,7 +75,7 @@ def publisher(job: Any) -> Iterator[tuple[str, str]]:
         admin.execute(sql.SQL("grant connect on database e2e_desk to {}").format(name))
         admin.execute(sql.SQL("grant usage on schema desk to {}").format(name))
         admin.execute(sql.SQL("grant select on desk.beds to {}").format(name))
-    file = FEEDS_DIR / f"{FEED}.yml"
+    file = job.root / "dags" / "feeds" / f"{FEED}.yml"
     file.write_text(YAML, encoding="utf-8")
     try:
         yield login, password
