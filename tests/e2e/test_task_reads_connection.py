@@ -1,6 +1,6 @@
 """A feed's credentials come from Airflow's connections inside a task that really runs, and are told nowhere.
 
-The last test here: it adds a feed, which the others do not know.
+It adds a feed, which no other test here asks about.
 """
 
 from __future__ import annotations

@@ -40,9 +40,11 @@ select
     (built.load_status is distinct from load.status)
     and (load.status in ('accepted', 'superseded') or built.load_status = 'accepted') as is_pending,
     (built.load_status is distinct from load.status) and load.status <> 'staged' as is_new,
-    -- the order of ledger.load_order: it does not depend on when the files came to us
+    -- the order of ledger.load_order: between addresses it does not depend on when their files came to us
     row_number() over (
-        order by file.published_at, file.sha256, file.source, file.member, file.uri, load.feed, load.mapping_version
+        order by
+            file.published_at, file.version, file.sha256, file.source, file.member, file.uri, load.feed,
+            load.mapping_version
     ) as load_rank
 from {{ source('raw', 'load') }} as load
 inner join {{ source('landing', 'file') }} as file on load.file_id = file.file_id

@@ -105,10 +105,11 @@ def _note_failure(
 def _land_one(connection: psycopg.Connection[Any], place: Place, address: Address) -> list[Landed]:
     feed, source = place.feed, place.source
     content = _fetch(connection, place, address)
+    manifest.lock(connection, feed.name, source.name, address.uri)
     known = (
         manifest.newest(connection, feed.name, source.name, address.uri)
         if content is None
-        else manifest.same_content(connection, feed.name, source.name, address.uri, content.sha256)
+        else manifest.standing(connection, feed.name, source.name, address.uri, content.sha256)
     )
     if known:
         if content is not None and content.etag:
@@ -159,8 +160,9 @@ def _fetch(connection: psycopg.Connection[Any], place: Place, address: Address) 
 def _describe(
     connection: psycopg.Connection[Any], feed: Feed, source: Source, address: Address, content: _Content
 ) -> list[Landed]:
-    """Write the manifest of new content: one row, or one per member of an archive."""
+    """Write the manifest of a new version: one row, or one per member of an archive."""
     landed = []
+    version = manifest.next_version(connection, feed.name, source.name, address.uri)
     for name, (context, wrong) in _inspect(feed, source, address, content):
         published, assumed = (
             (context.published_at, context.published_at_is_assumed)
@@ -174,6 +176,7 @@ def _describe(
                 "feed": feed.name,
                 "source": source.name,
                 "uri": address.uri,
+                "version": version,
                 "member": name,
                 "sha256": content.sha256,
                 "byte_size": content.byte_size,

@@ -16,19 +16,36 @@ from caregrid.errors import CareGridError
 from caregrid.landing import store
 
 _COLUMNS = (
-    "file_id, feed, source, uri, member, sha256, byte_size, etag, last_modified, published_at, "
+    "file_id, feed, source, uri, version, member, sha256, byte_size, etag, last_modified, published_at, "
     "published_at_is_assumed"
 )
+_OF_ADDRESS = "(feed, source, uri) = (%(feed)s, %(source)s, %(uri)s)"
+# The version that the newest good fetch brought or confirmed.
+_CONFIRMED = """
+    select f.version from landing.fetch as t join landing.file as f using (file_id)
+    where (t.feed, t.source, t.uri) = (%(feed)s, %(source)s, %(uri)s) order by t.fetch_id desc limit 1
+"""
+# The newest version that could be read, perhaps only by a later mapping.
+_READABLE = """
+    select max(version) from landing.file as f
+    where (feed, source, uri) = (%(feed)s, %(source)s, %(uri)s) and (
+        exists (select from raw.load as l where l.file_id = f.file_id)
+        or not exists (select from rejected.file as r where r.file_id = f.file_id)
+    )
+"""
+# First half of the advisory locks of addresses; the second is a hash of the address.
+ADDRESS_LOCK = 1204
 
 
 @dataclass(frozen=True)
 class LandedFile:
-    """One row of landing.file. A member bears sha256 and byte_size of the file it came in."""
+    """One row of landing.file. A member bears version, sha256 and byte_size of the file it came in."""
 
     file_id: int
     feed: str
     source: str
     uri: str
+    version: int
     member: str
     sha256: str
     byte_size: int
@@ -81,12 +98,25 @@ def landed_file(connection: psycopg.Connection[Any], file_id: int) -> LandedFile
     return found[0]
 
 
-def same_content(
+def lock(connection: psycopg.Connection[Any], feed: str, source: str, uri: str) -> None:
+    """Have whoever else brings something from this address wait until the transaction ends."""
+    connection.execute(
+        "select pg_advisory_xact_lock(%s::int, hashtext(%s))", [ADDRESS_LOCK, f"{feed}\n{source}\n{uri}"]
+    )
+
+
+def standing(
     connection: psycopg.Connection[Any], feed: str, source: str, uri: str, sha256: str
 ) -> list[LandedFile]:
-    """Return what has been landed of this content from this address: one file, or its members."""
+    """Return what stands of an address if it has this content: a file, or its members; nothing if not.
+
+    Content that was there before and comes back after other content does not stand: it is a version anew.
+    A page of error in between is no other content.
+    """
     return _select(
-        connection, "feed = %s and source = %s and uri = %s and sha256 = %s", [feed, source, uri, sha256]
+        connection,
+        f"{_OF_ADDRESS} and sha256 = %(sha256)s and version in (({_CONFIRMED}), ({_READABLE}))",
+        {"feed": feed, "source": source, "uri": uri, "sha256": sha256},
     )
 
 
@@ -94,13 +124,28 @@ def newest(connection: psycopg.Connection[Any], feed: str, source: str, uri: str
     """Return what the newest good fetch from an address brought or confirmed: a file, or its members."""
     return _select(
         connection,
-        "(feed, source, uri) = (%(feed)s, %(source)s, %(uri)s) and sha256 = (select f.sha256 from "
-        "landing.fetch as t "
-        "join landing.file as f using (file_id) where (t.feed, t.source, t.uri) = (%(feed)s, %(source)s, "
-        "%(uri)s) "
-        "order by t.fetch_id desc limit 1)",
+        f"{_OF_ADDRESS} and version = ({_CONFIRMED})",
         {"feed": feed, "source": source, "uri": uri},
     )
+
+
+def not_loaded(connection: psycopg.Connection[Any], feed: str, source: str) -> list[LandedFile]:
+    """Return what was landed of a source and neither loaded nor rejected, as when a worker was killed."""
+    return _select(
+        connection,
+        "feed = %s and source = %s and not exists (select from raw.load as l where l.file_id = file.file_id) "
+        "and not exists (select from rejected.file as r where r.file_id = file.file_id)",
+        [feed, source],
+    )
+
+
+def next_version(connection: psycopg.Connection[Any], feed: str, source: str, uri: str) -> int:
+    """Return the number of the next version of what an address offers; `lock` it before."""
+    (number,) = connection.execute(
+        "select coalesce(max(version), 0) + 1 from landing.file where (feed, source, uri) = (%s, %s, %s)",
+        [feed, source, uri],
+    ).fetchone() or (1,)
+    return int(number)
 
 
 def landed(connection: psycopg.Connection[Any], feed: str, source: str | None = None) -> list[LandedFile]:
@@ -109,15 +154,12 @@ def landed(connection: psycopg.Connection[Any], feed: str, source: str | None = 
 
 
 def add_file(connection: psycopg.Connection[Any], file: dict[str, Any]) -> int:
-    """Insert a landed file, unless it stands there; return its number."""
+    """Insert a landed file; return its number."""
     row = connection.execute(
-        "insert into landing.file (feed, source, uri, member, sha256, byte_size, etag, last_modified, "
-        "published_at, "
-        "published_at_is_assumed) values (%(feed)s, %(source)s, %(uri)s, %(member)s, %(sha256)s, "
-        "%(byte_size)s, "
-        "%(etag)s, %(last_modified)s, %(published_at)s, %(published_at_is_assumed)s) "
-        "on conflict (feed, source, uri, member, sha256) do update set etag = excluded.etag returning "
-        "file_id",
+        "insert into landing.file (feed, source, uri, version, member, sha256, byte_size, etag, "
+        "last_modified, published_at, published_at_is_assumed) values (%(feed)s, %(source)s, %(uri)s, "
+        "%(version)s, %(member)s, %(sha256)s, %(byte_size)s, %(etag)s, %(last_modified)s, %(published_at)s, "
+        "%(published_at_is_assumed)s) returning file_id",
         file,
     ).fetchone()
     assert row is not None

@@ -12,6 +12,7 @@ import psycopg
 from caregrid.database.connect import connect
 from caregrid.errors import CareGridError
 from caregrid.feeds import Feed, load_feed
+from caregrid.landing import manifest
 from caregrid.landing.addresses import is_dated, today
 from caregrid.landing.land import Harvest, Landed, land
 from caregrid.landing.manifest import LandedFile
@@ -69,7 +70,8 @@ def ingest(
         day: the publication date to take. A source with a date in its address gives that day's file;
             any other cannot give a past day, so what was landed of that day is staged from landing, and the
             summary says so.
-        run_id: of the Airflow run, kept with the loads.
+        run_id: of the Airflow run, kept with the loads; what an earlier try of it loaded is part of the
+            summary, or a try killed after its last load would end as if there had been nothing.
         reload: load the day's files again although they are loaded (a backfill asks for it).
         files: a glob over the paths below the feeds' directory; only these files are taken.
 
@@ -83,7 +85,13 @@ def ingest(
     feed = load_feed(feed_name)
     summary = Summary(feed.name, day.isoformat() if day else None)
     with connect("loader") as connection:
+        for load_id in _loads_of_run(connection, feed.name, run_id):
+            _add(connection, load_id, summary)
         for source in feed.sources.values():
+            if day is None and files is None:
+                # What a killed worker left: the address may offer something else by now.
+                for file in manifest.not_loaded(connection, feed.name, source.name):
+                    _stage_one(connection, feed, Landed(file, is_new=False), run_id, reload, summary)
             if day is not None and day < today(feed) and not is_dated(source):
                 harvest = _from_landing(connection, feed, source.name, day, summary)
             else:
@@ -146,11 +154,21 @@ def _stage_one(
             load_id = stage(feed, file.file_id, run_id=run_id, again=reload, context=landed.context)
         except UnreadableFile as found:
             problem = found
+        except CareGridError as found:
+            # Its bytes are gone or damaged, or the mapping fails: the other files go on.
+            summary.failures.append(f"{file.file_name}: {found}")
         else:
             _add(connection, load_id, summary)
     if problem is not None:
         summary.failures.append(f"{file.file_name}: {problem.reason}")
     connection.commit()
+
+
+def _loads_of_run(connection: psycopg.Connection[Any], feed: str, run_id: str | None) -> list[int]:
+    rows = connection.execute(
+        "select load_id from raw.load where feed = %s and run_id = %s order by load_id", [feed, run_id]
+    ).fetchall()
+    return [load_id for (load_id,) in rows]
 
 
 def _is_loaded(connection: psycopg.Connection[Any], file: LandedFile) -> bool:

@@ -29,8 +29,8 @@ with touched as materialized (
         on u.series_id = t.series_id and u.period_start = moment.period_start and u.known_at = moment.known_at
     join ledger.load_order as o on o.load_id = u.load_id
     where u.load_id = any(array(select load_id from raw.load where status = 'accepted'))
-    order by u.series_id, o.published_at desc, o.sha256 desc, o.source desc, o.member desc, o.uri desc,
-             u.load_id desc
+    order by u.series_id, o.published_at desc, o.version desc, o.sha256 desc, o.source desc, o.member desc,
+             o.uri desc, u.load_id desc
 ), gone as (
     delete from canonical.latest as old using touched as t
     where old.series_id = t.series_id and not exists (select from newest as n where n.series_id = t.series_id)
@@ -59,7 +59,8 @@ with touched as (
     from canonical.facility as f
     join touched using (place_id)
     join ledger.load_order as o on o.load_id = f.load_id and o.status = 'accepted'
-    order by f.place_id, f.published_at desc, f.known_at desc, o.sha256 desc, f.load_id desc, f.line desc
+    order by f.place_id, f.published_at desc, f.known_at desc, o.version desc, o.sha256 desc, f.load_id desc,
+             f.line desc
 )
 update canonical.place as p
 set is_inferred = false, name = coalesce(n.name, p.name), country_code = coalesce(n.country_code,

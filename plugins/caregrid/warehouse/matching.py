@@ -26,7 +26,8 @@ with described as (
     join landing.file as file using (file_id)
     where load.status = 'accepted' and facility.name is not null
     window newest as (
-        partition by facility.place_id order by facility.published_at desc, file.sha256, facility.line
+        partition by facility.place_id
+        order by facility.published_at desc, file.version desc, file.sha256, facility.line
     )
 )
 select place.place_id, place.id_system, place.code, coalesce(described.name, place.name),

@@ -83,11 +83,12 @@ def test_unchanged_content_is_not_sent_again(web: Any, server: Server) -> None:
     server.content += b"B,,2025-03-01,1,2\n"
     assert web.ingest()["records_received"] == 2
     assert server.answers[2:] == [200]
-    # Content that was landed before, under a new tag, is known all the same.
+    # Content that was landed before and comes back is the newest version all the same.
     server.content = server.content.replace(b"B,,2025-03-01,1,2\n", b"")
-    assert web.ingest()["files_unchanged"] == 1
+    assert web.ingest()["files_landed"] == 1
     assert web.ingest()["files_unchanged"] == 1
     assert server.answers[3:] == [200, 304]
+    assert web.query("select version from landing.file order by file_id") == [(1,), (2,), (3,)]
 
 
 @pytest.mark.parametrize(
