@@ -12,10 +12,9 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from caregrid.errors import CareGridError
 from caregrid.feeds.model import Feed, Source
 from caregrid.mapping.readers.content import INVISIBLE
-from caregrid.mapping.types import UTC_TIME, FileContext, RecordBatch
+from caregrid.mapping.types import UTC_TIME, FileContext, RecordBatch, UnreadableFile
 
 _MEMO_LIMIT = 200_000
 _SHOWN = 240
@@ -121,7 +120,7 @@ class Table:
     def evaluate(self, expression: str, columns: dict[str, pl.Series] | None = None) -> pl.Series:
         """Return a SQL expression over the text columns (or the given ones), one value per record.
 
-        Raises CareGridError when it fails on a cell of this file, as CAST does on text that is no number.
+        Raises UnreadableFile when it fails on a cell of this file, as CAST does on text that is no number.
         """
         names = expression_columns(expression)
         given = columns or {}
@@ -130,10 +129,10 @@ class Table:
         try:
             result = frame.select(compiled(expression).alias("result"))["result"]
         except pl.exceptions.PolarsError as error:
-            raise CareGridError(
-                f"the expression {expression!r} fails on this file: {str(error).splitlines()[0]}",
-                where=f"{self.feed.file}, source {self.source.name}",
-                fix="make it hold for any text a cell may have, for example TRY_CAST instead of CAST",
+            raise UnreadableFile(
+                "expression_failed",
+                f"the expression {expression!r} fails on a cell of this file: {str(error).splitlines()[0]}; make "
+                "it hold for any text a cell may have, for example by TRY_CAST instead of CAST, and replay",
             ) from error
         return result if len(result) == self.height else result.new_from_index(0, self.height)
 

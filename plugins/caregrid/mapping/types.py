@@ -178,6 +178,7 @@ UNREADABLE_CODES = {
     "missing_column": "a column that the mapping needs is gone",
     "no_member": "the archive holds no member that the feed names",
     "no_records": "the path leads to no array, no sheet or no element",
+    "expression_failed": "an expression of the feed fails on a cell of the file",
     "no_time": "the publication time cannot be found as the feed says",
 }
 

@@ -191,3 +191,20 @@ def test_a_nul_in_json_rejects_its_row_and_not_the_file(publisher: Any) -> None:
     assert publisher.query("select distinct line, reasons->0->>'code' from rejected.record order by 1") == [
         (1, "nul_character"), (2, "nul_character"),
     ]  # fmt: skip
+
+
+def test_a_cell_that_an_expression_fails_on_stops_its_file_alone(publisher: Any) -> None:
+    feed = publisher.feed.read_text()
+    publisher.feed.write_text(feed.replace("site <> 'IGNORED'", "CAST(capacity AS DOUBLE) > 0"))
+    publisher.publish("2025-03-02", ["A,Alpha,2025-03-01,10,20"])
+    publisher.publish("2025-03-03", ["A,Alpha,2025-03-02,10,many"])
+    publisher.publish("2025-03-04", ["A,Alpha,2025-03-03,10,20"])
+    for loaded in (2, 0):  # and it is told again by the next run
+        with pytest.raises(loading.IngestFailedError, match="TRY_CAST") as failed:
+            publisher.ingest()
+        assert (failed.value.summary["loads_staged"], failed.value.summary["files_failed"]) == (loaded, 1)
+    assert publisher.query("select code from rejected.file") == [("expression_failed",)]
+    publisher.feed.write_text(feed.replace("site <> 'IGNORED'", "TRY_CAST(capacity AS DOUBLE) > 0"))
+    loading.replay(publisher.feed)
+    assert publisher.ingest()["files_failed"] == 0
+    assert publisher.query("select count(distinct file_id) from raw.load") == [(3,)]
