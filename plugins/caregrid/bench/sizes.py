@@ -17,8 +17,8 @@ class Sizes:
     training: hourly values that a model is trained on.
     """
 
-    rows: tuple[int, ...] = (1_000_000,)
-    mebibytes: tuple[int, ...] = (256, 512)
+    rows: tuple[int, ...] = (5_000_000,)
+    mebibytes: tuple[int, ...] = (1024, 5120)
     short_days: int = 365
     times: int = 10
     feeds: str = "sim_registry,sim_beds,sim_emergency"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,9 @@ from caregrid.landing.sifting import is_sifted, sifted
 from caregrid.landing.transports import Address, FetchFailedError, Known, Place
 from caregrid.landing.transports.common import limit_bytes
 from caregrid.mapping import FileContext, UnreadableFile, inspect_file, members
+
+# Longer than the clock of any file system is coarse.
+_SURELY_LATER = timedelta(seconds=3)
 
 
 @dataclass
@@ -80,13 +83,34 @@ def land(
             below = "" if "://" in offer else f" below {base_of(feed)}"
             message = f"there is no file at {offer}{below}" + (f" for {day}" if day else "")
             _note_failure(connection, place, offer, FetchFailedError("missing", message), harvest)
+        newest = manifest.newest(connection, feed.name, source.name)
         for address in found:
+            known = newest.get(address.uri, [])
+            if known and _is_untouched(address, known[0]):
+                harvest.landed += [Landed(file, is_new=False) for file in known]
+                continue
             try:
-                harvest.landed += _land_one(connection, place, address)
+                harvest.landed += _land_one(connection, place, address, known)
                 connection.commit()
             except (FetchFailedError, CareGridError, OSError) as error:
                 _note_failure(connection, place, address.uri, error, harvest)
     return harvest
+
+
+def _is_untouched(address: Address, file: LandedFile) -> bool:
+    """Return whether a file of this machine is the one that was landed, by its size and time alone.
+
+    One that was changed within moments of being landed is read: its time may not tell the two apart.
+    """
+    if address.path is None or file.last_modified is None:
+        return False
+    if file.landed_at - file.last_modified < _SURELY_LATER:
+        return False
+    state = address.path.stat()
+    return (
+        (state.st_size, datetime.fromtimestamp(state.st_mtime, UTC)) == (file.byte_size, file.last_modified)
+        and store.room().size(file.sha256) is not None
+    )  # fmt: skip
 
 
 def _note_failure(
@@ -102,15 +126,14 @@ def _note_failure(
     harvest.failures.append((uri, message))
 
 
-def _land_one(connection: psycopg.Connection[Any], place: Place, address: Address) -> list[Landed]:
+def _land_one(
+    connection: psycopg.Connection[Any], place: Place, address: Address, known: list[LandedFile]
+) -> list[Landed]:
     feed, source = place.feed, place.source
-    content = _fetch(connection, place, address)
-    manifest.lock(connection, feed.name, source.name, address.uri)
-    known = (
-        manifest.newest(connection, feed.name, source.name, address.uri)
-        if content is None
-        else manifest.standing(connection, feed.name, source.name, address.uri, content.sha256)
-    )
+    content = _fetch(connection, place, address, known)
+    if content is not None:
+        manifest.lock(connection, feed.name, source.name, address.uri)
+        known = manifest.standing(connection, feed.name, source.name, address.uri, content.sha256)
     if known:
         if content is not None and content.etag:
             manifest.note_etag(connection, [file.file_id for file in known], content.etag)
@@ -131,13 +154,11 @@ def _land_one(connection: psycopg.Connection[Any], place: Place, address: Addres
     return landed
 
 
-def _fetch(connection: psycopg.Connection[Any], place: Place, address: Address) -> _Content | None:
+def _fetch(
+    connection: psycopg.Connection[Any], place: Place, address: Address, landed: list[LandedFile]
+) -> _Content | None:
     """Take and keep the content; None where what is landed still is the content."""
-    landed: list[LandedFile] = []
-    if address.path is None:
-        # The content of a file of this machine is read anyway, so nothing is asked of what is known.
-        landed = manifest.newest(connection, place.feed.name, place.source.name, address.uri)
-        connection.commit()  # no transaction stays open while a server takes its time
+    connection.commit()  # no transaction stays open while a server takes its time
     if landed and store.room().size(landed[0].sha256) is None:
         landed = []
     known = Known()

@@ -17,9 +17,14 @@ from caregrid.landing import store
 
 _COLUMNS = (
     "file_id, feed, source, uri, version, member, sha256, byte_size, etag, last_modified, published_at, "
-    "published_at_is_assumed"
+    "published_at_is_assumed, landed_at"
 )
 _OF_ADDRESS = "(feed, source, uri) = (%(feed)s, %(source)s, %(uri)s)"
+_CONFIRMED_OF_ALL = """
+    select distinct on (t.uri) t.uri, f.version
+    from landing.fetch as t join landing.file as f using (file_id)
+    where t.feed = %(feed)s and t.source = %(source)s order by t.uri, t.fetch_id desc
+"""
 # The version that the newest good fetch brought or confirmed.
 _CONFIRMED = """
     select f.version from landing.fetch as t join landing.file as f using (file_id)
@@ -53,6 +58,7 @@ class LandedFile:
     last_modified: datetime | None
     published_at: datetime
     published_at_is_assumed: bool
+    landed_at: datetime
 
     @property
     def file_name(self) -> str:
@@ -120,13 +126,17 @@ def standing(
     )
 
 
-def newest(connection: psycopg.Connection[Any], feed: str, source: str, uri: str) -> list[LandedFile]:
-    """Return what the newest good fetch from an address brought or confirmed: a file, or its members."""
-    return _select(
-        connection,
-        f"{_OF_ADDRESS} and version = ({_CONFIRMED})",
-        {"feed": feed, "source": source, "uri": uri},
-    )
+def newest(connection: psycopg.Connection[Any], feed: str, source: str) -> dict[str, list[LandedFile]]:
+    """Return what the newest good fetch from each address of a source brought or confirmed.
+
+    One question for a source of thousands of files: {address: a file, or its members}.
+    """
+    found: dict[str, list[LandedFile]] = {}
+    given = {"feed": feed, "source": source}
+    where = f"feed = %(feed)s and source = %(source)s and (uri, version) in ({_CONFIRMED_OF_ALL})"
+    for file in _select(connection, where, given):
+        found.setdefault(file.uri, []).append(file)
+    return found
 
 
 def not_loaded(connection: psycopg.Connection[Any], feed: str, source: str) -> list[LandedFile]:

@@ -12,6 +12,7 @@ import psycopg
 from caregrid.database.connect import connect
 from caregrid.errors import CareGridError
 from caregrid.feeds import Feed, load_feed
+from caregrid.feeds.model import Source
 from caregrid.landing import manifest
 from caregrid.landing.addresses import is_dated, today
 from caregrid.landing.land import Harvest, Landed, land
@@ -101,7 +102,10 @@ def ingest(
                     kept = _from_landing(connection, feed, source.name, day, summary)
                     harvest = kept if kept.landed else harvest
             _count(harvest, summary)
+            settled = set() if reload else _settled(connection, feed, source, harvest)
             for landed in harvest.landed:
+                if landed.file.file_id in settled:
+                    continue
                 _stage_one(connection, feed, landed, run_id, reload, summary)
     summary.files_failed = len(summary.failures)
     if summary.failures:
@@ -169,6 +173,19 @@ def _loads_of_run(connection: psycopg.Connection[Any], feed: str, run_id: str | 
         "select load_id from raw.load where feed = %s and run_id = %s order by load_id", [feed, run_id]
     ).fetchall()
     return [load_id for (load_id,) in rows]
+
+
+def _settled(connection: psycopg.Connection[Any], feed: Feed, source: Source, harvest: Harvest) -> set[int]:
+    """Return the files that are loaded and that this mapping does not reject: nothing is left to do."""
+    rows = connection.execute(
+        "select file_id from raw.load where file_id = any(%(files)s) except "
+        "select file_id from rejected.file where file_id = any(%(files)s) and mapping_version = %(version)s",
+        {
+            "files": [landed.file.file_id for landed in harvest.landed],
+            "version": feed.mapping_version(source.name),
+        },
+    ).fetchall()
+    return {file_id for (file_id,) in rows}
 
 
 def _is_loaded(connection: psycopg.Connection[Any], file: LandedFile) -> bool:

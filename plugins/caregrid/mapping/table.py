@@ -131,8 +131,8 @@ class Table:
         except pl.exceptions.PolarsError as error:
             raise UnreadableFile(
                 "expression_failed",
-                f"the expression {expression!r} fails on a cell of this file: {str(error).splitlines()[0]}; make "
-                "it hold for any text a cell may have, for example by TRY_CAST instead of CAST, and replay",
+                f"the expression {expression!r} fails on a cell of this file: {str(error).splitlines()[0]}; "
+                "make it hold for any text a cell may have, for example by TRY_CAST for CAST, and replay",
             ) from error
         return result if len(result) == self.height else result.new_from_index(0, self.height)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from caregrid import loading
 from caregrid.errors import CareGridError
-from caregrid.landing import disk, manifest
+from caregrid.landing import disk, store
 from caregrid.loading.records import show
 
 pytestmark = pytest.mark.integration
@@ -93,14 +94,49 @@ def test_twice_changes_no_row(publisher: Any) -> None:
     ]
 
 
-def test_nothing_is_asked_about_earlier_fetches_of_a_file_of_this_machine(
+def test_a_file_of_this_machine_is_not_read_again_while_its_size_and_time_stay(
     publisher: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its bytes are read anyway; a directory of many files must not cost a query each."""
-    publisher.publish("2025-03-02", RECORDS)
-    monkeypatch.setattr(manifest, "newest", None)
+    def written(occupied: int, minute: int) -> None:
+        file = publisher.publish("2025-03-02", [f"A,Alpha,2025-03-01,{occupied},20"])
+        os.utime(file, (minute * 60, minute * 60))
+
+    for day in ("2025-03-03", "2025-03-04"):
+        file = publisher.publish(day, RECORDS)
+        os.utime(file, (0, 0))
+    written(10, minute=1)
+    assert publisher.ingest()["files_landed"] == 3
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "keep_file", None)  # nothing may be read
+        assert publisher.ingest()["files_unchanged"] == 3
+    # A directory of years of files does not grow the ledger by a row for each of them in each run.
+    assert publisher.query("select outcome, count(*) from landing.fetch group by 1") == [("new", 3)]
+    # The same size at another time, and another size, are read.
+    written(11, minute=2)
     assert publisher.ingest()["files_landed"] == 1
+    written(9, minute=2)
+    assert publisher.ingest()["files_landed"] == 1
+
+
+def test_a_file_changed_within_moments_of_being_landed_is_read_again(publisher: Any) -> None:
+    """As it is written while it is landed, its size and time may stay and its content not."""
+    file = publisher.publish("2025-03-02", ["A,Alpha,2025-03-01,10,20"])
+    time = file.stat().st_mtime_ns
+    publisher.ingest()
+    publisher.publish("2025-03-02", ["A,Alpha,2025-03-01,12,20"])
+    os.utime(file, ns=(time, time))
+    assert publisher.ingest()["files_landed"] == 1
+
+
+def test_landed_bytes_that_were_lost_come_again_from_a_file_that_has_not_changed(publisher: Any) -> None:
+    file = publisher.publish("2025-03-02", RECORDS)
+    os.utime(file, (0, 0))
+    publisher.ingest()
+    ((sha256,),) = publisher.query("select sha256 from landing.file")
+    with store.room().opened(sha256) as path:
+        path.unlink()
     assert publisher.ingest()["files_unchanged"] == 1
+    assert store.room().size(sha256) == file.stat().st_size
 
 
 def test_a_file_that_was_landed_but_not_loaded_is_loaded_by_the_next_run(publisher: Any) -> None:

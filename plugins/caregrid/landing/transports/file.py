@@ -42,7 +42,7 @@ def list_addresses(place: Place) -> list[Address]:
 
 @contextmanager
 def open_one(place: Place, address: Address, known: Known) -> Iterator[Answer]:
-    """Name the file; whether its content is new is for its digest to say, which is cheap here."""
+    """Name the file; whether its content is new is for its digest to say."""
     assert address.path is not None
     # A path below the feeds' directory stays there, also through a link that a publisher may have left.
     base = base_of(place.feed).resolve()
