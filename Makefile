@@ -75,7 +75,7 @@ test-scale: ## run the pipeline as servers do: Celery, Redis, FAB accounts, a wo
 .PHONY: coverage
 coverage: install ## the tests, and how much of the code they ran (fails below 90 %; pages in var/coverage)
 	@rm -rf var/coverage && mkdir -p var/coverage
-	@COVERAGE_FILE=$(CURDIR)/var/coverage/data $(ISOLATED) $(BIN)/python -m coverage run -m pytest $(TESTS)
+	@COVERAGE_FILE=$(CURDIR)/var/coverage/data $(ISOLATED) $(BIN)/python -m coverage run -m pytest $(SIDE_BY_SIDE) $(TESTS)
 	@COVERAGE_FILE=$(CURDIR)/var/coverage/data $(BIN)/coverage combine -q
 	@COVERAGE_FILE=$(CURDIR)/var/coverage/data $(BIN)/coverage html -q -d var/coverage/pages
 	@COVERAGE_FILE=$(CURDIR)/var/coverage/data $(BIN)/coverage report --fail-under=90
