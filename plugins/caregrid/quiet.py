@@ -5,6 +5,7 @@ Any command needs them before it imports a library: tools read them once, when t
 
 from __future__ import annotations
 
+import logging
 import os
 
 from caregrid import paths
@@ -37,6 +38,11 @@ _HOMES = {
 }
 
 
+# They log whole addresses and headers of requests, at INFO or DEBUG: a redirect's address may be signed, and
+# so open what it leads to for whoever reads the log.
+_TALKATIVE = ("httpx", "httpcore", "urllib3", "botocore", "boto3", "s3transfer")
+
+
 def quiet() -> dict[str, str]:
     """Return the settings that keep tools silent and within var/; their directories are made."""
     settings = dict(_SILENCE)
@@ -61,6 +67,16 @@ def quiet() -> dict[str, str]:
 def apply_quiet() -> None:
     """Set `quiet()` in this process, before it imports any of the tools."""
     os.environ.update(quiet())
+    hush()
+
+
+def hush() -> None:
+    """Keep addresses and headers of requests out of every log of this process, whatever its level.
+
+    What asks servers for something calls it: Airflow's `namespace_levels` does not reach these loggers.
+    """
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _without_proxy() -> str:

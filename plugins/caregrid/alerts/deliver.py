@@ -11,6 +11,7 @@ import psycopg
 from caregrid import faults
 from caregrid.alerts.channels import Channel
 from caregrid.alerts.message import Message, Told, compose
+from caregrid.quiet import hush
 
 # Events that this channel was meant to tell and has not. From the second failed attempt on it waits 5, 10,
 # 20 … minutes, an hour at most; what could not be told in 30 days is no news any more.
@@ -110,6 +111,7 @@ def send(channel: Channel, message: Message) -> str:
         "information": apprise.NotifyType.INFO,
         "resolved": apprise.NotifyType.SUCCESS,
     }
+    hush()
     with apprise.LogCapture(level=apprise.logging.WARNING) as log:
         try:
             sent = sender.notify(

@@ -64,7 +64,11 @@ def _parse() -> tuple[float, float, float]:
         [sys.executable, "-c", code], env=settings, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise CareGridError("the DAGs could not be parsed", where="dags/", fix=done.stderr.strip()[-2000:])
+        raise CareGridError(
+            f"the DAGs could not be parsed\n{done.stderr.strip()[-2000:]}",
+            where="dags/",
+            fix="mend the file that the last lines name, then measure again",
+        )
     count, seconds, own = (float(word) for word in done.stdout.split()[-3:])
     return count, seconds, own
 
@@ -76,7 +80,11 @@ def _whole_job(feeds: str) -> Iterator[Figure]:
     try:
         with contextlib.redirect_stdout(told):
             if demo.run(feeds):
-                raise CareGridError("the whole job failed", fix=told.getvalue()[-2000:])
+                raise CareGridError(
+                    f"the whole job failed\n{told.getvalue()[-2000:]}",
+                    where="the demo on the benchmark's ground",
+                    fix="see to the task that the last lines name, then measure again",
+                )
         client = airflow_client.sign_in()
         dag_ids = [dag_id for dag_id in client.dag_ids() if dag_id.startswith("ingest_")]
         dag_ids += [link.dag_id for link in CHAIN]

@@ -30,8 +30,6 @@ def _backup(options: argparse.Namespace) -> int:
     print(f"  {backup.landed:,} landed files, {backup.artifacts:,} artifacts of MLflow")
     if paths.var().resolve() in backup.directory.resolve().parents:
         print("  it lies beside what it is to replace: copy it to another disk (`make reset` deletes it)")
-    if backup.elsewhere:
-        print(f"  not kept: the artifacts of MLflow in {backup.elsewhere}; copy that bucket as well")
     for sha256 in backup.missing:
         print(f"missing: the landed file {sha256} is named in landing.file and is gone or damaged")
     return 1 if backup.missing else 0
@@ -45,4 +43,4 @@ def _restore(options: argparse.Namespace) -> None:
     print(f"  {restored.landed:,} landed files, {restored.artifacts:,} artifacts of MLflow")
     for name in restored.migrated:
         print(f"  applied {name}")
-    print("start everything with `make up`")
+    print("start everything with `make up`, on servers with `docker compose up -d`")

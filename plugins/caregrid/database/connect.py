@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 import psycopg
 import psycopg.conninfo
@@ -25,7 +26,8 @@ def secrets_file() -> Path:
 def dsn(role: str) -> str:
     """Return `postgresql://user:password@host:port/database` for a role.
 
-    CAREGRID_DSN_<ROLE> wins over the generated secrets, so any PostgreSQL serves.
+    CAREGRID_DSN_<ROLE> wins over the generated secrets, so any PostgreSQL serves. `admin`, the superuser, may
+    also be known by the secret `postgres_password` alone, as on servers.
 
     Raises:
         CareGridError: the role is unknown, or no database has been set up.
@@ -38,11 +40,23 @@ def dsn(role: str) -> str:
     try:
         return str(json.loads(secrets_file().read_text())[role])
     except (FileNotFoundError, KeyError):
+        if role == "admin" and (superuser := _superuser()):
+            return superuser
         raise CareGridError(
             f"no database is set up for the role {role!r}",
             where=str(secrets_file()),
             fix=f"start it with `caregrid database start`, or set CAREGRID_DSN_{role.upper()}",
         ) from None
+
+
+def _superuser() -> str:
+    """Return the superuser's DSN on the owner's server, '' where the secret of its password is not given."""
+    try:
+        password = paths.secrets("postgres_password").read_text().strip()
+    except OSError:
+        return ""
+    server = urlsplit(dsn("owner")).netloc.rpartition("@")[2]
+    return f"postgresql://postgres:{quote(password, safe='')}@{server}/postgres"
 
 
 def sqlalchemy_url(role: str, driver: str = "psycopg2") -> str:

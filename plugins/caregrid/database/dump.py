@@ -120,7 +120,11 @@ def create(
     admin.execute(sql.SQL("revoke connect, temporary on database {} from public").format(name))
     for login, privilege in granted:
         if privilege not in ("CONNECT", "TEMPORARY", "CREATE"):
-            raise CareGridError(f"no privilege of databases is called {privilege!r}", where="manifest.json")
+            raise CareGridError(
+                f"no privilege of databases is called {privilege!r}",
+                where="manifest.json",
+                fix="use another copy of this backup: this one was changed by hand",
+            )
         admin.execute(
             sql.SQL("grant " + privilege + " on database {} to {}").format(name, sql.Identifier(login))
         )
@@ -153,4 +157,9 @@ def _run(program: str, arguments: list[str]) -> None:
         [str(path), "--no-password", *arguments], env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise CareGridError(f"{program} failed: {done.stderr.strip()[-2000:]}", where=arguments[-1])
+        raise CareGridError(
+            f"{program} failed: {done.stderr.strip()[-2000:]}",
+            where=arguments[-1],
+            fix="nothing was changed: see that the server runs, that its disk has room, and that the "
+            "programs are of its version (CAREGRID_POSTGRES_BIN), then run the command again",
+        )

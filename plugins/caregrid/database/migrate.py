@@ -126,5 +126,8 @@ def _apply(connection: psycopg.Connection, migration: Migration) -> None:
             )
     except psycopg.Error as error:
         raise CareGridError(
-            f"the migration failed and was rolled back: {error}", where=migration.name
+            f"the migration failed and was rolled back: {error}",
+            where=migration.name,
+            fix="what was there is unharmed; see to the cause (a lock, the disk, a table that was changed by "
+            "hand), then run `caregrid database migrate` again",
         ) from error

@@ -168,7 +168,12 @@ def _initdb(
         password_file.unlink()
     if done.returncode:
         shutil.rmtree(data, ignore_errors=True)
-        raise CareGridError(f"initdb failed: {done.stderr.strip() or done.stdout.strip()}", where=str(data))
+        raise CareGridError(
+            f"initdb failed: {done.stderr.strip() or done.stdout.strip()}",
+            where=str(data),
+            fix="nothing is left of it: see to the cause that it names (room on the disk, the permissions of "
+            "the directory, memory), then start again",
+        )
 
 
 def _settings(port: int, durable: bool) -> dict[str, str]:
@@ -226,7 +231,12 @@ def _launch(
             return port
     log_file = paths.var("logs", "postgres.log")
     ending = "\n".join(log_file.read_text(errors="replace").splitlines()[-10:])
-    raise CareGridError(f"PostgreSQL did not start\n{ending}", where=str(log_file))
+    raise CareGridError(
+        f"PostgreSQL did not start\n{ending}",
+        where=str(log_file),
+        fix="see to the cause in its last lines (room on the disk, memory, another server on these files), "
+        "then start again: nothing is lost by trying",
+    )
 
 
 def _disown(data: Path) -> None:

@@ -108,7 +108,11 @@ def _first_that_maps(
         text = text_of({**feed, "outputs": kept}, notes, roles.unsure, told)
         problems = check_text(Path(f"{name}.yml"), text)
         if problems:  # never written: a draft that does not pass would be a mistake of ours
-            raise CareGridError(f"the draft does not pass the check: {problems[0]}", where=str(sample))
+            raise CareGridError(
+                f"the draft does not pass the check: {problems[0]}",
+                where=str(sample),
+                fix="begin with the example in docs/feeds.md, and report this file's heading as a mistake",
+            )
         names = [output["name"] for output in kept]
         best = (
             sum(mapped.values()),
@@ -213,7 +217,9 @@ def _trial(sample: Path, seen: Look, feed: dict[str, Any]) -> tuple[Counter[str]
         batch = next(read(source, sample, member=member))
     except UnreadableFile as error:
         raise CareGridError(
-            f"the sample cannot be read as drafted: {error.reason}", where=str(sample)
+            f"the sample cannot be read as drafted: {error.reason}",
+            where=str(sample),
+            fix="give a whole file as the publisher sends it, or begin with the example in docs/feeds.md",
         ) from error
     for output in parsed.outputs:
         result = map_batch(parsed, output, batch, context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -74,6 +75,8 @@ def prepare_environment() -> None:
         if name.startswith("GX_CLOUD_"):
             del os.environ[name]
     os.environ.setdefault("GX_HOME", str(paths.var("gates", "home")))
+    # Hundreds of lines about its own plugins at each import; Airflow's `namespace_levels` does not reach it.
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
 
 
 @lru_cache(maxsize=1)

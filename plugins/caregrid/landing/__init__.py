@@ -1,1 +1,5 @@
 """Landing: fetches what publishers offer, keeps the exact bytes, and notes where and when they came from."""
+
+from caregrid.quiet import hush
+
+hush()

@@ -233,18 +233,7 @@ class Bucket:
 
     def _problem(self, error: Exception) -> CareGridError:
         """Return what a person is told; the library's own words hold no secret."""
-        status, said = objects.status_of(error), objects.said(error)
-        if objects.code_of(error) == "NoSuchBucket":
-            message, fix = f"there is no bucket {self.name!r}", "make it, or name another in CAREGRID_LANDING"
-        elif status in (401, 403):
-            message = f"the object store refuses the login of {self.connection!r}: {said}"
-            fix = "see its key and secret, and that it may read, write, list and delete in the bucket"
-        elif not status:
-            message = f"the object store does not answer: {said}"
-            fix = f"see that it runs and that {self.connection!r} names its address, then run again"
-        else:
-            message, fix = f"the object store fails: {said}", "see its own log, then run again"
-        return CareGridError(message, where=self.where, fix=fix)
+        return objects.problem(error, self.name, self.where, self.connection, "CAREGRID_LANDING")
 
 
 def _md5(body: bytes) -> str:

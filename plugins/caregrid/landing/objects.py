@@ -103,3 +103,25 @@ def said(error: Exception) -> str:
     if answer:
         return f"{status_of(error)} {answer.get('Code', '')}: {answer.get('Message', '')}".strip(": ")
     return f"{type(error).__name__}: {error}"
+
+
+def problem(error: Exception, bucket: str, where: str, login: str, setting: str) -> CareGridError:
+    """Return what a person is told of a failed request; the library's own words hold no secret.
+
+    Args:
+        where: the place in the bucket.
+        login: the credentials' name.
+        setting: what names the bucket.
+    """
+    status, what = status_of(error), said(error)
+    if code_of(error) == "NoSuchBucket":
+        message, fix = f"there is no bucket {bucket!r}", f"make it, or name another in {setting}"
+    elif status in (401, 403):
+        message = f"the object store refuses the login of {login!r}: {what}"
+        fix = "see its key and secret, and that it may read, write, list and delete in the bucket"
+    elif not status:
+        message = f"the object store does not answer: {what}"
+        fix = f"see that it runs and that {login!r} names its address, then run again"
+    else:
+        message, fix = f"the object store fails: {what}", "see its own log, then run again"
+    return CareGridError(message, where=where, fix=fix)

@@ -29,8 +29,8 @@ def sifted(source: Source, pieces: Iterable[bytes], limit: int | None = None) ->
         limit: the most bytes to take.
 
     Raises:
-        CareGridError: while the pieces are taken, when the file is about patients, or is no HL7, of which
-            nobody knows what is in it. Such a file is not kept at all.
+        CareGridError: while the pieces are taken, when the file is about patients, or is no HL7 or no FHIR
+            that can be looked through, of which nobody knows what is in it. Such a file is not kept at all.
     """
     if is_rewritten(source):
         return _rewritten(source, pieces)
@@ -46,14 +46,22 @@ def _rewritten(source: Source, pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 def _screened(source: Source, pieces: Iterable[bytes], limit: int | None) -> Iterator[bytes]:
     with tempfile.NamedTemporaryFile(dir=disk.incoming()) as copy:
-        size = 0
+        size, too_long = 0, False
         for piece in pieces:
             copy.write(piece)
             size += len(piece)
-            if limit is not None and size > limit:
+            if too_long := limit is not None and size > limit:
                 break  # the store refuses it
         copy.flush()
-        if found := persons_in(source, Path(copy.name)):
+        try:
+            found = "" if too_long else persons_in(source, Path(copy.name))
+        except UnreadableFile as problem:
+            raise _refused(
+                source,
+                f"the file cannot be looked through: {problem.reason}",
+                f"whole, as FHIR JSON in {source.format.encoding}, packed once at most, without a password",
+            ) from problem
+        if found:
             raise _refused(
                 source,
                 f"the file holds {found}",

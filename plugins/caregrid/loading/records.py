@@ -103,5 +103,10 @@ def _source_then(connection: psycopg.Connection[Any], load_id: int, file: Landed
 def _source_now(feed_name: str | Path, file: LandedFile) -> Source:
     feed = load_feed(feed_name)
     if file.source not in feed.sources:
-        raise CareGridError(f"the feed {feed.name} has no source {file.source!r}", where=str(feed.file))
+        raise CareGridError(
+            f"the feed {feed.name} has no source {file.source!r}",
+            where=f"{feed.file}: sources",
+            fix=f"give the source that this file came by its name of then again; there are: "
+            f"{', '.join(feed.sources)}",
+        )
     return feed.sources[file.source]

@@ -13,6 +13,13 @@ from caregrid.platform import accounts, environment
 
 # A busy API server answers 500 now and then, say while a DAG is written anew; asking again is harmless.
 _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
+# By status; of any other the server's log tells more.
+_FIXES = {
+    401: "the accounts have changed since it started: `make down`, then `make up`",
+    403: "the account may not do that: use one whose role may (README, Two commands)",
+    404: "Airflow knows no such thing: see its name, and whether the DAG has been parsed",
+    409: "it is there already: wait until it has ended, or see it in Airflow",
+}
 
 
 class AirflowClient:
@@ -41,7 +48,9 @@ class AirflowClient:
             answer = self._http.request(method, path, **options)
         if answer.status_code >= 400:
             raise CareGridError(
-                f"Airflow answered {answer.status_code}: {answer.text[:500]}", where=f"{method} {path}"
+                f"Airflow answered {answer.status_code}: {answer.text[:500]}",
+                where=f"{method} {path}",
+                fix=_FIXES.get(answer.status_code, "see var/logs/airflow-api-server.log, then run it again"),
             )
         return dict(answer.json()) if answer.content else {}
 

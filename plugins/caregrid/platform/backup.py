@@ -3,7 +3,7 @@
     NAME/manifest.json        what there is, with the sha256 of every file; written last
     NAME/warehouse.dump       and mlflow.dump, airflow.dump: pg_dump's custom format
     NAME/landing/ab/cd/…      the landed bytes that the warehouse names, from the disk or the object store
-    NAME/artifacts/…          the artifacts of the runs and models that MLflow names
+    NAME/artifacts/…          the artifacts of the runs and models that MLflow names, from either as well
     NAME/secrets/keys.json    without it Airflow cannot read the connections that it keeps
 
 The three databases are held in snapshots taken at once; landing and artifacts are only ever added to, before
@@ -30,12 +30,13 @@ from caregrid import clock, paths
 from caregrid.database import dump
 from caregrid.errors import CareGridError
 from caregrid.landing import store
-from caregrid.platform import accounts, environment
+from caregrid.platform import accounts, artifacts
 from caregrid.warehouse.build import LOCK
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 # Kept beside the databases: what the restored ones cannot do without.
+KEYS = "secrets/keys.json"
 SETTINGS = ("run/as_of_by_feed.json",)
 
 
@@ -43,8 +44,7 @@ SETTINGS = ("run/as_of_by_feed.json",)
 class Backup:
     """What a backup holds.
 
-    missing: landed files that the warehouse names and that are gone or damaged. elsewhere: where MLflow's
-    artifacts lie that it does not hold, because an object store has them.
+    missing: landed files that the warehouse names and that are gone or damaged.
     """
 
     directory: Path
@@ -54,7 +54,6 @@ class Backup:
     artifacts: int = 0
     byte_size: int = 0
     missing: list[str] = field(default_factory=list)
-    elsewhere: str = ""
 
 
 def back_up(directory: Path | None = None) -> Backup:
@@ -84,12 +83,13 @@ def back_up(directory: Path | None = None) -> Backup:
 
 
 def _write(part: Path, taken_at: str) -> Backup:
-    backup = Backup(part, taken_at, elsewhere=environment.deployment().artifacts)
+    backup = Backup(part, taken_at)
     accounts.keys()  # made now if Airflow has never run, so that every backup has them
     databases: dict[str, Any] = {}
+    models = artifacts.room()
     with _no_build(), dump.snapshots(list(dump.ROLES)) as held:
         landed = _landed(held["warehouse"].connection)
-        artifacts = list(_artifacts(held["mlflow"].connection))
+        named = list(_artifacts(held["mlflow"].connection, models))
         for name, snapshot in held.items():
             connection = snapshot.connection
             databases[name] = {
@@ -111,14 +111,15 @@ def _write(part: Path, taken_at: str) -> Backup:
             backup.missing.append(sha256)
         else:
             files[str(kept.relative_to(part))] = {"sha256": sha256, "bytes": kept.stat().st_size}
-    for source in artifacts:
-        kept = part / "artifacts" / source.relative_to(artifacts_root())
+    for name in named:
+        kept = part / "artifacts" / name
+        kept.parent.mkdir(parents=True, exist_ok=True)
         # MLflow's own cleaning may have removed a run since the snapshot.
-        if _copy(source, kept):
+        if models.copy_to(name, kept):
             files[str(kept.relative_to(part))] = digest_of(kept)
             backup.artifacts += 1
-    for name in ("secrets/keys.json", *SETTINGS):
-        if _copy(paths.var(name), part / name):
+    for name, source in ((KEYS, keys_file()), *((name, paths.var(name)) for name in SETTINGS)):
+        if _copy(source, part / name):
             files[name] = digest_of(part / name)
     backup.landed = len(landed) - len(backup.missing)
     backup.byte_size = sum(file["bytes"] for file in files.values())
@@ -126,7 +127,7 @@ def _write(part: Path, taken_at: str) -> Backup:
         "format": FORMAT,
         "taken_at": taken_at,
         "databases": databases,
-        "artifacts_root": artifacts_root().resolve().as_uri(),
+        "artifacts_root": models.uri,
         "missing": backup.missing,
         "files": files,
     })  # fmt: skip
@@ -135,9 +136,9 @@ def _write(part: Path, taken_at: str) -> Backup:
     return backup
 
 
-def artifacts_root() -> Path:
-    """Return the directory of MLflow's artifacts."""
-    return paths.var("mlflow", "artifacts")
+def keys_file() -> Path:
+    """Return the file of the keys that this installation goes by."""
+    return paths.secrets("keys.json")
 
 
 @contextmanager
@@ -160,7 +161,7 @@ def _migrations(connection: psycopg.Connection[Any]) -> list[int]:
     return [row[0] for row in connection.execute("select number from migration.applied order by 1")]
 
 
-def _artifacts(connection: psycopg.Connection[Any]) -> Iterator[Path]:
+def _artifacts(connection: psycopg.Connection[Any], models: artifacts.Room) -> Iterator[str]:
     """Yield the artifacts of every run, logged model and experiment that MLflow names."""
     known: set[str] = set()
     for table, column in (("runs", "run_uuid"), ("logged_models", "model_id"), ("trace_info", "request_id")):
@@ -170,10 +171,9 @@ def _artifacts(connection: psycopg.Connection[Any]) -> Iterator[Path]:
             )
             found = connection.execute(query)
             known |= {row[0] for row in found}
-    root = artifacts_root()
-    for path in sorted(root.rglob("*")):
-        if path.is_file() and known.intersection(path.relative_to(root).parts):
-            yield path
+    for name in models.names():
+        if known.intersection(name.split("/")):
+            yield name
 
 
 def _has(connection: psycopg.Connection[Any], table: str) -> bool:
@@ -263,5 +263,9 @@ def _inside(directory: Path, files: Iterable[tuple[str, Any]]) -> Iterator[tuple
     root = directory.resolve()
     for name, expected in files:
         if root not in (directory / name).resolve().parents:
-            raise CareGridError(f"names a file outside the backup: {name}", where=str(directory / MANIFEST))
+            raise CareGridError(
+                f"names a file outside the backup: {name}",
+                where=str(directory / MANIFEST),
+                fix="do not use it: this is no backup that CareGrid has written",
+            )
         yield name, expected

@@ -195,7 +195,12 @@ def _trigger(client: AirflowClient, chosen: dict[str, str | None], stages: Stage
         while not wanted | {link.dag_id for link in CHAIN} <= client.dag_ids():
             if time.monotonic() > deadline:
                 problems = "\n".join(client.import_errors()) or "no import errors"
-                raise CareGridError(f"Airflow has not parsed every DAG:\n{problems}")
+                raise CareGridError(
+                    f"Airflow has not parsed every DAG:\n{problems}",
+                    where=str(paths.var("logs", "airflow-dag-processor.log")),
+                    fix="mend what it names (`caregrid feeds check` tells of feeds), or give a busy machine "
+                    "more time: run the command again",
+                )
             time.sleep(0.5)
         _wait_for_schedules_to_pass(client, sorted(wanted))
         for dag_id in sorted(wanted):

@@ -163,8 +163,6 @@ def _airflow(place: Deployment) -> dict[str, str]:
             "base_log_folder": str(logs / "airflow"),
             "dag_processor_child_process_log_directory": str(logs / "dag_processor"),
             "colored_console_log": "False",
-            # Hundreds of lines about its own plugins at each import.
-            "namespace_levels": "great_expectations=WARNING",
         },
     }
     if place.sign_in == "fab":

@@ -34,7 +34,7 @@ def clean_airflow(keep_days: int) -> str:
     """Delete runs, tasks, events and the like older than `keep_days` from Airflow's own tables."""
     before = (now() - timedelta(days=keep_days)).isoformat(timespec="seconds")
     arguments = ["--clean-before-timestamp", before, "--skip-archive", "--yes"]
-    _run([sys.executable, "-m", "airflow", "db", "clean", *arguments])
+    _run("airflow db clean", [sys.executable, "-m", "airflow", "db", "clean", *arguments])
     return f"Airflow's tables hold nothing from before {before}"
 
 
@@ -119,7 +119,7 @@ def check_sources() -> str:
 
 def clean_mlflow(keep_days: int) -> str:
     """Remove for good the runs and models that were deleted more than `keep_days` ago, artifacts included."""
-    _run([sys.executable, "-c", _MLFLOW_GC, f"{keep_days}d"])
+    _run("MLflow's cleaning", [sys.executable, "-c", _MLFLOW_GC, f"{keep_days}d"])
     return f"MLflow holds no run deleted more than {keep_days} days ago"
 
 
@@ -139,10 +139,15 @@ def remove_everything() -> None:
     shutil.rmtree(paths.var(), ignore_errors=True)
 
 
-def _run(command: list[str]) -> None:
+def _run(what: str, command: list[str]) -> None:
     settings = environment.environment()
     settings["MLFLOW_TRACKING_URI"] = settings["MLFLOW_BACKEND_STORE_URI"]
     done = subprocess.run(command, cwd=paths.ROOT, env=settings, capture_output=True, text=True, check=False)
     print(done.stdout[-4000:])
     if done.returncode:
-        raise CareGridError(f"{command[2]} failed with exit code {done.returncode}\n{done.stderr[-2000:]}")
+        raise CareGridError(
+            f"{what} failed with exit code {done.returncode}\n{done.stderr[-2000:]}",
+            where="maintain",
+            fix="see to the cause in its last lines, then clear the task in Airflow: what was removed stays "
+            "removed, the rest is done then",
+        )

@@ -98,7 +98,12 @@ def wait(service: Service) -> None:
     while not service.is_ready():
         if not is_running(service.name) or time.monotonic() > deadline:
             ending = "\n".join(service.log.read_text(errors="replace").splitlines()[-15:])
-            raise CareGridError(f"{service.name} did not start\n{ending}", where=str(service.log))
+            raise CareGridError(
+                f"{service.name} did not start\n{ending}",
+                where=str(service.log),
+                fix="see to the cause in its last lines (a port in use, memory, the disk), then `make down` "
+                "and `make up`",
+            )
         time.sleep(_POLL_SECONDS)
     _ready_file(service.name).touch()
 

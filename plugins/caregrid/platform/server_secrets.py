@@ -21,6 +21,7 @@ FILES = {
     "object_store_user": "the name by which the object store is opened",
     "object_store_password": "its password",
     "redis_password": "of Celery's broker",
+    "openlineage_api_key": "of the server that lineage is sent on to; empty where it wants none",
 }
 
 
@@ -59,6 +60,7 @@ def write(folder: Path, host: str = "postgres", port: int = 5432) -> list[str]:
         "object_store_user": f"caregrid-{secrets.token_hex(4)}",
         "object_store_password": _word(),
         "redis_password": _word(),
+        "openlineage_api_key": "",
     }
     new = [name for name in FILES if not (folder / name).exists()]
     for name in new:

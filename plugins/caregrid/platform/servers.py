@@ -187,5 +187,6 @@ def _call(*arguments: str) -> str:
         raise CareGridError(
             f"{' '.join(arguments[:4])} failed\n{(done.stdout + done.stderr)[-2000:]}",
             where="servers init",
+            fix="see to the cause in its last lines, then `docker compose up -d` again: it is safe to repeat",
         )
     return done.stdout

@@ -43,7 +43,11 @@ def migrate_airflow() -> bool:
         )  # fmt: skip
     if done.returncode:
         ending = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-        raise CareGridError(f"airflow db migrate failed\n{ending}", where=str(log))
+        raise CareGridError(
+            f"airflow db migrate failed\n{ending}",
+            where=str(log),
+            fix="see to the cause in its last lines, then `make up` again: it goes on where it stopped",
+        )
     return not (known and known[0])
 
 

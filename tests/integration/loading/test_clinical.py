@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
+import zipfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -158,10 +159,22 @@ def cut_archive() -> bytes:
     return packed.getvalue()[:30_000]
 
 
+def nested_archive() -> bytes:
+    """Return a zip within a zip, which nobody looks into."""
+    content = PATIENT
+    for name in ("Patient.ndjson", "export.zip"):
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr(name, content)
+        content = packed.getvalue()
+    return content
+
+
 @pytest.mark.parametrize(
     "content",
     [
         cut_archive(),
+        nested_archive(),
         b'{"resourceType": "Bundle", "entry": [{"resource": ' + PATIENT + b"}]}",
         b'{"resourceType": "Bundle", "entry": [{"resource": ' + PATIENT,
         b'{"resourceType": "Location", "contained": [' + PATIENT + b"]}",
@@ -173,6 +186,7 @@ def cut_archive() -> bytes:
     ],
     ids=[
         "archive",
+        "nested",
         "bundle",
         "cut",
         "contained",

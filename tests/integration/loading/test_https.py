@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
@@ -9,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from caregrid import loading
+from caregrid import loading, paths
 
 from tests.integration.loading.servers import https_server
 
@@ -26,6 +29,7 @@ class Server:
     content: bytes = (HEADER + "A,,2025-03-01,10,20\n").encode()
     status: int = 200
     redirect: str = ""
+    redirects: dict[str, str] = field(default_factory=dict)  # beginning of a path → where it leads
     requests: list[dict[str, str]] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
 
@@ -40,12 +44,15 @@ def server(tmp_path: Path) -> Iterator[Server]:
             state.requests.append(dict(self.headers))
             tag = f'"{hash(state.content)}"'
             status = 304 if state.status == 200 and self.headers.get("If-None-Match") == tag else state.status
+            leads = [to for path, to in state.redirects.items() if self.path.startswith(path)]
+            status = 302 if leads else status
             state.answers.append(status)
             self.send_response(status)
             self.send_header("ETag", tag)
             self.send_header("Last-Modified", "Sun, 02 Mar 2025 07:00:00 GMT")
-            if state.redirect:
-                self.send_header("Location", state.redirect)
+            for to in leads or [state.redirect]:
+                if to:
+                    self.send_header("Location", to)
             body = b"" if status != 200 else state.content
             if status != 304:
                 self.send_header("Content-Length", str(len(body)))
@@ -138,6 +145,51 @@ def test_a_redirect_to_plain_http_is_not_followed(web: Any, server: Server) -> N
     with pytest.raises(loading.IngestFailedError, match="not https"):
         web.ingest()
     assert len(server.requests) == 1
+
+
+# Logging as Airflow sets it up in a task, told to say everything.
+AS_A_TASK = """
+import sys
+from pathlib import Path
+from airflow.sdk.log import configure_logging
+configure_logging(json_output=True, output=open(sys.argv[2], "wb", buffering=0), log_level="DEBUG")
+import logging
+from caregrid.feeds import load_feed
+from caregrid.landing import transports
+from caregrid.landing.addresses import place_of
+feed = load_feed(Path(sys.argv[1]))
+with place_of(feed, feed.sources["beds"]) as place:
+    (address,) = transports.list_addresses(place)
+    try:
+        with transports.open_one(place, address, transports.Known()) as answer:
+            print(len(b"".join(answer.pieces)))
+    except transports.FetchFailedError as error:
+        logging.getLogger("task").error(error.message)
+logging.getLogger("task").debug("the task has ended")
+"""
+
+
+@pytest.mark.parametrize("scheme", ["https", "http"])
+def test_a_signed_address_is_in_no_log_and_in_no_message(
+    web: Any, server: Server, tmp_path: Path, scheme: str
+) -> None:
+    log = tmp_path / "task.log"
+    signed = f"{scheme}://localhost:{server.port}/signed/beds.csv?X-Signature=0123456789abcdef"
+    server.redirects = {"/files/": signed}
+    own = {"PYTHONPATH": str(paths.ROOT / "plugins"), "AIRFLOW_HOME": str(tmp_path / "airflow")}
+    done = subprocess.run(
+        [sys.executable, "-c", AS_A_TASK, web.feed, log], capture_output=True, text=True, check=True,
+        env=os.environ | own,
+    )  # fmt: skip
+    assert done.stdout.strip() == (str(len(server.content)) if scheme == "https" else "")
+    said = log.read_text() + done.stdout + done.stderr
+    assert "the task has ended" in said
+    assert ("which is not https" in said) == (scheme == "http")
+    if scheme == "http":
+        with pytest.raises(loading.IngestFailedError, match="not https") as refused:
+            web.ingest()
+        said += str(refused.value) + str(web.query("select * from landing.fetch"))
+    assert "0123456789abcdef" not in said
 
 
 def test_more_than_the_limit_is_not_taken(web: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -206,7 +206,11 @@ def test_a_page_that_fails_lands_nothing_and_the_retry_lands_all(api: Any, serve
 @pytest.mark.parametrize(
     ("paging", "page", "told"),
     [
-        ("{next: link}", {"Link": '<https://elsewhere.example/beds>; rel="next"'}, "another server"),
+        (
+            "{next: link}",
+            {"Link": '<https://elsewhere.example/beds?sig=9f8e7d>; rel="next"'},
+            "another server",
+        ),
         ("{next: link}", {"Link": '<http://localhost/beds>; rel="next"'}, "another server"),
         ("{next: link}", {"Link": '</beds?size=2>; rel="next"'}, "leads back"),
         ("{parameter: page}", {}, "page is not heeded"),
@@ -217,8 +221,9 @@ def test_pages_that_lead_astray(
 ) -> None:
     server.page = lambda query: ({"rows": server.rows(0)}, page)
     ask(api, server, paging)
-    with pytest.raises(loading.IngestFailedError, match=told):
+    with pytest.raises(loading.IngestFailedError, match=told) as astray:
         api.ingest()
+    assert "9f8e7d" not in f"{astray.value}{api.query('select * from landing.fetch')}"
     assert nothing_half_landed(api)
 
 

@@ -227,15 +227,28 @@ def test_a_link_that_leads_outside_is_refused_and_one_that_stays_is_followed(
     assert not [uri for uri, _ in outcomes(north) if uri == "secret.csv"]
 
 
-def test_a_linked_directory_is_not_walked(publisher: Any, north: Any, server: Sshd) -> None:
+def test_a_linked_directory_that_leads_outside_is_refused_and_one_that_stays_is_walked(
+    publisher: Any, north: Any, server: Sshd
+) -> None:
     (server.home / "private").mkdir()
     (server.home / "private" / "beds_2025-03-09.csv").write_text(HEADER)
-    (server.files / "north").mkdir()
+    (server.files / "north" / "archive").mkdir(parents=True)
     (server.files / "north" / "beds_2025-03-08.csv").write_text(HEADER + "A,,2025-03-08,10,20\n")
+    (server.files / "north" / "archive" / "beds_2025-03-07.csv").write_text(HEADER + "A,,2025-03-07,10,20\n")
     (server.files / "south").symlink_to(server.home / "private")
+    (server.files / "gone").symlink_to("nothing")
+    (server.files / "file").symlink_to("beds_2025-03-01.csv")
+    (server.files / "older").symlink_to("north/archive")
+    (server.files / "round").symlink_to(".")
     serve(publisher, server.files, "*/beds_*.csv")
-    assert publisher.ingest()["files_landed"] == 1
-    assert outcomes(north) == [("beds_2025-03-08.csv", "new")]
+    with pytest.raises(loading.IngestFailedError) as refused:
+        publisher.ingest()
+    taken = {uri for uri, outcome in outcomes(north) if outcome == "new"}
+    # Through `round` the files beside it are found as well.
+    assert taken == {f"beds_2025-03-0{day}.csv" for day in (1, 2, 7, 8)}
+    gone, outside = sorted(refused.value.summary["failures"])
+    assert "/gone: the file is gone" in gone
+    assert f"leads to {server.home / 'private'}, which is outside {server.files}" in outside
 
 
 def test_thousands_of_files_are_listed_and_the_day_is_found(publisher: Any, north: Any, server: Sshd) -> None:

@@ -142,6 +142,26 @@ def test_what_is_there_is_overwritten_only_when_told(here: Installation, tmp_pat
     assert (here.rows(), here.files()) == before
 
 
+@pytest.mark.parametrize("role", ["airflow", "mlflow", "loader"])
+def test_nothing_is_restored_while_somebody_who_may_write_is_connected(
+    here: Installation, tmp_path: Path, role: str
+) -> None:
+    kept = tmp_path / "kept"
+    here.caregrid("backup", "--to", str(kept))
+    before = here.rows(), here.files()
+    dsn = json.loads((here.var / "secrets" / "database.json").read_text())[role]
+    # As from a container: no process of this installation's own services.
+    with psycopg.connect(dsn) as session:
+        told = here.caregrid("restore", str(kept), "--overwrite", code=2)
+        assert session.execute("select 1").fetchone() == (1,)
+        login = session.info.user
+    assert f"{login} from 127.0.0.1: 1" in told
+    assert "docker compose stop" in told
+    assert (here.rows(), here.files()) == before
+    here.caregrid("restore", str(kept), "--overwrite")
+    assert (here.rows(), here.files()) == before
+
+
 def test_a_damaged_backup_is_refused_with_what_is_damaged(here: Installation, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     here.caregrid("backup", "--to", str(kept))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import pytest
+from caregrid import paths
 from caregrid.gates import engine
 from hypothesis import given
 from hypothesis import strategies as st
@@ -154,8 +158,22 @@ def test_nothing_phones_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GX_ANALYTICS_ENABLED", "true")
     monkeypatch.setenv("GX_CLOUD_ACCESS_TOKEN", "secret")
     engine.prepare_environment()
-    import os
-
     assert os.environ["GX_ANALYTICS_ENABLED"] == "false"
     assert "GX_CLOUD_ACCESS_TOKEN" not in os.environ
     assert engine.context().config.analytics_enabled is False
+
+
+def test_its_import_fills_no_log() -> None:
+    """Told to log everything to the terminal, as a task does, nothing of its own plugins is said."""
+    code = (
+        "import logging, sys; logging.basicConfig(level=logging.INFO, stream=sys.stdout)\n"
+        "from caregrid.gates import engine; engine.context(); logging.getLogger('task').info('imported')"
+    )
+    own = {"PYTHONPATH": str(paths.ROOT / "plugins")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | own, capture_output=True, text=True, check=True
+    )
+    assert "imported" in done.stdout
+    told = [line for line in done.stdout.splitlines() if "great_expectations" in line]
+    # One of its loggers sets a level of its own, and tells of its temporary directory.
+    assert [line for line in told if "temporary directory" not in line] == []

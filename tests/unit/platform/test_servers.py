@@ -116,6 +116,8 @@ def test_models_go_to_the_object_store_where_one_is_named(
 def test_no_command_shows_a_secret(folder: Path) -> None:
     words = [file.read_text() for file in folder.iterdir() if file.suffix != ".json"]
     words += [urlsplit(connect.dsn(role)).password or "" for role in roles.LOGINS]
+    words = [word for word in words if word]
+    assert len(words) > len(roles.LOGINS)
     for name in servers.NAMES:
         line = " ".join(servers.command(name))
         assert not [word for word in words if word in line]

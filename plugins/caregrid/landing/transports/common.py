@@ -117,6 +117,13 @@ def too_long(size: int) -> FetchFailedError:
     return FetchFailedError("failed", f"{size:,} bytes are more than the limit of {limit_bytes():,}")
 
 
+def shown(url: str) -> str:
+    """Return a url as it may be told: its query may be signed, or hold a key."""
+    parts = urlsplit(url)
+    query = "?…" if parts.query else ""
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl() + query
+
+
 def filled(text: str, day: date) -> str:
     """Return a text with the day written into its templates: {date:%Y-%m-%d}."""
     return DATE.sub(lambda match: day.strftime(match[1]), text)

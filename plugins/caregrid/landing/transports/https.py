@@ -19,6 +19,7 @@ from caregrid.landing.transports.common import (
     Place,
     filled,
     limit_bytes,
+    shown,
     too_long,
 )
 
@@ -100,7 +101,9 @@ def _auth(given: Connection, headers: dict[str, str]) -> httpx.Auth | None:
 
 def _only_https(request: httpx.Request) -> None:
     if request.url.scheme != "https":
-        raise httpx.UnsupportedProtocol(f"redirected to {request.url}, which is not https", request=request)
+        raise httpx.UnsupportedProtocol(
+            f"redirected to {shown(str(request.url))}, which is not https", request=request
+        )
 
 
 def _only_host(request: httpx.Request, host: str) -> None:

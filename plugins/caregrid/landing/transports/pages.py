@@ -16,7 +16,15 @@ import httpx
 from caregrid import paths
 from caregrid.feeds.model import Format
 from caregrid.landing.transports import https
-from caregrid.landing.transports.common import Address, Answer, FetchFailedError, Known, Place, limit_bytes
+from caregrid.landing.transports.common import (
+    Address,
+    Answer,
+    FetchFailedError,
+    Known,
+    Place,
+    limit_bytes,
+    shown,
+)
 from caregrid.landing.transports.https import list_addresses
 
 __all__ = ["list_addresses", "open_one"]
@@ -68,7 +76,7 @@ def _take(place: Place, first: str, known: Known, archive: zipfile.ZipFile) -> _
             turn = len(seen)
             if url in seen or turn >= _MOST_PAGES:
                 raise FetchFailedError(
-                    "failed", f"page {turn + 1} leads back, or the pages have no end: {url}"
+                    "failed", f"page {turn + 1} leads back, or the pages have no end: {shown(url)}"
                 )
             seen.add(url)
             at, tag, link = before.get(url, (0, None, None))
@@ -136,7 +144,9 @@ def _same_host(first: str, url: str | None) -> str | None:
     if url is not None:
         here, there = httpx.URL(first), httpx.URL(url)
         if (there.scheme, there.host, there.port) != (here.scheme, here.host, here.port):
-            raise FetchFailedError("failed", f"the next page is said to be at {url}, which is another server")
+            raise FetchFailedError(
+                "failed", f"the next page is said to be at {shown(str(url))}, which is another server"
+            )
     return url
 
 

@@ -127,19 +127,39 @@ def _pieces(stream: paramiko.SFTPFile, before: paramiko.SFTPAttributes) -> Itera
 def _walk(
     client: paramiko.SFTPClient, directory: str, above: list[str], parts: list[str]
 ) -> Iterator[tuple[list[str], str | None]]:
-    """Yield (path below the root, version) of every file that matches; links are told apart when opened."""
+    """Yield (path below the root, version) of every file that matches; links are told apart when opened.
+
+    A link to a directory is walked where it stays below the root: the pattern's parts bound how deep. One
+    that does not, or cannot be seen through, is given itself, and fails when it is opened.
+    """
     for entry in client.listdir_attr(directory):
         name = entry.filename
         if is_unsafe(name) or not matches([name], parts[:1]):
             continue
         mode = entry.st_mode or 0
         if len(parts) > 1:
-            if stat.S_ISDIR(mode):
-                yield from _walk(client, f"{directory.rstrip('/')}/{name}", [*above, name], parts[1:])
+            below = f"{directory.rstrip('/')}/{name}"
+            leads = _leads(client, below, directory, above) if stat.S_ISLNK(mode) else ""
+            if stat.S_ISDIR(mode) or leads == "inside":
+                yield from _walk(client, below, [*above, name], parts[1:])
+            elif leads == "outside":
+                yield [*above, name], None
         elif stat.S_ISREG(mode):
             yield [*above, name], _version(entry)
         elif stat.S_ISLNK(mode):
             yield [*above, name], None
+
+
+def _leads(client: paramiko.SFTPClient, link: str, directory: str, above: list[str]) -> str:
+    """Say where a link to a directory ends: inside the root or outside; nothing of a link to a file."""
+    root = PurePosixPath(directory).parents[len(above) - 1] if above else PurePosixPath(directory)
+    try:
+        if not stat.S_ISDIR(client.stat(link).st_mode or 0):
+            return ""
+        real, inside = (client.normalize(path) or "" for path in (link, str(root)))
+    except (FileNotFoundError, PermissionError):
+        return "outside"
+    return "inside" if PurePosixPath(real).is_relative_to(inside) else "outside"
 
 
 def _version(attributes: paramiko.SFTPAttributes) -> str:

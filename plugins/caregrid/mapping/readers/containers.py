@@ -43,14 +43,19 @@ def archive_members(source: Source, path: Path) -> list[str]:
 
     Raises UnreadableFile: no_member, not_this_format.
     """
+    names = _member_names(source, path)
+    return _chosen(source, names) if names is not None else []
+
+
+def _member_names(source: Source, path: Path) -> list[str] | None:
+    """Return the members of a zip or tar, in its order; None when the file is neither, or a workbook."""
     kind = _archive_kind(path)
     if not kind:
-        return []
+        return None
     names = _zip_names(path) if kind == "zip" else _tar_names(path)
-    names = [name for name in names if not name.startswith("__MACOSX/")]
     if "[Content_Types].xml" in names:
         if source.format.type == "xlsx":
-            return []
+            return None
         raise UnreadableFile(
             "not_this_format",
             "the file is an Excel or Word document: set format: {type: xlsx}, or export it as CSV",
@@ -62,13 +67,25 @@ def archive_members(source: Source, path: Path) -> list[str]:
         raise UnreadableFile("not_this_format", f"two members are called {twice!r}: one would hide the other")
     for name in names:
         _refuse_outside(name)
-    pattern = source.member or "*"
-    chosen = sorted(name for name in names if fnmatch(name, pattern) or fnmatch(Path(name).name, pattern))
+    return names
+
+
+def _chosen(source: Source, names: list[str]) -> list[str]:
+    """Return the members that the source names, sorted; what macOS adds is none. Raises UnreadableFile."""
+    chosen = sorted(name for name in names if _is_chosen(source, name))
     if not chosen:
-        raise UnreadableFile(
-            "no_member", f"no member matches {pattern!r}; there are: {', '.join(names[:20])}"
-        )
+        offered = ", ".join([name for name in names if not _is_from_macos(name)][:20])
+        raise UnreadableFile("no_member", f"no member matches {source.member or '*'!r}; there are: {offered}")
     return chosen
+
+
+def _is_chosen(source: Source, name: str) -> bool:
+    pattern = source.member or "*"
+    return not _is_from_macos(name) and (fnmatch(name, pattern) or fnmatch(Path(name).name, pattern))
+
+
+def _is_from_macos(name: str) -> bool:
+    return name.startswith("__MACOSX/")
 
 
 def _refuse_outside(name: str) -> None:
@@ -95,39 +112,53 @@ def open_content(source: Source, path: Path, member: str = "") -> Iterator[Binar
         yield Unpacked(stream, path.stat().st_size) if packed else stream  # type: ignore[misc]
 
 
-def every_content(source: Source, path: Path) -> Iterator[tuple[str, BinaryIO]]:
+def every_content(source: Source, path: Path, *, whole: bool = False) -> Iterator[tuple[str, BinaryIO]]:
     """Yield (member or '', bytes) of every file, in one pass; for formats whose members belong together.
 
-    What stands before a cut is given before it is told. Raises UnreadableFile: no_member, not_this_format.
+    What stands before a cut is given before it is told.
+
+    Args:
+        whole: every member of an archive, also those that the source does not name.
+
+    Raises:
+        UnreadableFile: no_member, not_this_format.
     """
     if _archive_kind(path) != "tar":
-        for name in archive_members(source, path) or [""]:
+        for name in (_member_names(source, path) if whole else archive_members(source, path)) or [""]:
             with open_content(source, path, name) as stream:
                 yield name, stream
         return
-    pattern = source.member or "*"
     names: list[str] = []
-    chosen = False
     try:
         with ExitStack() as stack:
             archive = _open_tar(path, stack)
             for item in archive:
                 names.append(item.name)
-                if not item.isfile() or not (
-                    fnmatch(item.name, pattern) or fnmatch(Path(item.name).name, pattern)
-                ):
+                if not item.isfile() or not (whole or _is_chosen(source, item.name)):
                     continue
                 with ExitStack() as inner:
                     extracted: Any = archive.extractfile(item)
                     content: Any = inner.enter_context(io.BufferedReader(extracted))
-                    chosen = True
-                    yield item.name, _decompressed(content, inner) or content
+                    unpacked: Any = _decompressed(content, inner)
+                    if unpacked is not None:
+                        content = Unpacked(unpacked, path.stat().st_size)
+                    yield item.name, content
     except DAMAGED as error:
         raise damaged(error) from error
-    if not chosen:
-        raise UnreadableFile(
-            "no_member", f"no member matches {pattern!r}; there are: {', '.join(names[:20])}"
-        )
+    if not whole:
+        _chosen(source, names)
+
+
+@contextmanager
+def wrapping(path: Path) -> Iterator[BinaryIO | None]:
+    """Give the bytes of an archive as they lie around and between its members too; None for no archive."""
+    if not _archive_kind(path):
+        yield None
+        return
+    with ExitStack() as stack:
+        stream: Any = stack.enter_context(path.open("rb"))
+        unpacked = _decompressed(stream, stack)
+        yield stream if unpacked is None else Unpacked(unpacked, path.stat().st_size)  # type: ignore[misc]
 
 
 @contextmanager
@@ -263,12 +294,16 @@ def _zip_names(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             # is_dir() fails on a member without a name
-            items = [item for item in archive.infolist() if not item.filename.endswith("/")]
+            items = [item for item in archive.infolist() if item.file_size or not item.filename.endswith("/")]
     except BROKEN_ZIP as error:
         raise UnreadableFile("not_this_format", f"the zip archive is damaged: {error}") from error
     for item in items:
         if not item.filename:
             raise UnreadableFile("not_this_format", "a member of the archive has no name")
+        if item.filename.endswith("/"):
+            raise UnreadableFile(
+                "not_this_format", f"the directory {item.filename!r} of the archive holds data"
+            )
         if stat.S_ISLNK(item.external_attr >> 16):
             raise UnreadableFile("not_this_format", f"member {item.filename!r} is a link and holds no data")
     return [item.filename for item in items]
