@@ -64,14 +64,16 @@ def copy_rows(
     layout: Layout = spill.layout
     number = f"{layout.registry}_id"
     by_local = ids.sort(LOCAL)["id"]
+    dropped = pl.Series() if resolution is None else resolution.dropped
 
     def standing() -> Iterator[pl.DataFrame]:
         for frame in spill.frames():
-            yield (
-                frame
-                if resolution is None
-                else frame.filter(~pl.col(ROW).is_in(resolution.dropped.implode()))
-            )
+            if resolution is None:
+                yield frame
+                continue
+            # Of what is dropped only so much is looked at as this frame may hold.
+            near = dropped.filter(dropped.is_between(frame[ROW][0], frame[ROW][-1]))
+            yield frame.filter(~pl.col(ROW).is_in(near.implode())) if len(near) else frame
         if resolution is not None and resolution.changed is not None:
             yield resolution.changed
 
