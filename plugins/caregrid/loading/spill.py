@@ -20,8 +20,9 @@ from caregrid.mapping.types import PLACE_COLUMNS
 MEMORY_BYTES = 256 * 2**20
 # How many hashes are searched for repeated ones at a time; of more, a share by their first bits.
 SEARCHED_HASHES = 2**22
-# Rows of repeated hashes that are settled at a time, about.
+# Rows of repeated hashes that are settled at a time, about, or bytes of them where they are long.
 SUSPECTS = 500_000
+_SUSPECT_BYTES = 32 * 2**20
 _HASH_BYTES = 8
 ROW = "row"
 OUTPUT = "output"
@@ -47,7 +48,7 @@ class Spill:
         self.rows = 0
         self._directory = directory
         self._kept: list[pl.DataFrame | Path] = []
-        self._bytes_in_memory = 0
+        self._bytes = self._bytes_in_memory = 0
         self._hashes = directory / f"{layout.contract}.hashes"
 
     def add(self, rows: pl.DataFrame, output: int) -> None:
@@ -66,6 +67,7 @@ class Spill:
         with self._hashes.open("ab") as file:
             key_hashes(frame.select(self.layout.key)).to_numpy().tofile(file)
         size = int(frame.estimated_size())
+        self._bytes += size
         if self._bytes_in_memory + size <= MEMORY_BYTES:
             self._bytes_in_memory += size
             self._kept.append(frame)
@@ -85,7 +87,8 @@ class Spill:
         Two different keys may share a hash; one key never has two.
         """
         repeated, times = self._repeated()
-        share = (times.cumsum() - times) // SUSPECTS
+        at_once = min(SUSPECTS, max(1, _SUSPECT_BYTES * self.rows // max(1, self._bytes)))
+        share = (times.cumsum() - times) // at_once
         for number in np.unique(share):
             yield self._rows_of(repeated[share == number])
 

@@ -16,8 +16,9 @@ from caregrid.loading.registry import PLACE, issue_places, issue_series
 from caregrid.loading.resolve import Resolution
 from caregrid.loading.spill import ROW, Spill
 
-# How many rows are sorted at a time before they are copied.
+# How many rows are sorted at a time before they are copied, or bytes of them where they are long.
 SORTED_ROWS = 500_000
+SORTED_BYTES = 96 * 2**20
 
 
 def register(
@@ -93,13 +94,15 @@ def copy_rows(
 
 
 def _gathered(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Join frames to larger ones of about SORTED_ROWS rows."""
+    """Join frames to larger ones of about SORTED_ROWS rows or SORTED_BYTES."""
     waiting: list[pl.DataFrame] = []
+    rows, size = 0, 0.0
     for frame in frames:
         waiting.append(frame)
-        if sum(part.height for part in waiting) >= SORTED_ROWS:
+        rows, size = rows + frame.height, size + frame.estimated_size()
+        if rows >= SORTED_ROWS or size >= SORTED_BYTES:
             yield pl.concat(waiting)
-            waiting = []
+            waiting, rows, size = [], 0, 0.0
     if waiting:
         yield pl.concat(waiting)
 
