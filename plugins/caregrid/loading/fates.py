@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
 
+import numpy as np
 import polars as pl
 import psycopg
 
 from caregrid.loading.lines import Lines
+from caregrid.loading.refused import Refused
 from caregrid.loading.spill import OUTPUT
-from caregrid.mapping import Mapped, RecordBatch, Reject
+from caregrid.mapping import Mapped, RecordBatch
 
 
 @dataclass
@@ -32,8 +35,7 @@ class Tally:
     """What became of the records of one file, gathered while it is read.
 
     received: lines of every record. filtered, attempted: lines by number of output.
-    left_out, produced: by number of output, rows filtered and rows attempted. rejects: of the reader and
-        the mapper.
+    left_out, produced: by number of output, rows filtered and rows attempted.
     record_hashes: frames line and record_hash, where the feed sums rows of one key.
     """
 
@@ -42,24 +44,35 @@ class Tally:
     attempted: dict[int, list[Lines]] = field(default_factory=dict)
     left_out: dict[int, int] = field(default_factory=dict)
     produced: dict[int, int] = field(default_factory=dict)
-    rejects: list[Reject] = field(default_factory=list)
     record_hashes: list[pl.DataFrame] = field(default_factory=list)
 
     def add_batch(self, batch: RecordBatch, hashed: bool) -> None:
         """Count the records of a batch."""
         self.received.append(Lines.of(batch.received_lines))
-        self.rejects.extend(batch.rejects)
         if hashed and batch.frame.height:
-            hashes = batch.frame.hash_rows().alias("record_hash")
-            self.record_hashes.append(pl.DataFrame([batch.lines.cast(pl.Int32).alias("line"), hashes]))
+            lines = batch.lines.cast(pl.Int32).alias("line")
+            self.record_hashes.append(pl.DataFrame([lines, hashes_of_records(batch.frame)]))
 
     def add_mapped(self, number: int, batch: RecordBatch, mapped: Mapped) -> None:
         """Count what one output made of a batch."""
-        self.rejects.extend(mapped.rejects)
         self.filtered.setdefault(number, []).append(Lines.of(mapped.filtered["line"]))
         self.attempted.setdefault(number, []).append(Lines.of(batch.lines))
         self.left_out[number] = self.left_out.get(number, 0) + mapped.filtered.height
         self.produced[number] = self.produced.get(number, 0) + mapped.produced
+
+
+def hashes_of_records(frame: pl.DataFrame) -> pl.Series:
+    """Return a 64-bit hash of each record (UInt64), of its values that are there under their names.
+
+    Batches of one file may have other columns, or the same in another order: neither changes the hash.
+    """
+    hashes = np.zeros(frame.height, np.uint64)
+    for name in frame.columns:
+        seed = int.from_bytes(blake2b(name.encode(), digest_size=8).digest())
+        # Each column's hashes are as good as random numbers, and so are their sums.
+        there = pl.when(pl.col(name).is_not_null()).then(pl.col(name).hash(seed)).otherwise(0)
+        hashes += frame.select(there.cast(pl.UInt64)).to_series().to_numpy()
+    return pl.Series("record_hash", hashes)
 
 
 def write_fates(
@@ -68,7 +81,7 @@ def write_fates(
     outputs: Sequence[str],
     tally: Tally,
     kept: Kept,
-    rejects: Sequence[Reject],
+    refused: Refused,
     duplicates: Sequence[pl.DataFrame],
 ) -> None:
     """Insert the fates of one load.
@@ -76,7 +89,7 @@ def write_fates(
     Args:
         outputs: names by number.
         kept: the rows written to canonical, all contracts.
-        rejects: all of them, conflicts included.
+        refused: all rejects, conflicts included.
         duplicates: frames OUTPUT and line, one line per duplicate output row.
 
     Raises:
@@ -89,15 +102,14 @@ def write_fates(
     attempted = sum(tally.produced.values())
     made = {
         "canonical": kept.rows,
-        "rejected": sum(1 for reject in rejects if reject.output),
+        "rejected": refused.rows,
         "duplicate": repeated.height,
         "filtered": sum(tally.left_out.values()),
     }
     # Rows that a sum merged are duplicates of the row they were merged into, which counts as canonical.
     if attempted != sum(made.values()):
         raise RuntimeError(f"{attempted} output rows were attempted, but {made} came of them")
-    rejected = Lines.of(pl.Series("line", [reject.line for reject in rejects], pl.Int64))
-    became = Lines.union([*kept.lines, rejected])
+    became = Lines.union([*kept.lines, *refused.lines])
     received = Lines.union(tally.received)
     duplicate = Lines.of(repeated["line"]).without(became)
     left_out = Lines.union([part for parts in tally.filtered.values() for part in parts])

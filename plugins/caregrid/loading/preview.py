@@ -16,10 +16,55 @@ from rich.table import Column, Table
 from caregrid import terminal
 from caregrid.errors import CareGridError
 from caregrid.feeds import Feed, Output, Source, load_feed
-from caregrid.mapping import FileContext, Mapped, UnreadableFile, inspect_file, map_batch, members, read
+from caregrid.mapping import (
+    FileContext,
+    Mapped,
+    Reject,
+    UnreadableFile,
+    inspect_file,
+    map_batch,
+    members,
+    read,
+    records_at_once,
+)
 
 _SERIES_CONTRACTS = {"usage", "external_forecast"}
 _TOLD = {"line", "value_name", "timezone", "known_at_is_assumed"}
+
+
+class _Rejects:
+    """Rejects as they are shown: counted by reason, the first few with their records."""
+
+    def __init__(self, shown: int) -> None:
+        self.count = 0
+        self.reasons: Counter[tuple[str, str]] = Counter()
+        self.first: list[Reject] = []
+        self._shown = shown
+
+    def add(self, rejects: list[Reject]) -> None:
+        """Take in the rejects of a part of the file."""
+        self.count += len(rejects)
+        self.reasons.update((reason["code"], reason["field"]) for one in rejects for reason in one.reasons)
+        self.first += rejects[: self._shown - len(self.first)]
+
+
+class _Found:
+    """What became of the records under one output: counted, the first few rows kept."""
+
+    def __init__(self, shown: int) -> None:
+        self.rows = self.filtered = 0
+        self.first: list[pl.DataFrame] = []
+        self.rejects = _Rejects(shown)
+        self._shown = shown
+
+    def add(self, mapped: Mapped) -> None:
+        """Take in what a part of the file became, in the order of the file."""
+        self.rows += mapped.rows.height
+        self.filtered += mapped.filtered.height
+        self.rejects.add(mapped.rejects)
+        left = self._shown - sum(frame.height for frame in self.first)
+        if left > 0 and mapped.rows.height:
+            self.first.append(mapped.rows.sort("line", maintain_order=True).head(left))
 
 
 def preview(
@@ -96,20 +141,21 @@ def _preview_file(
             context = inspect_file(
                 feed, source, file, file_name=name, member=member, last_modified=_modified(file)
             )
-            results: dict[str, list[Mapped]] = {output.name: [] for output in outputs}
-            received, unread = 0, []
+            found = {output.name: _Found(rows) for output in outputs}
+            received, unread, at_once = 0, _Rejects(rows), records_at_once(outputs, context)
             for batch in read(source, file, member=member):
                 received += len(batch.received_lines)
-                unread += batch.rejects
-                for output in outputs:
-                    results[output.name].append(map_batch(feed, output, batch, context))
+                unread.add(batch.rejects)
+                for part in batch.parts(at_once):
+                    for output in outputs:
+                        found[output.name].add(map_batch(feed, output, part, context))
                 if not whole:
                     break
             _print_file(console, context, member, received, whole)
-            if unread:
-                _print_rejects(console, "records that cannot be read", unread, rows)
+            if unread.count:
+                _print_rejects(console, "records that cannot be read", unread)
             for output in outputs:
-                _print_output(console, output, results[output.name], rows)
+                _print_output(console, output, found[output.name])
     except UnreadableFile as error:
         console.print(f"[red]the file is rejected[/] ({error.code}): {escape(error.reason)}")
         return False
@@ -137,23 +183,19 @@ def _print_file(console: Console, context: FileContext, member: str, received: i
         console.print(f"[yellow]without any value:[/] {escape(', '.join(context.empty_columns))}")
 
 
-def _print_output(console: Console, output: Output, results: list[Mapped], rows: int) -> None:
-    frame = pl.concat([result.rows for result in results])
-    rejects = [reject for result in results for reject in result.rejects]
-    filtered = sum(result.filtered.height for result in results)
+def _print_output(console: Console, output: Output, found: _Found) -> None:
     console.print(
         f"\n[bold]{output.name}[/] → {output.contract}: "
-        f"{frame.height} rows, {len(rejects)} rejected, {filtered} filtered"
+        f"{found.rows} rows, {found.rejects.count} rejected, {found.filtered} filtered"
     )
-    if frame.height:
-        _print_rows(console, frame, output.contract, rows)
-    if rejects:
-        _print_rejects(console, "rejected", rejects, rows)
+    if found.first:
+        _print_rows(console, pl.concat(found.first), output.contract)
+    if found.rejects.count:
+        _print_rejects(console, "rejected", found.rejects)
 
 
-def _print_rows(console: Console, frame: pl.DataFrame, contract: str, rows: int) -> None:
-    """Print the first rows: series as lines of a table, descriptions as columns of one."""
-    shown = frame.sort("line", maintain_order=True).head(rows)
+def _print_rows(console: Console, shown: pl.DataFrame, contract: str) -> None:
+    """Print rows: series as lines of a table, descriptions as columns of one."""
     if contract in _SERIES_CONTRACTS:
         _print_series(console, shown)
     else:
@@ -215,19 +257,18 @@ def _print_descriptions(console: Console, shown: pl.DataFrame) -> None:
     console.print(table)
 
 
-def _print_rejects(console: Console, title: str, rejects: list[Any], rows: int) -> None:
-    counts = Counter((reason["code"], reason["field"]) for reject in rejects for reason in reject.reasons)
+def _print_rejects(console: Console, title: str, rejects: _Rejects) -> None:
     console.print(
         f"[red]{title}:[/] "
         + ", ".join(
             f"{count} × {code}{' (' + field + ')' if field else ''}"
-            for (code, field), count in counts.most_common(8)
+            for (code, field), count in rejects.reasons.most_common(8)
         )
     )
     # An overlong word is broken, not cut: in Chinese a whole reason is one word.
     told = (Column(name, overflow="fold") for name in ("value", "reasons", "record"))
     table = Table("line", *told, header_style="bold red")
-    for reject in rejects[:rows]:
+    for reject in rejects.first:
         reasons = "; ".join(
             f"{reason['field']}: {reason['message']}" if reason["field"] else reason["message"]
             for reason in reject.reasons

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import psycopg
 from psycopg.rows import dict_row
 
@@ -19,6 +20,37 @@ from caregrid.loading import ledger
 from caregrid.mapping import read
 
 _CONTRACTS = ("usage", "facility", "resource", "quality", "improvement_action", "external_forecast")
+# Records held at once, as Python has them.
+_AT_ONCE = 10_000
+
+
+def records_by_part(
+    source: Source, file: LandedFile, lines: pl.Series
+) -> Iterator[dict[int, dict[str, Any]]]:
+    """Yield the records that begin on the given lines of a landed file, as line → column → text, in order.
+
+    Raises:
+        UnreadableFile: the file is not what its feed says.
+    """
+    wanted = lines.unique().cast(pl.Int32).sort()
+    left = len(wanted)
+    with manifest.content(file) as path:
+        for batch in read(source, path, member=file.member):
+            if not left:
+                break
+            # Of what is wanted only so much is looked at as this batch may hold.
+            received = batch.received_lines
+            near = wanted.filter(wanted.is_between(received.min(), received.max()))
+            here = batch.lines.is_in(near.implode())
+            numbers, chosen = batch.lines.filter(here), batch.frame.filter(here)
+            for start in range(0, len(numbers), _AT_ONCE):
+                records = chosen.slice(start, _AT_ONCE).to_dicts()
+                yield dict(zip(numbers.slice(start, _AT_ONCE).to_list(), records, strict=True))
+            among = set(near)
+            unread = {reject.line: reject.record for reject in batch.rejects if reject.line in among}
+            if unread:
+                yield unread
+            left -= len(numbers) + len(unread)
 
 
 def records_at(source: Source, file: LandedFile, lines: Iterable[int]) -> dict[int, dict[str, Any]]:
@@ -27,17 +59,9 @@ def records_at(source: Source, file: LandedFile, lines: Iterable[int]) -> dict[i
     Raises:
         UnreadableFile: the file is not what its feed says.
     """
-    wanted = set(lines)
     found: dict[int, dict[str, Any]] = {}
-    with manifest.content(file) as path:
-        for batch in read(source, path, member=file.member):
-            here = batch.lines.is_in(list(wanted))
-            if here.any():
-                records = batch.frame.filter(here).to_dicts()
-                found.update(zip(batch.lines.filter(here).to_list(), records, strict=True))
-            found.update({reject.line: reject.record for reject in batch.rejects if reject.line in wanted})
-            if len(found) == len(wanted):
-                break
+    for part in records_by_part(source, file, pl.Series("line", list(lines), pl.Int32)):
+        found.update(part)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -12,7 +12,9 @@ from caregrid.loading.spill import OUTPUT, ROW
 
 # What a repeated row means is the feed's to say: parts of one figure, corrections, or an error.
 POLICIES = ("reject", "sum", "last")
-_GROUP = "group"
+# A key that half a file shares is one mistake, not thousands: a conflict names the first lines only.
+LINES_NAMED = 50
+GROUP = "group"
 _SPARED_BY_SUM = {"value", "observed_at", "reporting_units"}
 
 
@@ -22,13 +24,14 @@ class Resolution:
 
     duplicates: frame ROW, OUTPUT, line: rows equal to one that is kept, or merged into it by
         the feed's own rule.
-    conflicts: frame ROW, OUTPUT, line, value_name, others (list of the lines in conflict,
-        sorted, this one too).
+    conflicts: frame ROW, OUTPUT, line, value_name, GROUP: one number for all rows of one key.
+    named: frame GROUP, lines: the first LINES_NAMED + 1 lines of each group in conflict, sorted.
     changed: whole rows that stand in for those of the same ROW (sums).
     """
 
     duplicates: pl.DataFrame
     conflicts: pl.DataFrame
+    named: pl.DataFrame
     changed: pl.DataFrame | None = None
     dropped: pl.Series = field(init=False)
 
@@ -37,6 +40,17 @@ class Resolution:
         if self.changed is not None:
             rows.append(self.changed[ROW])
         self.dropped = pl.concat(rows)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Resolution]) -> Resolution:
+        """Return what becomes of all rows of parts (at least one) that have no key in common."""
+        changed = [part.changed for part in parts if part.changed is not None]
+        return cls(
+            duplicates=pl.concat([part.duplicates for part in parts]),
+            conflicts=pl.concat([part.conflicts for part in parts]),
+            named=pl.concat([part.named for part in parts]),
+            changed=pl.concat(changed) if changed else None,
+        )
 
 
 def resolve(
@@ -57,13 +71,13 @@ def resolve(
     key, values = list(layout.key), list(layout.values)
     order = [*ORIGIN, OUTPUT, ROW]
     rows = suspects.sort(order)
-    rows = rows.with_columns(pl.col(ROW).min().over(key).alias(_GROUP))
-    rows = rows.filter(pl.len().over(_GROUP) > 1)
+    rows = rows.with_columns(pl.col(ROW).min().over(key).alias(GROUP))
+    rows = rows.filter(pl.len().over(GROUP) > 1)
     policy = pl.col(OUTPUT).replace_strict(dict(policies), return_dtype=pl.String)
     rows = rows.with_columns(policy.alias("policy"))
     # Outputs that disagree about repetition agree on nothing: the strictest rule holds.
     rows = rows.with_columns(
-        pl.when(pl.col("policy").n_unique().over(_GROUP) > 1)
+        pl.when(pl.col("policy").n_unique().over(GROUP) > 1)
         .then(pl.lit("reject"))
         .otherwise(pl.col("policy"))
         .alias("policy")
@@ -71,11 +85,11 @@ def resolve(
     sums, others = rows.filter(pl.col("policy") == "sum"), rows.filter(pl.col("policy") != "sum")
     equal = _equal(others, values)
     single = others.filter(equal)
-    kept_first = single.filter(pl.int_range(pl.len()).over(_GROUP) == 0)
+    kept_first = single.filter(pl.int_range(pl.len()).over(GROUP) == 0)
     differing = others.filter(~equal)
     last = differing.filter(pl.col("policy") == "last")
     conflicts = differing.filter(pl.col("policy") == "reject")
-    not_last = last.filter(pl.int_range(pl.len()).over(_GROUP) < pl.len().over(_GROUP) - 1)
+    not_last = last.filter(pl.int_range(pl.len()).over(GROUP) < pl.len().over(GROUP) - 1)
     duplicates = [single.join(kept_first, on=ROW, how="anti"), not_last]
     changed = None
     if sums.height:
@@ -84,20 +98,17 @@ def resolve(
         conflicts = pl.concat([conflicts, unsummable])
     return Resolution(
         duplicates=pl.concat([frame.select(ROW, OUTPUT, "line") for frame in duplicates]),
-        conflicts=_conflicts(conflicts),
+        conflicts=conflicts.select(ROW, OUTPUT, *ORIGIN, GROUP),
+        named=conflicts.group_by(GROUP).agg(
+            pl.col("line").unique().sort().head(LINES_NAMED + 1).alias("lines")
+        ),
         changed=changed,
     )
 
 
 def _equal(rows: pl.DataFrame, values: list[str]) -> pl.Series:
     """Return, per row, whether all rows of its group agree in every value."""
-    return rows.select((pl.struct(values).n_unique().over(_GROUP) == 1).alias("equal"))["equal"]
-
-
-def _conflicts(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.select(
-        ROW, OUTPUT, *ORIGIN, pl.col("line").unique().sort().implode().over(_GROUP).alias("others")
-    )
+    return rows.select((pl.struct(values).n_unique().over(GROUP) == 1).alias("equal"))["equal"]
 
 
 def _sum(
@@ -107,32 +118,32 @@ def _sum(
     if record_hashes is None:
         raise ValueError("summing needs the hashes of the source records")
     whole = rows.columns
-    rows = rows.join(record_hashes.unique("line"), on="line", how="left", maintain_order="left")
-    repeated = pl.int_range(pl.len()).over(_GROUP, "record_hash", "value_name") > 0
+    of_these = record_hashes.join(rows.select("line").unique(), on="line", how="semi").unique("line")
+    rows = rows.join(of_these, on="line", how="left", maintain_order="left")
+    repeated = pl.int_range(pl.len()).over(GROUP, "record_hash", "value_name") > 0
     # A record given twice counts once; two records that happen to agree are two parts.
     copies = rows.filter(repeated).select(whole)
     parts = rows.filter(~repeated)
     fixed = [name for name in values if name not in _SPARED_BY_SUM]
     summable = parts.select(
         (
-            (pl.struct(fixed).n_unique().over(_GROUP) == 1)
-            & (pl.col("value").is_not_null().all().over(_GROUP))
+            (pl.struct(fixed).n_unique().over(GROUP) == 1) & (pl.col("value").is_not_null().all().over(GROUP))
         ).alias("summable")
     )["summable"]
     unsummable = parts.filter(~summable)
     good = parts.filter(summable)
-    copies_of_unsummable = copies.join(unsummable.select(_GROUP).unique(), on=_GROUP, how="semi")
-    copies = copies.join(unsummable.select(_GROUP).unique(), on=_GROUP, how="anti")
-    first = pl.int_range(pl.len()).over(_GROUP) == 0
-    several = pl.len().over(_GROUP) > 1
+    copies_of_unsummable = copies.join(unsummable.select(GROUP).unique(), on=GROUP, how="semi")
+    copies = copies.join(unsummable.select(GROUP).unique(), on=GROUP, how="anti")
+    first = pl.int_range(pl.len()).over(GROUP) == 0
+    several = pl.len().over(GROUP) > 1
     changed = (
         good.with_columns(
-            pl.col("value").sum().over(_GROUP),
-            pl.col("observed_at").max().over(_GROUP),
-            pl.col("reporting_units").sum().over(_GROUP).replace(0, None).cast(pl.Int32),
+            pl.col("value").sum().over(GROUP),
+            pl.col("observed_at").max().over(GROUP),
+            pl.col("reporting_units").sum().over(GROUP).replace(0, None).cast(pl.Int32),
         )
         .filter(first & several)
         .select(whole)
     )
     merged = pl.concat([good.filter(~first).select(whole), copies])
-    return changed.drop(_GROUP, "policy"), merged, pl.concat([unsummable.select(whole), copies_of_unsummable])
+    return changed.drop(GROUP, "policy"), merged, pl.concat([unsummable.select(whole), copies_of_unsummable])

@@ -20,6 +20,9 @@ from caregrid.mapping.types import PLACE_COLUMNS
 MEMORY_BYTES = 256 * 2**20
 # How many hashes are searched for repeated ones at a time; of more, a share by their first bits.
 SEARCHED_HASHES = 2**22
+# Rows of repeated hashes that are settled at a time, about, or bytes of them where they are long.
+SUSPECTS = 500_000
+_SUSPECT_BYTES = 32 * 2**20
 _HASH_BYTES = 8
 ROW = "row"
 OUTPUT = "output"
@@ -45,7 +48,7 @@ class Spill:
         self.rows = 0
         self._directory = directory
         self._kept: list[pl.DataFrame | Path] = []
-        self._bytes_in_memory = 0
+        self._bytes = self._bytes_in_memory = 0
         self._hashes = directory / f"{layout.contract}.hashes"
 
     def add(self, rows: pl.DataFrame, output: int) -> None:
@@ -64,6 +67,7 @@ class Spill:
         with self._hashes.open("ab") as file:
             key_hashes(frame.select(self.layout.key)).to_numpy().tofile(file)
         size = int(frame.estimated_size())
+        self._bytes += size
         if self._bytes_in_memory + size <= MEMORY_BYTES:
             self._bytes_in_memory += size
             self._kept.append(frame)
@@ -77,33 +81,39 @@ class Spill:
         for kept in self._kept:
             yield kept if isinstance(kept, pl.DataFrame) else pl.read_ipc(kept)
 
-    def suspects(self) -> pl.DataFrame | None:
-        """Return whole rows whose key hash occurs more than once, or None; equal keys are nowhere else.
+    def suspects(self) -> Iterator[pl.DataFrame]:
+        """Yield whole rows whose key hash occurs more than once; equal keys are in one frame, nowhere else.
 
         Two different keys may share a hash; one key never has two.
         """
-        repeated = self._repeated()
-        if not len(repeated):
-            return None
+        repeated, times = self._repeated()
+        at_once = min(SUSPECTS, max(1, _SUSPECT_BYTES * self.rows // max(1, self._bytes)))
+        share = (times.cumsum() - times) // at_once
+        for number in np.unique(share):
+            yield self._rows_of(repeated[share == number])
+
+    def _rows_of(self, wanted: np.ndarray) -> pl.DataFrame:
+        """Return the rows whose key hash is one of those wanted (sorted)."""
         found, start = [], 0
         for frame in self.frames():
             hashes = np.fromfile(self._hashes, np.uint64, frame.height, offset=start * _HASH_BYTES)
             start += frame.height
-            place = np.searchsorted(repeated, hashes).clip(max=len(repeated) - 1)
-            part = frame.filter(repeated[place] == hashes)
+            place = np.searchsorted(wanted, hashes).clip(max=len(wanted) - 1)
+            part = frame.filter(wanted[place] == hashes)
             if part.height:
                 found.append(part)
         return pl.concat(found)
 
-    def _repeated(self) -> np.ndarray:
-        """Return the hashes that occur more than once, sorted."""
+    def _repeated(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the hashes that occur more than once, sorted, and how often each does."""
         bits = max(0, math.ceil(math.log2(max(self.rows, 1) / SEARCHED_HASHES)))
         found = []
         for share in range(2**bits):
             hashes = np.concatenate([np.empty(0, np.uint64), *self._share(share, bits)])
             hashes.sort()
-            found.append(np.unique(hashes[1:][hashes[1:] == hashes[:-1]]))
-        return np.concatenate(found)
+            found.append(np.unique(hashes[1:][hashes[1:] == hashes[:-1]], return_counts=True))
+        repeated, again = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return repeated, again + 1
 
     def _share(self, share: int, bits: int) -> Iterator[np.ndarray]:
         """Give the hashes whose first bits are the number `share`."""

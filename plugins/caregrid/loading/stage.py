@@ -18,10 +18,11 @@ from caregrid.landing.manifest import LandedFile
 from caregrid.loading import rejects
 from caregrid.loading.fates import Kept, Tally, write_fates
 from caregrid.loading.keys import LAYOUTS
+from caregrid.loading.refused import Refused
 from caregrid.loading.resolve import Resolution, resolve
 from caregrid.loading.spill import Spill, SpillRoom
 from caregrid.loading.writing import add_identifiers, copy_rows, note_bounds, register
-from caregrid.mapping import FileContext, UnreadableFile, inspect_file, map_batch, read
+from caregrid.mapping import FileContext, UnreadableFile, inspect_file, map_batch, read, records_at_once
 
 # First half of the advisory locks of files; the second is the file's number.
 STAGE_LOCK = 1203
@@ -142,16 +143,17 @@ def _load(
     room: Path,
     context: FileContext | None,
 ) -> None:
-    spills, tally = _map(feed, file, room, context)
-    faults.point("stage:mapped")
     outputs = feed.outputs_of(file.source)
+    refused = Refused(room, outputs)
+    spills, tally = _map(feed, file, room, context, refused)
+    faults.point("stage:mapped")
     resolutions: dict[str, Resolution] = {}
     hashes = pl.concat(tally.record_hashes) if tally.record_hashes else None
     policies = {number: output.on_conflict for number, output in enumerate(outputs)}
     for contract, spill in spills.items():
-        suspects = spill.suspects()
-        if suspects is not None:
-            resolutions[contract] = resolve(spill.layout, suspects, policies, hashes)
+        settled = [resolve(spill.layout, suspects, policies, hashes) for suspects in spill.suspects()]
+        if settled:
+            resolutions[contract] = Resolution.joined(settled)
     registered = register(connection, feed, spills)
     faults.point("stage:registered")
     kept = Kept()
@@ -161,8 +163,9 @@ def _load(
             copy_rows(connection, spill, resolutions.get(contract), ids, load_id, kept)
             if contract == "facility":
                 add_identifiers(connection, spill, ids, load_id)
-    refused = [*tally.rejects, *rejects.conflicts(feed, file, outputs, resolutions)]
-    rejects.write(connection, load_id, outputs, refused)
+    for found in rejects.conflicts(feed, file, outputs, list(resolutions.values())):
+        refused.add(found)
+    refused.copy(connection, load_id)
     faults.point("stage:copied")
     duplicates = [resolution.duplicates for resolution in resolutions.values()]
     write_fates(connection, load_id, [output.name for output in outputs], tally, kept, refused, duplicates)
@@ -170,9 +173,9 @@ def _load(
 
 
 def _map(
-    feed: Feed, file: LandedFile, room: Path, context: FileContext | None
+    feed: Feed, file: LandedFile, room: Path, context: FileContext | None, refused: Refused
 ) -> tuple[dict[str, Spill], Tally]:
-    """Read and map the whole file; return the rows by contract, and what became of everything else."""
+    """Read and map the whole file; return the rows by contract, and what became of the records."""
     source = feed.sources[file.source]
     outputs = feed.outputs_of(source.name)
     spills = {output.contract: Spill(LAYOUTS[output.contract], room) for output in outputs}
@@ -184,12 +187,16 @@ def _map(
                 feed, source, path, file_name=file.file_name, member=file.member,
                 last_modified=file.last_modified,
             )  # fmt: skip
+        at_once = records_at_once(outputs, context)
         for batch in read(source, path, member=file.member):
             tally.add_batch(batch, hashed=summing)
-            for number, output in enumerate(outputs):
-                mapped = map_batch(feed, output, batch, context)
-                if source.format.type not in ("csv", "tsv"):
-                    mapped = rejects.without_nul(output, batch, mapped)
-                spills[output.contract].add(mapped.rows, number)
-                tally.add_mapped(number, batch, mapped)
+            refused.add(batch.rejects)
+            for part in batch.parts(at_once):
+                for number, output in enumerate(outputs):
+                    mapped = map_batch(feed, output, part, context)
+                    if source.format.type not in ("csv", "tsv"):
+                        mapped = rejects.without_nul(output, part, mapped)
+                    spills[output.contract].add(mapped.rows, number)
+                    refused.add(mapped.rejects)
+                    tally.add_mapped(number, part, mapped)
     return spills, tally

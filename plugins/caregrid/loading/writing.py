@@ -16,8 +16,9 @@ from caregrid.loading.registry import PLACE, issue_places, issue_series
 from caregrid.loading.resolve import Resolution
 from caregrid.loading.spill import ROW, Spill
 
-# How many rows are sorted at a time before they are copied.
+# How many rows are sorted at a time before they are copied, or bytes of them where they are long.
 SORTED_ROWS = 500_000
+SORTED_BYTES = 96 * 2**20
 
 
 def register(
@@ -64,14 +65,16 @@ def copy_rows(
     layout: Layout = spill.layout
     number = f"{layout.registry}_id"
     by_local = ids.sort(LOCAL)["id"]
+    dropped = pl.Series() if resolution is None else resolution.dropped
 
     def standing() -> Iterator[pl.DataFrame]:
         for frame in spill.frames():
-            yield (
-                frame
-                if resolution is None
-                else frame.filter(~pl.col(ROW).is_in(resolution.dropped.implode()))
-            )
+            if resolution is None:
+                yield frame
+                continue
+            # Of what is dropped only so much is looked at as this frame may hold.
+            near = dropped.filter(dropped.is_between(frame[ROW][0], frame[ROW][-1]))
+            yield frame.filter(~pl.col(ROW).is_in(near.implode())) if len(near) else frame
         if resolution is not None and resolution.changed is not None:
             yield resolution.changed
 
@@ -91,13 +94,15 @@ def copy_rows(
 
 
 def _gathered(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Join frames to larger ones of about SORTED_ROWS rows."""
+    """Join frames to larger ones of about SORTED_ROWS rows or SORTED_BYTES."""
     waiting: list[pl.DataFrame] = []
+    rows, size = 0, 0.0
     for frame in frames:
         waiting.append(frame)
-        if sum(part.height for part in waiting) >= SORTED_ROWS:
+        rows, size = rows + frame.height, size + frame.estimated_size()
+        if rows >= SORTED_ROWS or size >= SORTED_BYTES:
             yield pl.concat(waiting)
-            waiting = []
+            waiting, rows, size = [], 0, 0.0
     if waiting:
         yield pl.concat(waiting)
 

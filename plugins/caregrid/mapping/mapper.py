@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from caregrid.contracts import contracts
@@ -11,6 +13,10 @@ from caregrid.mapping.records import record_candidates
 from caregrid.mapping.result import settle
 from caregrid.mapping.table import Table
 from caregrid.mapping.types import FileContext, Mapped, RecordBatch
+from caregrid.mapping.values import expand_values
+
+# Output rows made at once, each of some hundred bytes.
+ROWS_AT_ONCE = 250_000
 
 
 def map_batch(feed: Feed, output: Output, batch: RecordBatch, context: FileContext) -> Mapped:
@@ -40,6 +46,19 @@ def map_batch(feed: Feed, output: Output, batch: RecordBatch, context: FileConte
     contract = contracts()[output.contract]
     make = measure_candidates if contract.values == "measures" else record_candidates
     return settle(table, output, contract, make(table, output, contract), left_out)
+
+
+def records_at_once(outputs: Sequence[Output], context: FileContext) -> int:
+    """Return how many records of a file may be mapped at once.
+
+    Of one record of ten thousand columns as many rows can come, each of them wider than its cell.
+    """
+    values = [
+        len(expand_values(output, context.columns))
+        for output in outputs
+        if contracts()[output.contract].values == "measures"
+    ]
+    return max(1, ROWS_AT_ONCE // max([1, *values]))
 
 
 def batch_table(feed: Feed, output: Output, batch: RecordBatch, context: FileContext, source: str) -> Table:

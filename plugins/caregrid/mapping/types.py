@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -221,6 +222,15 @@ class RecordBatch:
         """Return the lines of every record received, readable or not, sorted (Int32)."""
         rejected = pl.Series("line", [reject.line for reject in self.rejects], pl.Int32)
         return pl.concat([self.lines.rename("line"), rejected]).sort()
+
+    def parts(self, rows: int) -> Iterator[RecordBatch]:
+        """Yield the records so many at a time; those that could not be read are in the first part."""
+        if self.frame.height <= rows:
+            yield self
+            return
+        for start in range(0, self.frame.height, rows):
+            rejects = [] if start else self.rejects
+            yield RecordBatch(self.lines.slice(start, rows), self.frame.slice(start, rows), rejects)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,15 +71,15 @@ def test_the_sweeper_takes_leftovers_and_never_a_landed_file(publisher: Any) -> 
 
 
 def test_a_text_that_jsonb_cannot_hold_is_kept_visible(publisher: Any) -> None:
-    from caregrid.loading import rejects
+    from caregrid.loading.refused import Refused
     from caregrid.mapping import Reject
 
     publisher.publish("2025-03-02", ["A,,2025-03-01,10,20"])
     (load_id,) = publisher.load()
-    record = {"a\x00": "b\x00c", "literal": "\\u0000", "name": "病区 é"}
+    record = {"a\x00": "b\x00c", "literal": "\\u0000", "name": "病区 é", "no number": float("nan")}
+    refused = Refused(publisher.base, [])
+    refused.add([Reject(9, "", "", [{"code": "ragged", "message": "x"}], record)])
     with publisher.warehouse.connect("loader") as connection:
-        rejects.write(
-            connection, load_id, [], [Reject(9, "", "", [{"code": "ragged", "message": "x"}], record)]
-        )
+        refused.copy(connection, load_id)
     ((found,),) = publisher.query("select record from rejected.record")
-    assert found == {"a\u2400": "b\u2400c", "literal": "\\u0000", "name": "病区 é"}
+    assert found == {"a\u2400": "b\u2400c", "literal": "\\u0000", "name": "病区 é", "no number": "nan"}

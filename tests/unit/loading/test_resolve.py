@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 from caregrid.loading.keys import LAYOUTS, LOCAL
-from caregrid.loading.resolve import resolve
+from caregrid.loading.resolve import GROUP, LINES_NAMED, Resolution, resolve
 from caregrid.loading.spill import OUTPUT, ROW
 from caregrid.mapping.types import ROW_COLUMNS
 from hypothesis import given
@@ -40,6 +40,11 @@ def usage(rows: list[tuple[int, int, float | None]]) -> pl.DataFrame:
     )  # fmt: skip
 
 
+def named(found: Resolution) -> list[tuple[int, list[int]]]:
+    """Lines in conflict, each with those that it is told to be in conflict with."""
+    return sorted(found.conflicts.join(found.named, on=GROUP).select("line", "lines").rows())
+
+
 ROWS = st.lists(st.tuples(st.integers(0, 2), st.sampled_from([None, 0.0, 1.0, 2.0])), max_size=12)
 
 
@@ -54,7 +59,7 @@ def test_the_order_of_rows_changes_nothing(rows: list[tuple[int, float | None]],
         answers.append(
             (
                 sorted(found.duplicates["line"].to_list()),
-                sorted(found.conflicts.select("line", "others").rows()),
+                named(found),
             )
         )
     assert answers[0] == answers[1]
@@ -72,8 +77,14 @@ def test_rows_are_settled_as_a_slow_count_says(rows: list[tuple[int, float | Non
         else:
             conflicts += [(line, [other for other, _ in same]) for line, _ in same]
     assert sorted(found.duplicates["line"].to_list()) == sorted(duplicates)
-    assert sorted(found.conflicts.select("line", "others").rows()) == sorted(conflicts)
+    assert named(found) == sorted(conflicts)
     assert found.changed is None
+
+
+def test_a_conflict_of_many_rows_names_the_first() -> None:
+    found = resolve(USAGE, usage([(line, 0, float(line)) for line in range(2, 1002)]), {0: "reject"})
+    assert found.conflicts.height == 1000
+    assert found.named["lines"].to_list() == [list(range(2, 2 + LINES_NAMED + 1))]
 
 
 def test_last_keeps_the_last_line() -> None:

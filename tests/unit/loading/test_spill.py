@@ -26,11 +26,13 @@ def usage(first_line: int, hours: list[int]) -> pl.DataFrame:
                         schema=ROW_COLUMNS["usage"])  # fmt: skip
 
 
+@pytest.mark.parametrize("settled", [1, 3, 500_000])
 @pytest.mark.parametrize("searched", [1, 3, 2**22])
 @pytest.mark.parametrize("in_memory", [0, 2**28])
 def test_repeated_keys_are_found_and_no_others(
-    searched: int, in_memory: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settled: int, searched: int, in_memory: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(spill, "SUSPECTS", settled)
     monkeypatch.setattr(spill, "SEARCHED_HASHES", searched)
     monkeypatch.setattr(spill, "MEMORY_BYTES", in_memory)
     batches = [[5, 1, 2, 3], [], [9, 5], [7, 7, 1, 8, 11, 12, 13], [40]]
@@ -42,13 +44,15 @@ def test_repeated_keys_are_found_and_no_others(
         expected += [line + place for place, hour in enumerate(batch) if times[hour] > 1]
         kept.add(usage(line, batch), 0)
         line += len(batch)
-    found = kept.suspects()
-    assert found is not None
-    assert found["line"].to_list() == expected == [1, 2, 6, 7, 8, 9]
+    parts = list(kept.suspects())
+    assert sorted(line for part in parts for line in part["line"]) == expected == [1, 2, 6, 7, 8, 9]
+    hours = [set(part["period_start"]) for part in parts]
+    assert sum(map(len, hours)) == len(set().union(*hours)), "equal keys are apart"
+    assert len(parts) == {1: 3, 3: 2, 500_000: 1}[settled]
 
 
 def test_keys_that_differ_leave_nothing_to_settle(tmp_path: Path) -> None:
     kept = spill.Spill(LAYOUTS["usage"], tmp_path)
-    assert kept.suspects() is None
+    assert list(kept.suspects()) == []
     kept.add(usage(1, [1, 2, 3]), 0)
-    assert kept.suspects() is None
+    assert list(kept.suspects()) == []

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from caregrid.feeds import load_feed
 from caregrid.mapping import Reject, UnreadableFile, inspect_file, map_batch, read
+from caregrid.mapping.readers import content
 from caregrid.paths import ROOT, feeds_base
 
 CASES = feeds_base().parent / "cases"
@@ -332,9 +333,13 @@ MAPPED = [
 
 
 @pytest.mark.parametrize(("feed_name", "file"), MAPPED)
-def test_no_case_depends_on_how_its_file_is_cut(feed_name: str, file: str) -> None:
+def test_no_case_depends_on_how_its_file_is_cut(
+    feed_name: str, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = mapped(feed_name, file)
-    for batch_rows in (1, 2, 3):
+    for batch_rows, characters, cells in ((1, 2**25, 2**22), (2, 2**25, 2**22), (3, 100, 20), (50_000, 1, 1)):
+        monkeypatch.setattr(content, "BATCH_CHARACTERS", characters)
+        monkeypatch.setattr(content, "BATCH_CELLS", cells)
         cut = mapped(feed_name, file, batch_rows)
         assert cut.received == whole.received
         assert cut.rows.sort("line", "value_name").equals(whole.rows.sort("line", "value_name"))

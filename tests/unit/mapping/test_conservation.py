@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from caregrid.mapping.readers import content
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -66,6 +67,9 @@ def test_every_record_is_accounted_for(
     feed = small.usage(values=VALUES, more=MORE)
     text = written(records, torn)
     outcomes = [small.map(feed, text, batch_rows=size) for size in sizes]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(content, "BATCH_CHARACTERS", 50)
+        outcomes.append(small.map(feed, text))
     first = outcomes[0]
 
     received = Counter(line for batch in first.batches for line in batch.received_lines.to_list())
@@ -106,7 +110,7 @@ def test_every_record_is_accounted_for(
         )
         return frames, rejects, sorted(reject.line for reject in outcome.unread)
 
-    assert everything(outcomes[0]) == everything(outcomes[1])
+    assert everything(outcomes[0]) == everything(outcomes[1]) == everything(outcomes[2])
 
 
 def _joined(results: list[Any]) -> Any:

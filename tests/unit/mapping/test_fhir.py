@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from caregrid.feeds.model import Format, Source
 from caregrid.mapping import RecordBatch, UnreadableFile, members, read
+from caregrid.mapping.readers import content as content_
+from caregrid.mapping.readers import fhir
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -318,6 +320,49 @@ def test_newline_delimited_resources_are_taken_for_what_they_are(put: Any) -> No
     two = b'{"resourceType":"Organization"}\n{"resourceType":"Organization"}'
     assert "fhir_ndjson" in refusal(put(two)).reason
     assert len(records(batches(put(two), "fhir_ndjson"))) == 2
+
+
+LONG = [
+    organization(),
+    location(),
+    report({"population": [population("a", 1.50)]}),
+    bundle(organization("2")),
+    {},
+]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        json.dumps(bundle(*LONG)),
+        json.dumps(bundle(*LONG, meta={"entry": [1], "a": [{}]}), indent=1),
+        json.dumps(dict(reversed(bundle(*LONG).items()))),  # what it is comes last: it is held whole
+        json.dumps(organization()),
+    ],
+)
+def test_a_long_bundle_is_read_as_a_short_one(
+    put: Any, content: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = put(content.encode())
+    whole = batches(path)
+    monkeypatch.setattr(fhir, "_HELD", 10)
+    monkeypatch.setattr(content_, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(content_, "BATCH_CHARACTERS", 1)
+    cut = batches(path)
+    assert records(cut) == records(whole)
+    assert rejects(cut) == rejects(whole)
+    assert len(records(cut)) < 2 or len(cut) > 1
+
+
+@pytest.mark.parametrize("end", [b"", b"]", b"]}}", b'], "entry": []}', b"], 7: 8}"])
+def test_a_long_bundle_that_is_no_whole_json_is_one_rejected_file(
+    put: Any, end: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = put(json.dumps(bundle(*LONG)).encode()[:-2] + end)
+    assert refusal(path).code == "not_this_format"
+    monkeypatch.setattr(fhir, "_HELD", 10)
+    monkeypatch.setattr(content_, "BLOCK_BYTES", 64)
+    assert refusal(path).code == "not_this_format"
 
 
 def test_a_bundle_without_entries_holds_no_record(put: Any) -> None:

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pytest
 from caregrid.feeds.model import Format, FormatField, Source
 from caregrid.mapping import UnreadableFile, members, read
+from caregrid.mapping.readers import content as content_
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pyarrow import orc
@@ -189,12 +190,15 @@ def test_what_a_file_holds_does_not_depend_on_how_it_is_cut(
     path = tmp_path / "file"
     path.write_bytes(content)
     found: list[Any] = []
-    for batch_rows in (1, 2, 50_000):
-        try:
-            found.append(take(path, form, batch_rows))
-        except UnreadableFile as error:
-            found.append(error.code)
-    assert found[0] == found[1] == found[2]
+    for batch_rows, characters in ((1, 2**25), (2, 2**25), (50_000, 2**25), (50_000, 20)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(content_, "BATCH_CHARACTERS", characters)
+            patch.setattr(content_, "BLOCK_BYTES", characters)
+            try:
+                found.append(take(path, form, batch_rows))
+            except UnreadableFile as error:
+                found.append(error.code)
+    assert found[0] == found[1] == found[2] == found[3]
 
 
 @pytest.mark.parametrize("kind", OTHERS)

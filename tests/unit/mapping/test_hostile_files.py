@@ -75,7 +75,10 @@ HOSTILE: dict[str, tuple[str, bytes, str]] = {
     "empty zip": ("csv", _zip(), "empty zip archive"),
     "zip in a zip": ("csv", _zip(("b.zip", _zip(ONE))), "within another"),
     "bomb": ("csv", _zip(("a.csv", (b"0" * 1_000_000 + b"\n") * 280)), "times its size"),
-    "line without end": ("csv", _zip(("a.csv", b"0" * 80_000_000)), "no end"),
+    **{
+        f"line without end in {kind}": (kind, _zip(("a", b"0" * 80_000_000)), "no end")
+        for kind in ("csv", "ndjson", "fhir_ndjson")
+    },
     "workbook of a later zip": ("xlsx", _zip(("a", _zip(ONE, central={6: 246}))), "zip file version 24.6"),
     "workbook whose parts' names are no text": (
         "xlsx",

@@ -12,12 +12,15 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from caregrid.feeds.model import Format
+from caregrid.mapping.readers import content
 from caregrid.mapping.readers.containers import Rejoined, read_bytes
-from caregrid.mapping.readers.content import no_such_file, repeated
+from caregrid.mapping.readers.content import batch_lines, no_such_file, repeated
 from caregrid.mapping.types import RecordBatch, UnreadableFile
 
 _MAGIC = b"Obj\x01"
 _HEAD_BYTES = 2048
+# Records that are Python objects at once.
+_AT_ONCE = 2_000
 _WIDEST_DECIMAL = 38  # digits that polars holds
 _PLAIN: dict[str, Any] = {
     "boolean": pl.Boolean,
@@ -80,15 +83,27 @@ def read_avro(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[Recor
         # A few bytes could claim any number of such records.
         raise UnreadableFile("no_records", "the Avro file has no column that could hold anything")
     start = 1
-    while True:
-        records = _careful(lambda: list(islice(reader, batch_rows)))
-        if not records and start > 1:
-            return
-        frame = _careful(partial(_frame, leaves, records))
-        yield RecordBatch(pl.Series("line", range(start, start + len(records)), pl.Int32), frame)
-        start += len(records)
-        if len(records) < batch_rows:
-            return
+    for frame in _frames(reader, leaves, batch_lines(batch_rows, len(leaves))):
+        yield RecordBatch(pl.Series("line", range(start, start + frame.height), pl.Int32), frame)
+        start += frame.height
+    if start == 1:
+        yield RecordBatch(pl.Series("line", [], pl.Int32), _careful(partial(_frame, leaves, [])))
+
+
+def _frames(reader: Any, leaves: list[_Leaf], rows: int) -> Iterator[pl.DataFrame]:
+    """Yield frames of so many rows or BATCH_CHARACTERS bytes; a few records at a time are Python objects."""
+    parts: list[pl.DataFrame] = []
+    height, size, ended = 0, 0.0, False
+    while not ended:
+        wanted = min(_AT_ONCE, rows - height)
+        records = _careful(partial(list, islice(reader, wanted)))
+        ended = len(records) < wanted
+        if records:
+            parts.append(_careful(partial(_frame, leaves, records)))
+            height, size = height + len(records), size + parts[-1].estimated_size()
+        if parts and (ended or height >= rows or size >= content.BATCH_CHARACTERS):
+            yield pl.concat(parts)
+            parts, height, size = [], 0, 0.0
 
 
 def _frame(leaves: list[_Leaf], records: list[Any]) -> pl.DataFrame:

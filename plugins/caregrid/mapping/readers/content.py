@@ -12,8 +12,15 @@ from caregrid.mapping.readers.containers import read_bytes
 from caregrid.mapping.types import UnreadableFile
 
 BLOCK_BYTES = 1 << 22
-# A file that begins with so many records, none of which can be read, holds none that can.
+# A batch ends after so many characters or cells, however few its records are: what reading it takes of
+# memory is some times as much.
+BATCH_CHARACTERS = 32 * 2**20
+BATCH_CELLS = 4 * 2**20
+# No line has more characters: what has no end is not sought to the end of the file.
+LONGEST_LINE = 1 << 26
+# A file that begins with so many records, or characters, of which none can be read, holds none that can.
 NOTHING_READ = 50_000
+NOTHING_READ_CHARACTERS = 4 * BATCH_CHARACTERS
 # Records without a field are records, which a frame without a column has none of: the name of such a column.
 NO_FIELD = "(nothing)"
 _MAGIC = (
@@ -97,6 +104,36 @@ def text_blocks(stream: BinaryIO, encoding: str) -> Iterator[str]:
             yield text
         if not block:
             return
+
+
+def text_lines(blocks: Iterator[str]) -> Iterator[list[str]]:
+    """Yield the lines of decoded text, without their line feed, so many as a block holds.
+
+    Raises UnreadableFile: a line is longer than LONGEST_LINE.
+    """
+    rest: list[str] = []  # of a line that goes on
+    length, number = 0, 1
+    for block in blocks:
+        lines = block.split("\n")
+        rest.append(lines[0])
+        length += len(lines[0])
+        if length > LONGEST_LINE:
+            raise UnreadableFile(
+                "not_this_format", f"line {number}: it has no end within {LONGEST_LINE:,} characters"
+            )
+        if len(lines) > 1:
+            lines[0] = "".join(rest)
+            rest = [lines.pop()]
+            length = len(rest[0])
+            number += len(lines)
+            yield lines
+    if length:
+        yield ["".join(rest)]
+
+
+def batch_lines(batch_rows: int, columns: int) -> int:
+    """Return how many records of so many columns a batch may hold."""
+    return max(1, min(batch_rows, BATCH_CELLS // max(1, columns)))
 
 
 def no_such_file(head: bytes, what: str) -> UnreadableFile:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import re
-from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import BinaryIO
@@ -16,73 +15,83 @@ from typing import BinaryIO
 import polars as pl
 
 from caregrid.feeds.model import Format
-from caregrid.mapping.readers.content import INVISIBLE, duplicate_header, repeated, text_blocks
+from caregrid.mapping.readers import content
+from caregrid.mapping.readers.content import (
+    INVISIBLE,
+    batch_lines,
+    duplicate_header,
+    repeated,
+    text_blocks,
+    text_lines,
+)
 from caregrid.mapping.types import RecordBatch, Reject, UnreadableFile
 
 csv.field_size_limit(1 << 24)
 _BLANK = " \r"
-# No cell holds more lines, no line more characters: a stray quote is not sought to the end of the file.
+# No cell holds more lines: a stray quote is not sought to the end of the file.
 _LONGEST_RECORD_LINES = 10_000
-_LONGEST_LINE = 1 << 26
 
 
 class Lines:
     """Physical lines of the text, without their line feed, with their numbers; lines can be put back."""
 
     def __init__(self, blocks: Iterator[str]) -> None:
-        self._blocks = blocks
-        self._lines: deque[str] = deque()
-        self._rest = ""
-        self._mac: bool | None = None
-        self._ended = False
+        self._blocks = text_lines(_line_feeds(blocks))
+        self._lines: list[str] = []
+        self._at = 0  # of the next line among those
         self.number = 1  # of the next line
 
-    def _fill(self) -> bool:
-        while not self._lines and not self._ended:
-            block = next(self._blocks, None)
-            if block is None:
-                self._ended = True
-                if self._rest:
-                    self._lines.append(self._rest)
-                    self._rest = ""
-                break
-            if self._mac is None:
-                self._mac = "\r" in block and "\n" not in block
-            parts = (self._rest + (block.replace("\r", "\n") if self._mac else block)).split("\n")
-            self._rest = parts.pop()
-            self._lines.extend(parts)
-            if len(self._rest) > _LONGEST_LINE:
-                line = self.number + len(self._lines)
-                raise UnreadableFile(
-                    "not_this_format",
-                    f"line {line}: it has more than {_LONGEST_LINE:,} characters and no end",
-                )
-        return bool(self._lines)
-
     def take(self, count: int) -> list[str]:
-        """Return the next lines, at most `count`."""
+        """Return the next lines: at most `count`, and at most about BATCH_CHARACTERS of text."""
         taken: list[str] = []
-        while len(taken) < count and self._fill():
-            for _ in range(min(count - len(taken), len(self._lines))):
-                taken.append(self._lines.popleft())
+        characters = 0
+        while len(taken) < count and characters < content.BATCH_CHARACTERS:
+            if self._at == len(self._lines):
+                block = next(self._blocks, None)
+                if block is None:
+                    break
+                self._lines, self._at = block, 0
+            lines = self._lines[self._at : self._at + count - len(taken)]
+            self._at += len(lines)
+            taken += lines
+            if count > 1:
+                characters += sum(map(len, lines))
         self.number += len(taken)
         return taken
 
+    def skip(self, count: int) -> None:
+        """Pass lines that say nothing."""
+        while count > 0 and (passed := self.take(count)):
+            count -= len(passed)
+
     def put_back(self, lines: list[str]) -> None:
-        """Let lines be taken once more."""
-        self._lines.extendleft(reversed(lines))
+        """Let the lines that were taken last be taken once more."""
         self.number -= len(lines)
+        if len(lines) <= self._at:
+            self._at -= len(lines)
+        else:
+            self._lines, self._at = lines + self._lines[self._at :], 0
+
+
+def _line_feeds(blocks: Iterator[str]) -> Iterator[str]:
+    """Yield blocks with line feeds for carriage returns, where the first has only those."""
+    mac: bool | None = None
+    for block in blocks:
+        if mac is None:
+            mac = "\r" in block and "\n" not in block
+        yield block.replace("\r", "\n") if mac else block
 
 
 def read_delimited(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[RecordBatch]:
     """Yield batches; every column is text. Raises UnreadableFile (see content.py; also duplicate_header)."""
     lines = Lines(text_blocks(stream, form.encoding))
-    lines.take(form.skip_rows)
+    lines.skip(form.skip_rows)
     columns = list(form.header) if isinstance(form.header, tuple) else _header(lines, form)
+    at_once = batch_lines(batch_rows, len(columns))
     yielded = False
     while True:
         first = lines.number
-        chunk = lines.take(batch_rows)
+        chunk = lines.take(at_once)
         if not chunk:
             break
         batch = _bulk(chunk, first, columns, form)

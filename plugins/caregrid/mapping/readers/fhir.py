@@ -6,15 +6,18 @@ are numbered through the whole file. Only what fhir_rows.READ names is read: not
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from caregrid.feeds.model import Source
+from caregrid.mapping.readers import content, json_stream
 from caregrid.mapping.readers.containers import every_content
-from caregrid.mapping.readers.content import NOTHING_READ, text_blocks
+from caregrid.mapping.readers.content import NOTHING_READ, batch_lines, text_blocks, text_lines
 from caregrid.mapping.readers.fhir_rows import (
     PLACES,
     PatientData,
@@ -25,9 +28,12 @@ from caregrid.mapping.readers.fhir_rows import (
     kind_of,
     rows_of,
 )
-from caregrid.mapping.readers.json_lines import text_lines
 from caregrid.mapping.readers.structured import frame_of, loads
 from caregrid.mapping.types import RecordBatch, Reject, UnreadableFile
+
+# Longer documents are bundles whose entries are read one by one, where they can be.
+_HELD = 16 * 2**20
+_BUNDLE = re.compile(r'"resourceType"\s*:\s*"Bundle"')
 
 
 def read_fhir(source: Source, path: Path, batch_rows: int) -> Iterator[RecordBatch]:
@@ -41,11 +47,9 @@ def read_fhir(source: Source, path: Path, batch_rows: int) -> Iterator[RecordBat
     rows: list[Row] = []
     lines: list[int] = []
     rejects: list[Reject] = []
-    number, yielded = 0, False
+    number, characters, yielded = 0, 0, False
 
     def batch() -> RecordBatch:
-        for row in rows:
-            columns.update(dict.fromkeys(row))
         columns.update(dict.fromkeys(base_columns({str(row["resourceType"]) for row in rows})))
         return RecordBatch(pl.Series("line", lines, pl.Int32), frame_of(rows, list(columns)), rejects)
 
@@ -66,13 +70,19 @@ def read_fhir(source: Source, path: Path, batch_rows: int) -> Iterator[RecordBat
             else:
                 rows.append(one)
                 lines.append(number)
+                columns.update(dict.fromkeys(one))
+                characters += sum(len(text or "") for text in one.values())
+            full = (
+                len(rows) + len(rejects) >= batch_lines(batch_rows, len(columns))
+                or characters >= content.BATCH_CHARACTERS
+            )
+            # Until the first resource comes, no batch goes out: a file without any is refused whole.
+            if full and (yielded or rows):
+                yielded = True
+                yield batch()
+                rows, lines, rejects, characters = [], [], [], 0
         if not yielded and not rows and len(rejects) >= NOTHING_READ:
             break
-        # Until the first resource comes, no batch goes out: a file without any is refused whole.
-        if len(rows) + len(rejects) >= batch_rows and (yielded or rows):
-            yielded = True
-            yield batch()
-            rows, lines, rejects = [], [], []
     if rejects and not rows and not yielded:
         first = rejects[0].reasons[0]["message"]
         raise UnreadableFile("not_this_format", f"the file holds no FHIR resource that can be read: {first}")
@@ -163,7 +173,11 @@ def _resources(source: Source, path: Path) -> Iterator[_Found | _Bad]:
         at = f"{name}: " if name else ""
         pieces = text_blocks(stream, source.format.encoding)
         if source.format.type == "fhir":
-            text = "".join(pieces)
+            begin = _begin(pieces)
+            if not name and _is_long_bundle(begin):
+                yield from _streamed(chain([begin], pieces))
+                continue
+            text = begin + "".join(pieces)
             try:
                 document = loads(text)
             except ValueError as error:
@@ -174,7 +188,7 @@ def _resources(source: Source, path: Path) -> Iterator[_Found | _Bad]:
                 continue
             yield from _opened(document, at, whole=True)
             continue
-        for number, text in enumerate(text_lines(pieces), 1):
+        for number, text in enumerate(chain.from_iterable(text_lines(pieces)), 1):
             if not text.strip():
                 continue
             try:
@@ -183,6 +197,33 @@ def _resources(source: Source, path: Path) -> Iterator[_Found | _Bad]:
                 yield _Bad("malformed_json", f"{at}line {number} is no JSON: {error}")
                 continue
             yield from _opened(document, f"{at}line {number}: ", whole=False)
+
+
+def _begin(pieces: Iterator[str]) -> str:
+    """Take as much of a document as is parsed at once, or all of it."""
+    taken: list[str] = []
+    length = 0
+    for piece in pieces:
+        taken.append(piece)
+        length += len(piece)
+        if length > _HELD:
+            break
+    return "".join(taken)
+
+
+def _is_long_bundle(begin: str) -> bool:
+    """Return whether a document is long, and says that it is a bundle before its entries come."""
+    return len(begin) > _HELD and bool(_BUNDLE.search(begin.partition('"entry"')[0]))
+
+
+def _streamed(pieces: Iterator[str]) -> Iterator[_Found | _Bad]:
+    """Yield the resources of a bundle while it passes by: one entry is held at a time."""
+    text = json_stream.Text(pieces)
+    around: dict[str, Any] = {}
+    try:
+        yield from _entries(json_stream.elements(text, ["entry"], around), "")
+    except json_stream.MalformedError as error:
+        raise UnreadableFile("not_this_format", f"the file is no JSON: {error}") from error
 
 
 def _no_json(text: str, at: str, error: ValueError) -> UnreadableFile:
@@ -209,15 +250,19 @@ def _opened(document: Any, at: str, whole: bool, url: str = "") -> Iterator[_Fou
         entries = document.get("entry", [])
         if not isinstance(entries, list):
             raise UnreadableFile("no_records", f"{at}the entries of the bundle are no list")
-        for number, entry in enumerate(entries, 1):
-            inner = entry.get("resource") if isinstance(entry, dict) else None
-            here = f"{at}entry {number}: "
-            if inner is None:
-                yield _Bad("no_resource", f"{here}the entry holds no resource")
-            else:
-                yield from _opened(inner, here, whole=False, url=str(entry.get("fullUrl") or ""))
+        yield from _entries(entries, at)
     else:
         yield _Found(document, url)
+
+
+def _entries(entries: Iterable[Any], at: str) -> Iterator[_Found | _Bad]:
+    for number, entry in enumerate(entries, 1):
+        inner = entry.get("resource") if isinstance(entry, dict) else None
+        here = f"{at}entry {number}: "
+        if inner is None:
+            yield _Bad("no_resource", f"{here}the entry holds no resource")
+        else:
+            yield from _opened(inner, here, whole=False, url=str(entry.get("fullUrl") or ""))
 
 
 def _outcome(outcome: Resource) -> str:

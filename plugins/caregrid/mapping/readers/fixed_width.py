@@ -9,7 +9,7 @@ import polars as pl
 
 from caregrid.feeds.formats import span
 from caregrid.feeds.model import Format
-from caregrid.mapping.readers.content import text_blocks
+from caregrid.mapping.readers.content import batch_lines, text_blocks
 from caregrid.mapping.readers.delimited import Lines
 from caregrid.mapping.types import RecordBatch, Reject
 
@@ -19,11 +19,12 @@ _BLANK = " \r"
 def read_fixed_width(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[RecordBatch]:
     """Yield batches of text; a line that ends before its last field is a reject. Raises UnreadableFile."""
     lines = Lines(text_blocks(stream, form.encoding))
-    lines.take(form.skip_rows)
+    lines.skip(form.skip_rows)
+    at_once = batch_lines(batch_rows, len(form.fields))
     yielded = False
     while True:
         first = lines.number
-        chunk = lines.take(batch_rows)
+        chunk = lines.take(at_once)
         if not chunk:
             break
         batch = _batch(chunk, first, form)

@@ -10,7 +10,8 @@ from typing import BinaryIO
 import polars as pl
 
 from caregrid.feeds.model import Format
-from caregrid.mapping.readers.content import NOTHING_READ, text_blocks
+from caregrid.mapping.readers import content
+from caregrid.mapping.readers.content import NOTHING_READ, text_blocks, text_lines
 from caregrid.mapping.readers.structured import flatten, frame_of, loads
 from caregrid.mapping.types import RecordBatch, Reject, UnreadableFile
 
@@ -30,15 +31,17 @@ def read_ndjson(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[Rec
     forms: list[_Form] = []
     rejects: list[Reject] = []
     yielded = False
+    unread = 0
     for lines, texts in _filled_lines(text_blocks(stream, form.encoding), batch_rows):
-        batch = _batch(lines, texts, forms)
-        rejects += batch.rejects
-        # Until the first object comes, no batch goes out: a file without any is refused whole.
-        if yielded or batch.frame.height:
-            yielded = True
-            yield RecordBatch(batch.lines, batch.frame, rejects)
-            rejects = []
-        elif len(rejects) >= NOTHING_READ:
+        for batch in _batches(lines, texts, forms):
+            rejects += batch.rejects
+            # Until the first object comes, no batch goes out: a file without any is refused whole.
+            if yielded or batch.frame.height:
+                yielded = True
+                yield RecordBatch(batch.lines, batch.frame, rejects)
+                rejects = []
+        unread += sum(map(len, texts))
+        if not yielded and (len(rejects) >= NOTHING_READ or unread >= content.NOTHING_READ_CHARACTERS):
             break
     if rejects:
         raise UnreadableFile("not_this_format", "no line of the file is a JSON object")
@@ -46,28 +49,12 @@ def read_ndjson(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[Rec
         yield RecordBatch(pl.Series("line", [], pl.Int32), frame_of([], []))
 
 
-def text_lines(blocks: Iterator[str]) -> Iterator[str]:
-    """Yield the lines of decoded text, without their line feed."""
-    for lines in _lines_of_blocks(blocks):
-        yield from lines
-
-
-def _lines_of_blocks(blocks: Iterator[str]) -> Iterator[list[str]]:
-    rest = ""
-    for block in blocks:
-        parts = (rest + block).split("\n")
-        rest = parts.pop()
-        yield parts
-    if rest:
-        yield [rest]
-
-
 def _filled_lines(blocks: Iterator[str], batch_rows: int) -> Iterator[tuple[list[int], list[str]]]:
-    """Yield numbers and texts of the lines that are not blank, so many at a time."""
+    """Yield numbers and texts of the lines that are not blank, so many lines or characters at a time."""
     lines: list[int] = []
     texts: list[str] = []
-    before = 0
-    for parts in _lines_of_blocks(blocks):
+    before = characters = 0
+    for parts in text_lines(blocks):
         for number, text in enumerate(parts, before + 1):
             if text and not text.isspace():
                 lines.append(number)
@@ -76,6 +63,11 @@ def _filled_lines(blocks: Iterator[str], batch_rows: int) -> Iterator[tuple[list
         while len(texts) >= batch_rows:
             yield lines[:batch_rows], texts[:batch_rows]
             lines, texts = lines[batch_rows:], texts[batch_rows:]
+            characters = 0
+        characters += sum(map(len, parts))
+        if texts and characters >= content.BATCH_CHARACTERS:
+            yield lines, texts
+            lines, texts, characters = [], [], 0
     if texts:
         yield lines, texts
 
@@ -122,8 +114,12 @@ def _form_of(text: str, names: Sequence[str]) -> _Form | None:
     return _Form(tuple(names), tuple(patterns))
 
 
-def _batch(lines: list[int], texts: list[str], forms: list[_Form]) -> RecordBatch:
-    """Read lines into one batch; `forms` are those met so far, and get those found here."""
+def _batches(lines: list[int], texts: list[str], forms: list[_Form]) -> Iterator[RecordBatch]:
+    """Read lines into a batch, or several; `forms` are those met so far, and get those found here.
+
+    Where keys are data (the code of a hospital), each line has its own, and all together have far more
+    columns than values: fewer lines have fewer.
+    """
     reading = _Reading(lines, texts)
     for known in list(forms):
         if reading.pending and not reading.take(known):
@@ -136,7 +132,12 @@ def _batch(lines: list[int], texts: list[str], forms: list[_Form]) -> RecordBatc
         if form is not None and reading.take(form) >= reading.pending // _TRIALS:
             forms.append(form)
     reading.all_alone()
-    return reading.batch()
+    if reading.cells > content.BATCH_CELLS and len(lines) > 1:
+        half = len(lines) // 2
+        yield from _batches(lines[:half], texts[:half], forms)
+        yield from _batches(lines[half:], texts[half:], forms)
+    else:
+        yield reading.batch()
 
 
 class _Reading:
@@ -159,6 +160,11 @@ class _Reading:
     def pending(self) -> int:
         """Return how many lines are not read yet."""
         return len(self._left)
+
+    @property
+    def cells(self) -> int:
+        """Return how many cells the batch would have."""
+        return len(self._texts) * len(self._seen)
 
     def take(self, form: _Form) -> int:
         """Read the pending lines of a form; return how many."""

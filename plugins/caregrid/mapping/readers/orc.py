@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from caregrid.feeds.model import Format
-from caregrid.mapping.readers.content import no_such_file, repeated
+from caregrid.mapping.readers import content
+from caregrid.mapping.readers.content import batch_lines, no_such_file, repeated
 from caregrid.mapping.readers.structured import arrow_frame, damaged_columns
 from caregrid.mapping.types import RecordBatch, UnreadableFile
 
@@ -39,8 +40,10 @@ def read_orc(path: Path, form: Format, batch_rows: int) -> Iterator[RecordBatch]
             table = pa.Table.from_batches([file.read_stripe(number)])
         except damage as error:
             raise damaged_columns(error, "ORC") from error
-        for offset in range(0, table.num_rows, batch_rows):
-            frame = arrow_frame(table.slice(offset, batch_rows), "ORC")
+        at_once = batch_lines(batch_rows, table.num_columns)
+        at_once = max(1, min(at_once, content.BATCH_CHARACTERS * table.num_rows // max(1, table.nbytes)))
+        for offset in range(0, table.num_rows, at_once):
+            frame = arrow_frame(table.slice(offset, at_once), "ORC")
             yield RecordBatch(pl.Series("line", range(start, start + frame.height), pl.Int32), frame)
             start += frame.height
     if start == 1:

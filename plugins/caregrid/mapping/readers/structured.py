@@ -12,12 +12,10 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from caregrid.feeds.model import Format
-from caregrid.mapping.readers import json_stream
-from caregrid.mapping.readers.content import NO_FIELD, repeated, text_blocks
+from caregrid.mapping.readers import content, json_stream
+from caregrid.mapping.readers.content import NO_FIELD, batch_lines, repeated, text_blocks
 from caregrid.mapping.types import RecordBatch, UnreadableFile
 
-# A batch of JSON ends after so many characters, however few its records are.
-_BATCH_CHARACTERS = 32 * 2**20
 _OFFSET = re.compile(r"[+-]\d\d:\d\d")
 # Escapes of surrogates: in pairs they make one character, alone none that can be written.
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
@@ -44,11 +42,11 @@ def read_json(
     before = {f"$.{key}": _text(value) for key, value in around.items()}
     names = list(dict.fromkeys([*before, *columns]))
     records: list[dict[str, str | None]] = []
-    start, begun = 1, 0
+    start, begun, at_once = 1, 0, batch_lines(batch_rows, len(names))
     with opened() as stream:
         for text, record in _elements(stream, form, {}):
             records.append({**before, **flatten(record)})
-            if len(records) >= batch_rows or text.passed - begun >= _BATCH_CHARACTERS:
+            if len(records) >= at_once or text.passed - begun >= content.BATCH_CHARACTERS:
                 yield _json_batch(start, records, names)
                 start, begun, records = start + len(records), text.passed, []
     if records or start == 1:
@@ -112,8 +110,13 @@ def read_parquet(path: Path, form: Format, batch_rows: int) -> Iterator[RecordBa
 def _parquet_batches(file: Any, batch_rows: int) -> Iterator[pl.DataFrame]:
     from pyarrow.lib import ArrowException
 
+    at_once = batch_lines(batch_rows, file.metadata.num_columns)
+    if file.metadata.num_rows:
+        groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
+        widest = max(group.total_byte_size // max(1, group.num_rows) for group in groups)
+        at_once = max(1, min(at_once, content.BATCH_CHARACTERS // max(1, widest)))
     try:
-        for arrow in file.iter_batches(batch_size=batch_rows):
+        for arrow in file.iter_batches(batch_size=at_once):
             arrow.validate(full=True)  # text that is no UTF-8 would end polars, not this file
             yield arrow_frame(arrow, "Parquet")
     except (ArrowException, OSError, UnicodeError) as error:

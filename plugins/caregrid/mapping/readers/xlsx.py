@@ -14,7 +14,8 @@ from typing import Any
 import polars as pl
 
 from caregrid.feeds.model import Format
-from caregrid.mapping.readers.content import duplicate_header, repeated
+from caregrid.mapping.readers import content
+from caregrid.mapping.readers.content import batch_lines, duplicate_header, repeated
 from caregrid.mapping.readers.markup import parse
 from caregrid.mapping.readers.workbook import Sheet, Workbook, local_name, rich_text, whole
 from caregrid.mapping.types import RecordBatch, Reject, UnreadableFile
@@ -45,6 +46,7 @@ def read_xlsx(path: Path, form: Format, batch_rows: int) -> Iterator[RecordBatch
 
 def _batches(rows: Iterator[_Row], columns: list[str], batch_rows: int) -> Iterator[RecordBatch]:
     width, yielded = len(columns), False
+    characters, at_once = 0, batch_lines(batch_rows, width)
     lines: list[int] = []
     records: list[list[str | None]] = []
     rejects: list[Reject] = []
@@ -64,10 +66,11 @@ def _batches(rows: Iterator[_Row], columns: list[str], batch_rows: int) -> Itera
         else:
             lines.append(number)
             records.append([cells.get(column) for column in range(width)])
-        if len(records) + len(rejects) >= batch_rows:
+        characters += sum(map(len, cells.values()))
+        if len(records) + len(rejects) >= at_once or characters >= content.BATCH_CHARACTERS:
             yielded = True
             yield _batch(lines, records, rejects, columns)
-            lines, records, rejects = [], [], []
+            lines, records, rejects, characters = [], [], [], 0
     if lines or rejects or not yielded:
         yield _batch(lines, records, rejects, columns)
 

@@ -12,7 +12,8 @@ from lxml import etree
 
 from caregrid.feeds.model import Format
 from caregrid.feeds.xml_paths import looks_outside, split_path
-from caregrid.mapping.readers.content import NO_FIELD
+from caregrid.mapping.readers import content
+from caregrid.mapping.readers.content import NO_FIELD, batch_lines
 from caregrid.mapping.readers.markup import parse
 from caregrid.mapping.types import RecordBatch, Reject, UnreadableFile
 
@@ -38,6 +39,7 @@ def read_xml(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[Record
     records: list[dict[str, str]] = []
     rejects: list[Reject] = []
     yielded = False
+    characters, at_once = 0, batch_lines(batch_rows, len(fields))
     for number, element in enumerate(_elements(stream, form, spaces), 1):
         record, problem = _record(element, fields)
         if problem:
@@ -45,10 +47,11 @@ def read_xml(stream: BinaryIO, form: Format, batch_rows: int) -> Iterator[Record
         else:
             lines.append(number)
             records.append(record)
-        if len(records) + len(rejects) >= batch_rows:
+        characters += sum(map(len, record.values()))
+        if len(records) + len(rejects) >= at_once or characters >= content.BATCH_CHARACTERS:
             yielded = True
             yield _batch(lines, records, rejects, form)
-            lines, records, rejects = [], [], []
+            lines, records, rejects, characters = [], [], [], 0
     if records or rejects or not yielded:
         yield _batch(lines, records, rejects, form)
 
