@@ -9,6 +9,8 @@ from typing import Any
 import polars as pl
 import psycopg
 
+from caregrid.feeds.model import Source
+from caregrid.loading import events
 from caregrid.loading.lines import Lines
 from caregrid.loading.spill import OUTPUT
 from caregrid.mapping import Mapped, RecordBatch, Reject
@@ -34,7 +36,7 @@ class Tally:
     received: lines of every record. filtered, attempted: lines by number of output.
     left_out, produced: by number of output, rows filtered and rows attempted. rejects: of the reader and
         the mapper.
-    record_hashes: frames line and record_hash, where the feed sums rows of one key.
+    record_hashes: frames line and record_hash, where the feed sums rows of one key; of events also `event`.
     """
 
     received: list[Lines] = field(default_factory=list)
@@ -45,13 +47,16 @@ class Tally:
     rejects: list[Reject] = field(default_factory=list)
     record_hashes: list[pl.DataFrame] = field(default_factory=list)
 
-    def add_batch(self, batch: RecordBatch, hashed: bool) -> None:
+    def add_batch(self, batch: RecordBatch, hashed: bool, source: Source) -> None:
         """Count the records of a batch."""
         self.received.append(Lines.of(batch.received_lines))
         self.rejects.extend(batch.rejects)
         if hashed and batch.frame.height:
             hashes = batch.frame.hash_rows().alias("record_hash")
-            self.record_hashes.append(pl.DataFrame([batch.lines.cast(pl.Int32).alias("line"), hashes]))
+            records = pl.DataFrame([batch.lines.cast(pl.Int32).alias("line"), hashes])
+            if source.events is not None:
+                records = events.tell_apart(records, batch.frame, source)
+            self.record_hashes.append(records)
 
     def add_mapped(self, number: int, batch: RecordBatch, mapped: Mapped) -> None:
         """Count what one output made of a batch."""

@@ -15,7 +15,7 @@ from caregrid.errors import CareGridError
 from caregrid.feeds.model import Feed
 from caregrid.landing import manifest
 from caregrid.landing.manifest import LandedFile
-from caregrid.loading import rejects
+from caregrid.loading import events, rejects
 from caregrid.loading.fates import Kept, Tally, write_fates
 from caregrid.loading.keys import LAYOUTS
 from caregrid.loading.resolve import Resolution, resolve
@@ -161,6 +161,9 @@ def _load(
             copy_rows(connection, spill, resolutions.get(contract), ids, load_id, kept)
             if contract == "facility":
                 add_identifiers(connection, spill, ids, load_id)
+            if contract == "usage" and hashes is not None and "event" in hashes.columns:
+                told = events.complete(hashes, file)
+                events.write(connection, load_id, spill, resolutions.get(contract), ids, told)
     refused = [*tally.rejects, *rejects.conflicts(feed, file, outputs, resolutions)]
     rejects.write(connection, load_id, outputs, refused)
     faults.point("stage:copied")
@@ -185,7 +188,7 @@ def _map(
                 last_modified=file.last_modified,
             )  # fmt: skip
         for batch in read(source, path, member=file.member):
-            tally.add_batch(batch, hashed=summing)
+            tally.add_batch(batch, summing, source)
             for number, output in enumerate(outputs):
                 mapped = map_batch(feed, output, batch, context)
                 if source.format.type not in ("csv", "tsv"):

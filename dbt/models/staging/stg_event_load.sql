@@ -1,0 +1,4 @@
+{#- The loads whose records are events. -#}
+select load.load_id
+from {{ source('raw', 'load') }} as load
+where load.counts_events
