@@ -1,4 +1,4 @@
-"""Archives and compression as GNU tar, zstd, gzip and zip write them; nested, cut, lying and endless ones of our making."""
+"""Archives and compression as GNU tar, zstd, gzip and zip write them; cut, lying, endless ones of our own."""
 
 from __future__ import annotations
 
@@ -98,7 +98,9 @@ def test_what_zip_writes_is_read_member_by_member(options: list[str], tmp_path: 
     assert take(made.read_bytes()) == {"2029/床位.csv": 399, "b.csv": 1}
 
 
-def test_what_zip_wrote_through_a_pipe_is_read_and_what_it_encrypted_refused(tmp_path: Path, take: Any) -> None:
+def test_what_zip_wrote_through_a_pipe_is_read_and_what_it_encrypted_refused(
+    tmp_path: Path, take: Any
+) -> None:
     (tmp_path / "b.csv").write_bytes(TEXT)
     piped = subprocess.run(
         [program("zip"), "-q", "-", "b.csv"], cwd=tmp_path, check=True, capture_output=True
