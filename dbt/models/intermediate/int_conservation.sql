@@ -28,7 +28,7 @@ with usage_rows as (
         1 as output_rows,
         case
             -- a count of events is part of a total: what matters is whether it added to it
-            when event_load.load_id is not null then (load.is_accepted and added.load_id is null)::integer
+            when event_load.counts_events then (load.is_accepted and added.load_id is null)::integer
             {% if builds_delta('fct_usage') -%}
             -- the facts of touched pairs are the rebuilt ones, all others the served ones
             else (coalesce(fact.series_id, served.series_id) is not null)::integer

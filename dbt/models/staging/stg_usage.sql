@@ -7,7 +7,7 @@ select
     usage.load_id,
     usage.line,
     case
-        when of_events.load_id is not null
+        when of_events.counts_events
             then {{ event_total('usage', source('canonical', 'usage_event'), ref('stg_load')) }}
         else usage.value
     end as value,
