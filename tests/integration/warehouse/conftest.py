@@ -102,8 +102,8 @@ class Network:
             row = connection.execute(
                 "insert into raw.load (file_id, feed, source, owner, visibility, mapping_version, "
                 "mapping, status, "
-                "replaces) values (%s, %s, %s, 'test', 'public', %s, '{}', 'staged', %s) returning load_id",
-                [file[0], feed, source, mapping_version, replaces],
+                "replaces) values (%s, %s, %s, 'test', 'public', %s, %s, 'staged', %s) returning load_id",
+                [file[0], feed, source, mapping_version, mapping, replaces],
             ).fetchone()
         assert row
         return int(row[0])
