@@ -80,6 +80,13 @@ def load() -> ExpectationSuite:
                 high=2.0,
             ),
             between(
+                "records_to_promised",
+                "critical",
+                "At least as many records as the feed promises became rows, all that is in them",
+                "至少有数据源承诺的记录数完整成为数据行",
+                low=1,
+            ),
+            between(
                 "contracts_without_rows",
                 "warning",
                 "Every contract that the feed promises got rows",

@@ -9,6 +9,10 @@ with additive as (
         place.country_code,
         place.region_code_system,
         place.region_code,
+        -- a region may lie in another one, as whoever describes it says
+        case when described.region_code is null then place.region_code_system else described.region_code_system end
+            as lies_in_system,
+        coalesce(described.region_code, place.region_code) as lies_in_code,
         place.place_level,
         place.id_system,
         place.code,
@@ -16,6 +20,8 @@ with additive as (
     from {{ ref('dim_series') }} as series
     inner join {{ ref('dim_place') }} as place on series.place_id = place.place_id
     inner join {{ ref('dim_measure') }} as measure on series.measure = measure.measure
+    left join {{ ref('dim_facility') }} as described
+        on place.facility_id = described.facility_id and described.is_current
     where measure.additive_over is not null and series.statistic <> 'cumulative' and series.subset_of is null
 ),
 
@@ -35,7 +41,9 @@ by_place as (
         'place' = any(total.total_over)
         and (
             total.place_level in ('country', 'panel')
-            or (part.region_code_system, lower(part.region_code)) in (
+            -- a code of which nobody says whose it is, is the feed's own
+            or (part.lies_in_system = part.feed || '/region_code' and lower(part.lies_in_code) = lower(total.code))
+            or (part.lies_in_system, lower(part.lies_in_code)) in (
                 (total.id_system, lower(total.code)), (total.region_code_system, lower(total.region_code))
             )
         )

@@ -26,15 +26,26 @@ with usage_rows as (
         usage.load_id,
         usage.line,
         1 as output_rows,
-        {% if builds_delta('fct_usage') -%}
-        -- the facts of touched pairs are the rebuilt ones, all others the served ones
-        (coalesce(fact.series_id, served.series_id) is not null)::integer as unchanged_rows
-        {%- else -%}
-        (fact.series_id is not null)::integer as unchanged_rows
-        {%- endif %}
+        case
+            -- a count of events is part of a total: what matters is whether it added to it
+            when event_load.counts_events then (load.is_accepted and added.load_id is null)::integer
+            {% if builds_delta('fct_usage') -%}
+            -- the facts of touched pairs are the rebuilt ones, all others the served ones
+            else (coalesce(fact.series_id, served.series_id) is not null)::integer
+            {%- else -%}
+            else (fact.series_id is not null)::integer
+            {%- endif %}
+        end as unchanged_rows
     from {{ ref('stg_mapped_usage') }} as usage
     inner join {{ ref('int_load_touched') }} as touched on usage.load_id = touched.load_id
     inner join {{ ref('stg_load') }} as load on usage.load_id = load.load_id
+    left join {{ ref('stg_event_load') }} as event_load on load.load_id = event_load.load_id
+    left join {{ ref('int_event_added') }} as added
+        on
+            usage.load_id = added.load_id
+            and usage.series_id = added.series_id
+            and usage.period_start = added.period_start
+            and usage.known_at = added.known_at
     left join {{ ref('int_usage_rebuilt') }} as fact
         on
             {{ says_the_same }}

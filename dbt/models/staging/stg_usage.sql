@@ -1,3 +1,4 @@
+{#- Of events: the total known by then, which any accepted load may have added to. -#}
 select
     usage.series_id,
     usage.period_start,
@@ -5,7 +6,11 @@ select
     usage.known_at,
     usage.load_id,
     usage.line,
-    usage.value,
+    case
+        when of_events.counts_events
+            then {{ event_total('usage', source('canonical', 'usage_event'), ref('stg_load')) }}
+        else usage.value
+    end as value,
     usage.value_status,
     usage.observed_at,
     usage.reporting_units,
@@ -17,4 +22,5 @@ select
     load.load_rank
 from {{ source('canonical', 'usage') }} as usage
 inner join {{ ref('stg_load') }} as load on usage.load_id = load.load_id
+left join {{ ref('stg_event_load') }} as of_events on load.load_id = of_events.load_id
 where load.is_accepted

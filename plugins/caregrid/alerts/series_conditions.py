@@ -25,12 +25,13 @@ def observed(
         as_of = moments.of(row["feed"])
         if row["known_at"] > as_of or row["period_end"] < as_of - rule.newest_within:
             continue
-        compared = _compared(rule, row["value"], row)
+        subject = f"series:{row['series_id']}"
+        compared = _compared(rule, row["value"] * _panel_of_then(rule, states, subject, row), row)
         if compared is None:
             continue
-        subject = f"series:{row['series_id']}"
         holds = rule.holds(compared, _fires(states, subject))
-        found.append(_condition(subject, compared, holds, as_of, row, observed=row["value"]))
+        told = {"observed": row["value"], "reporting_units": row["reporting_units"]}
+        found.append(_condition(subject, compared, holds, as_of, row, **told))
     return found
 
 
@@ -111,6 +112,18 @@ def _compared(rule: Rule, value: float, row: dict[str, Any]) -> float | None:
         return value
     base = row["capacity"] if rule.of == "capacity" else row["value_now"]
     return value / base if base else None
+
+
+def _panel_of_then(rule: Rule, states: States, subject: str, row: dict[str, Any]) -> float:
+    """Return the units of the panel that an alert began with, per unit of today's; 1 where that says nothing.
+
+    A panel that shrinks holds fewer patients and is no less full: what fires is judged by the panel it
+    fired for. A share of the capacity is of today's panel on both sides.
+    """
+    if rule.of != "value" or not _fires(states, subject):
+        return 1.0
+    then, now = (states[subject].details.get("kept") or {}).get("reporting_units"), row["reporting_units"]
+    return then / now if then and now else 1.0
 
 
 def _fires(states: States, subject: str) -> bool:

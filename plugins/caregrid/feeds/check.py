@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from caregrid.feeds.check_events import check_events
 from caregrid.feeds.check_formats import check_format
 from caregrid.feeds.check_moments import check_moment
 from caregrid.feeds.check_outputs import check_outputs
@@ -54,6 +55,7 @@ def _check(file: Path, document: Document) -> list[Problem]:
     for name in document.data["sources"]:
         _check_source(checker, ("sources", name))
     check_outputs(checker)
+    check_events(checker)
     return sorted(set(checker.problems), key=lambda problem: (problem.line, problem.field))
 
 

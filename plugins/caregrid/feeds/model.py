@@ -64,6 +64,9 @@ class Source:
     query: str | None = None  # SQL, instead of a url
     connection: str | None = None  # id of the Airflow connection that holds the credentials
     paging: Mapping[str, Any] | None = None  # how an https address leads to its next page
+    # The records are events, told apart by these columns, by file and line where there are none; None: no
+    # events.
+    events: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

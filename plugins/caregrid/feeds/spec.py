@@ -124,7 +124,14 @@ def build_source(feed: str, name: str, data: dict[str, Any]) -> Source:
         query=data.get("query"),
         connection=data.get("connection"),
         paging=data.get("paging"),
+        events=_events(data.get("events", False)),
     )
+
+
+def _events(data: Any) -> tuple[str, ...] | None:
+    if isinstance(data, dict):
+        return (data["id"],) if isinstance(data["id"], str) else tuple(data["id"])
+    return () if data else None
 
 
 def _format(data: dict[str, Any]) -> Format:

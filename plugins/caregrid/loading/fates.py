@@ -11,6 +11,8 @@ import numpy as np
 import polars as pl
 import psycopg
 
+from caregrid.feeds.model import Source
+from caregrid.loading import events
 from caregrid.loading.lines import Lines
 from caregrid.loading.refused import Refused
 from caregrid.loading.spill import OUTPUT
@@ -36,7 +38,7 @@ class Tally:
 
     received: lines of every record. filtered, attempted: lines by number of output.
     left_out, produced: by number of output, rows filtered and rows attempted.
-    record_hashes: frames line and record_hash, where the feed sums rows of one key.
+    record_hashes: frames line and record_hash, where the feed sums rows of one key; of events also `event`.
     """
 
     received: list[Lines] = field(default_factory=list)
@@ -46,12 +48,15 @@ class Tally:
     produced: dict[int, int] = field(default_factory=dict)
     record_hashes: list[pl.DataFrame] = field(default_factory=list)
 
-    def add_batch(self, batch: RecordBatch, hashed: bool) -> None:
+    def add_batch(self, batch: RecordBatch, hashed: bool, source: Source) -> None:
         """Count the records of a batch."""
         self.received.append(Lines.of(batch.received_lines))
         if hashed and batch.frame.height:
             lines = batch.lines.cast(pl.Int32).alias("line")
-            self.record_hashes.append(pl.DataFrame([lines, hashes_of_records(batch.frame)]))
+            records = pl.DataFrame([lines, hashes_of_records(batch.frame)])
+            if source.events is not None:
+                records = events.tell_apart(records, batch.frame, source)
+            self.record_hashes.append(records)
 
     def add_mapped(self, number: int, batch: RecordBatch, mapped: Mapped) -> None:
         """Count what one output made of a batch."""

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import psycopg
+
+from caregrid.paths import ROOT
 
 # Computed anew from all accepted rows of every series a verdict touches: nothing to regress, nothing to undo.
 # The primary key of canonical.usage, read backwards, gives the newest moment of a series at once, however
 # long its history. The accepted loads are an array: joined, their statistics (which the verdict has just made
 # wrong) may have the planner read all of a series once for each load.
+# How events add up, the warehouse says: a template, as dbt's own are.
 _REFRESH = """
+{%- from 'event_total.sql' import event_total %}
 with touched as materialized (
     select distinct series_id from canonical.usage where load_id = any(%(accepted)s)
     union
     select series_id from canonical.latest where load_id = any(%(superseded)s)
+    union
+    -- events count in the value of whichever load was known last
+    select series_id from canonical.usage_event where load_id = any(%(superseded)s)
 ), newest as materialized (
-    select distinct on (u.series_id) u.*
+    select distinct on (u.series_id)
+        u.series_id, u.period_start, u.period_end, u.known_at, u.load_id, u.line,
+        case when l.counts_events then {{ event_total('u', 'canonical.usage_event', 'raw.load') }}
+            else u.value end as value,
+        u.value_status, u.observed_at, u.reporting_units, u.is_provisional, u.known_at_is_assumed
     from touched as t
     cross join lateral (
         select m.period_start, m.known_at from canonical.usage as m
@@ -28,6 +40,7 @@ with touched as materialized (
     join canonical.usage as u
         on u.series_id = t.series_id and u.period_start = moment.period_start and u.known_at = moment.known_at
     join ledger.load_order as o on o.load_id = u.load_id
+    join raw.load as l on l.load_id = u.load_id
     where u.load_id = any(array(select load_id from raw.load where status = 'accepted'))
     order by u.series_id, o.published_at desc, o.version desc, o.sha256 desc, o.source desc, o.member desc,
              o.uri desc, u.load_id desc
@@ -76,8 +89,16 @@ def refresh(connection: psycopg.Connection[Any], accepted: list[int], superseded
     """Bring canonical.latest and canonical.place up to date with loads just accepted and superseded.
 
     The newest value of a series is that of its newest period, then the one known last, then
-    the one published last; no order of arrival or of verdicts changes it.
+    the one published last; no order of arrival or of verdicts changes it. Events are added up over loads.
     """
     given = {"accepted": accepted, "superseded": superseded}
-    connection.execute(_REFRESH, given)
+    connection.execute(_refresh(), given)
     connection.execute(_DESCRIBE, given)
+
+
+@lru_cache(maxsize=1)
+def _refresh() -> bytes:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    macros = Environment(loader=FileSystemLoader(ROOT / "dbt" / "macros"), undefined=StrictUndefined)  # noqa: S701
+    return macros.from_string(_REFRESH).render().encode()

@@ -15,7 +15,7 @@ from caregrid.errors import CareGridError
 from caregrid.feeds.model import Feed
 from caregrid.landing import manifest
 from caregrid.landing.manifest import LandedFile
-from caregrid.loading import rejects
+from caregrid.loading import events, rejects
 from caregrid.loading.fates import Kept, Tally, write_fates
 from caregrid.loading.keys import LAYOUTS
 from caregrid.loading.refused import Refused
@@ -163,6 +163,9 @@ def _load(
             copy_rows(connection, spill, resolutions.get(contract), ids, load_id, kept)
             if contract == "facility":
                 add_identifiers(connection, spill, ids, load_id)
+            if contract == "usage" and hashes is not None and "event" in hashes.columns:
+                told = events.complete(hashes, file)
+                events.write(connection, load_id, spill, resolutions.get(contract), ids, told)
     for found in rejects.conflicts(feed, file, outputs, list(resolutions.values())):
         refused.add(found)
     refused.copy(connection, load_id)
@@ -189,7 +192,7 @@ def _map(
             )  # fmt: skip
         at_once = records_at_once(outputs, context)
         for batch in read(source, path, member=file.member):
-            tally.add_batch(batch, hashed=summing)
+            tally.add_batch(batch, summing, source)
             refused.add(batch.rejects)
             for part in batch.parts(at_once):
                 for number, output in enumerate(outputs):

@@ -28,6 +28,7 @@ def needs_of_source(feed: Feed, source: Source) -> list[Need]:
     """Return every column that the outputs of a source, and its own times, read."""
     found = list(_walk(source.published_at, f"sources.{source.name}.published_at"))
     found += list(_walk(source.known_at, f"sources.{source.name}.known_at"))
+    found += [Need((column,), f"sources.{source.name}.events") for column in source.events or ()]
     for output in feed.outputs_of(source.name):
         found += needs_of_output(output)
     return list(dict.fromkeys(found))

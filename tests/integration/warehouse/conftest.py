@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -19,6 +20,8 @@ from caregrid.loading import accept
 
 BASE = datetime(2025, 3, 1, tzinfo=UTC)
 LINES = itertools.count(1)
+# What the mapping of a source of events says of it.
+OF_EVENTS = '{"source": {"events": true}}'
 
 
 def day(number: int) -> datetime:
@@ -82,6 +85,7 @@ class Network:
         content: str | None = None,
         replaces: int | None = None,
         mapping_version: str = "1",
+        mapping: str = "{}",
     ) -> int:
         """Insert a staged load of one landed file; return its number."""
         feed = feed or self.feed
@@ -98,8 +102,8 @@ class Network:
             row = connection.execute(
                 "insert into raw.load (file_id, feed, source, owner, visibility, mapping_version, "
                 "mapping, status, "
-                "replaces) values (%s, %s, %s, 'test', 'public', %s, '{}', 'staged', %s) returning load_id",
-                [file[0], feed, source, mapping_version, replaces],
+                "replaces) values (%s, %s, %s, 'test', 'public', %s, %s, 'staged', %s) returning load_id",
+                [file[0], feed, source, mapping_version, mapping, replaces],
             ).fetchone()
         assert row
         return int(row[0])
@@ -138,6 +142,20 @@ class Network:
                 ],
             )
         self.received(load_id, len(written))
+
+    def events(self, load_id: int, rows: Iterable[tuple[int, datetime, datetime, Iterable[int]]]) -> None:
+        """Write (series_id, period_start, known_at, numbers of events) rows, each the count of its events."""
+        written = [(*row[:3], sorted(row[3])) for row in rows]
+        self.usage(load_id, [(*row[:3], float(len(row[3]))) for row in written])
+        with connect("loader") as connection, connection.cursor() as cursor:
+            cursor.executemany(
+                "insert into canonical.usage_event values (%s, %s, %s, %s, %s, '', %s, 1)",
+                [
+                    [*row[:3], load_id, UUID(int=number), line]
+                    for line, row in enumerate(written, start=1)
+                    for number in row[3]
+                ],
+            )
 
     def facility(self, load_id: int, rows: Iterable[dict[str, Any]]) -> None:
         """Write facility descriptions: code, published_at and columns of canonical.facility."""

@@ -19,6 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
+from tests.integration.warehouse.conftest import OF_EVENTS
+
 pytestmark = pytest.mark.integration
 
 # Every fact that is built by touched keys, by the intermediate table that holds its rebuilt rows.
@@ -52,6 +54,8 @@ class Workbench:
         # what the publisher says is occupied in both places together
         network.place("AB", level="panel")
         self.series.append(network.one_series("AB", "occupied", total_over="{place}"))
+        # records that are events, not states: what several files tell of one day adds up
+        self.counted = [network.one_series(code, "admissions", statistic="count") for code in "AB"]
         self.loads: list[int] = []
         seed = network.load(day(0), source="seed")
         network.usage(seed, [(self.series[0], day(-9), day(-8), 1.0)])
@@ -88,7 +92,7 @@ class Workbench:
             *("int_observed_part", "int_observed_run", "int_usage_by_period", "int_panel_change"),
             *("int_total_touched", "int_total_check"),
             *("int_facility_group", "int_facility_state", "int_facility_version", "dim_facility"),
-            *("int_load_touched", "int_described_line", "int_conservation", "int_load"),
+            *("int_load_touched", "int_event_added", "int_described_line", "int_conservation", "int_load"),
         ]
         found = {path.stem: path.read_text() for path in (target / "compiled").rglob("*.sql")}
         return {name: found[name] for name in ordered}
@@ -158,6 +162,18 @@ class Workbench:
         assert all(loaded + unchanged == received for _, _, loaded, unchanged, received in found)
         return {load_id: tuple(account) for load_id, *account, _ in found}
 
+    def counts(self) -> dict[tuple[int, int, int], float]:
+        """What was known of the events: series and day by number, moment known → value; changes only."""
+        with connect("dbt") as connection:
+            found = connection.execute(
+                "select series_id, period_start, known_at, value from core.fct_usage "
+                "where series_id = any(%s)", [self.counted],
+            ).fetchall()  # fmt: skip
+        return {
+            (self.counted.index(series), (start - day(0)).days, (known - day(0)).days): value
+            for series, start, known, value in found
+        }
+
     def whole(self) -> dict[str, list[str]]:
         """The facts as a full refresh computes them from all accepted loads; nothing of it stays."""
         with connect("dbt") as connection:
@@ -193,6 +209,15 @@ usage = st.tuples(
         ), min_size=1, max_size=6, unique_by=lambda row: row[:2],
     ),
 )  # fmt: skip
+events = st.tuples(
+    st.just("events"),
+    st.lists(
+        st.tuples(
+            st.tuples(st.integers(0, 1), st.sampled_from(DAYS[:2])), st.integers(STARTED, STARTED + 2),
+            st.frozensets(st.integers(1, 4), min_size=1),
+        ), min_size=1, max_size=4, unique_by=lambda row: row[:2],
+    ),
+)  # fmt: skip
 description = st.tuples(
     st.just("facility"),
     st.lists(
@@ -221,8 +246,9 @@ class File:
         feed = REGISTRY if self.contract == "facility" else None
         version = "2" if replaces else "1"
         self.load_id = network.load(
-            day(self.published), feed=feed, mapping_version=version, replaces=replaces
-        )
+            day(self.published), feed=feed, mapping_version=version, replaces=replaces,
+            mapping=OF_EVENTS if self.contract == "events" else "{}",
+        )  # fmt: skip
         if self.contract == "usage":
             network.usage(
                 self.load_id,
@@ -231,6 +257,14 @@ class File:
                     for (series, start), known, said in self.rows
                 ],
                 units=UNITS,
+            )
+        elif self.contract == "events":
+            network.events(
+                self.load_id,
+                [
+                    (workbench.counted[series], day(start), day(known), numbers)
+                    for (series, start), known, numbers in self.rows
+                ],
             )
         else:
             network.facility(
@@ -247,8 +281,16 @@ def accounts_by_hand(files: list[File]) -> dict[int, tuple[Any, ...]]:
     """Count loaded and unchanged rows as the contracts say, subject by subject and moment by moment.
 
     A row is unchanged if it says what was known just before its own moment, or if another file, published
-    later, says the same at that moment.
+    later, says the same at that moment; a row of events if each of them was told of before, or is told of at
+    that moment by a file published later.
     """
+    told: dict[Any, tuple[int, int]] = {}
+    for file in files:
+        if file.contract == "events" and not file.replaced:
+            for subject, known, numbers in file.rows:
+                for number in numbers:
+                    first = (known, -file.published)
+                    told[subject, number] = min(told.get((subject, number), first), first)
     last: dict[Any, tuple[Any, int]] = {}
     for file in sorted((file for file in files if not file.replaced), key=lambda file: file.published):
         for subject, known, said in file.rows:
@@ -257,6 +299,10 @@ def accounts_by_hand(files: list[File]) -> dict[int, tuple[Any, ...]]:
     for file in files:
         unchanged = 0
         for subject, known, said in file.rows:
+            if file.contract == "events":
+                moment = (known, -file.published)
+                unchanged += not file.replaced and all(told[subject, number] < moment for number in said)
+                continue
             before = [
                 (k, last[c, s, k]) for c, s, k in last if (c, s) == (file.contract, subject) and k < known
             ]
@@ -274,9 +320,30 @@ def accounts_by_hand(files: list[File]) -> dict[int, tuple[Any, ...]]:
     return counted
 
 
+def counts_by_hand(files: list[File]) -> dict[tuple[int, int, int], float]:
+    """Count the events that are known at each moment at which a file tells of a series and day."""
+    told = [
+        (subject, known, numbers)
+        for file in files
+        if file.contract == "events" and not file.replaced
+        for subject, known, numbers in file.rows
+    ]
+    totals: dict[tuple[int, int, int], float] = {}
+    for subject, known, _ in sorted(told, key=lambda row: row[1]):
+        total = float(
+            len(
+                set().union(*(numbers for other, when, numbers in told if other == subject and when <= known))
+            )
+        )
+        before = [value for (*other, _), value in totals.items() if tuple(other) == subject]
+        if not before or before[-1] != total:
+            totals[(*subject, known)] = total
+    return totals
+
+
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
-    contents=st.lists(st.one_of(usage, description), min_size=2, max_size=LOADS - 1),
+    contents=st.lists(st.one_of(usage, events, description), min_size=2, max_size=LOADS - 1),
     published=st.permutations(range(LOADS)),
     replaced=st.booleans(),
     data=st.data(),
@@ -287,8 +354,8 @@ def test_any_order_of_arrival_ends_in_the_same_core(
 ) -> None:  # fmt: skip
     with connect("owner") as connection:
         connection.execute(
-            "truncate raw.load, landing.file, canonical.usage, canonical.latest, ledger.build_load, "
-            "raw.fate, "
+            "truncate raw.load, landing.file, canonical.usage, canonical.usage_event, canonical.latest, "
+            "ledger.build_load, raw.fate, "
             "canonical.facility_identifier, canonical.external_forecast, canonical.facility cascade"
         )
     files = [File(*content, published[number]) for number, content in enumerate(contents)]
@@ -296,7 +363,11 @@ def test_any_order_of_arrival_ends_in_the_same_core(
     if replaced:
         # the first file again, under a corrected mapping
         files[0].replaced = True
-        again = [((0, 0), STARTED, 7.0)] if files[0].contract == "usage" else [(("A",), STARTED, "Gamma")]
+        again = {
+            "usage": [((0, 0), STARTED, 7.0)],
+            "events": [((0, 0), STARTED, frozenset({1, 9}))],
+            "facility": [(("A",), STARTED, "Gamma")],
+        }[files[0].contract]
         files.append(File(files[0].contract, again, published[0]))
         loads.append(files[-1].land(workbench, replaces=loads[0]))
     workbench.loads = loads
@@ -311,6 +382,7 @@ def test_any_order_of_arrival_ends_in_the_same_core(
         return workbench.served()
 
     reference = arrive(list(range(len(loads))), set())
+    assert workbench.counts() == counts_by_hand(files)
     assert {name: reference[name] for name in ROWS} == workbench.whole()
     assert workbench.accounts() == accounts_by_hand(files)
     # a load cannot be accepted once the one that replaces it is

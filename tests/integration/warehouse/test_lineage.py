@@ -94,10 +94,14 @@ def test_every_column_that_is_served_is_followed(built: Lineage, rows_of: Rows) 
         (
             "core.fct_usage_by_period.occupied_beds",
             ("build_intermediate.int_capacity.occupied_beds",),
-            {"canonical.series.measure", "canonical.usage.value"},
+            {"canonical.series.measure", "canonical.usage.value", "canonical.usage_event.value"},
         ),
         # A fact that is built by touched keys: what is read is how the whole comes about.
-        ("core.fct_usage.value", ("build_intermediate.int_usage_rebuilt.value",), {"canonical.usage.value"}),
+        (
+            "core.fct_usage.value",
+            ("build_intermediate.int_usage_rebuilt.value",),
+            {"canonical.usage.value", "canonical.usage_event.value"},
+        ),
         # A window over the rows of one series: what they are divided and ordered by counts, too.
         (
             "core.fct_gap.gap_end",
@@ -132,7 +136,12 @@ def test_every_column_that_is_served_is_followed(built: Lineage, rows_of: Rows) 
         (
             "marts.planning_utilisation.arrivals_persons",
             ("core.fct_usage_by_period.total",),
-            {"canonical.series.measure", "canonical.series.statistic", "canonical.usage.value"},
+            {
+                "canonical.series.measure",
+                "canonical.series.statistic",
+                "canonical.usage.value",
+                "canonical.usage_event.value",
+            },
         ),
     ],
 )

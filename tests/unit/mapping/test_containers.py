@@ -1,4 +1,4 @@
-"""Archives and compression as GNU tar, zstd, gzip and zip write them, nested, cut, lying and endless."""
+"""Archives and compression as GNU tar, zstd, gzip and zip write them; cut, lying, endless ones of our own."""
 
 from __future__ import annotations
 
@@ -48,6 +48,7 @@ def tarred(*items: tuple[str, bytes], kind: bytes = tarfile.REGTYPE, link: str =
 
 
 def zipped(*items: tuple[str, bytes]) -> bytes:
+    """Return a zip of Python's making."""
     room = io.BytesIO()
     with zipfile.ZipFile(room, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in items:
@@ -80,6 +81,35 @@ def test_what_gnu_tar_writes_is_read_member_by_member(
         command.insert(1, f"--use-compress-program={program(packed)}")
     subprocess.run(command, check=True)
     assert take((tmp_path / "made").read_bytes()) == {"./2029/床位.csv": 399, "./b.csv": 1}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["-9"], ["-0"], ["-fd"], ["-fz"]],
+    ids=["deflated", "stored", "sizes_after_the_member", "zip64"],
+)
+def test_what_zip_writes_is_read_member_by_member(options: list[str], tmp_path: Path, take: Any) -> None:
+    (tmp_path / "in" / "2029").mkdir(parents=True)
+    (tmp_path / "in" / "2029" / "床位.csv").write_bytes(TEXT)
+    (tmp_path / "in" / "b.csv").write_bytes(TEXT[:25])
+    made = tmp_path / "made.zip"
+    command = [program("zip"), "-q", "-r", *options, str(made), "."]
+    subprocess.run(command, cwd=tmp_path / "in", check=True)
+    assert take(made.read_bytes()) == {"2029/床位.csv": 399, "b.csv": 1}
+
+
+def test_what_zip_wrote_through_a_pipe_is_read_and_what_it_encrypted_refused(
+    tmp_path: Path, take: Any
+) -> None:
+    (tmp_path / "b.csv").write_bytes(TEXT)
+    piped = subprocess.run(
+        [program("zip"), "-q", "-", "b.csv"], cwd=tmp_path, check=True, capture_output=True
+    ).stdout
+    assert take(piped) == {"b.csv": 399}
+    locked = tmp_path / "locked.zip"
+    subprocess.run([program("zip"), "-q", "-P", "word", str(locked), "b.csv"], cwd=tmp_path, check=True)
+    with pytest.raises(UnreadableFile, match="encrypted"):
+        take(locked.read_bytes())
 
 
 def test_zstd_of_the_command_line_with_several_frames_is_read(tmp_path: Path, take: Any) -> None:

@@ -1,10 +1,13 @@
-"""Lines of fixed positions as printf and Python's format write them, in characters and in bytes."""
+"""Lines of fixed positions as numpy, pandas and printf write them, in characters and in bytes."""
 
 from __future__ import annotations
 
+import io
 import subprocess
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from caregrid.errors import CareGridError
 from caregrid.mapping import UnreadableFile
@@ -25,6 +28,39 @@ def test_lines_that_printf_wrote_become_rows_told_by_their_line(small: Any) -> N
     text = b"\xef\xbb\xbfREPORT OF THE NORTH\r\n" + made
     outcome = small.map(small.usage(form=FORM.replace("fixed,", "fixed, skip_rows: 1,")), text)
     assert outcome.rows.select("line", "code", "value").rows() == [(2, "A1", 7.0), (3, "A2", 1234.0)]
+
+
+ROWS = [("A1", "2029-01-01", 7), ("A2", "2029-01-02", 1234), ("A 3", "2029-01-03", 0)]
+
+
+def test_what_numpy_writes_is_read(small: Any) -> None:
+    made = io.BytesIO()
+    table = np.array(ROWS, dtype=[("id", "U4"), ("day", "U10"), ("n", "i4")])
+    np.savetxt(
+        made, table, fmt=["%-4s", "%10s", "%4d"], delimiter="", header="id  day         n", comments=""
+    )
+    outcome = small.map(small.usage(form=FORM.replace("fixed,", "fixed, skip_rows: 1,")), made.getvalue())
+    assert outcome.rows.select("line", "code", "value").rows() == [
+        (2, "A1", 7.0),
+        (3, "A2", 1234.0),
+        (4, "A 3", 0.0),
+    ]
+
+
+def test_what_pandas_writes_is_read_under_its_heading(small: Any) -> None:
+    text = pd.DataFrame(ROWS, columns=["id", "day", "n"]).to_string(index=False, col_space=[6, 12, 6])
+    heading = text.split("\n")[0]
+    # pandas sets all to the right: a column ends where its heading does.
+    ends = [heading.index(name) + len(name) for name in ("id", "day", "n")]
+    fields = f"id: 1-{ends[0]}, day: {ends[0] + 1}-{ends[1]}, n: {ends[1] + 1}-{ends[2]}"
+    form = f"{{type: fixed, skip_rows: 1, fields: {{{fields}}}}}"
+    outcome = small.map(small.usage(form=form), text.encode())
+    assert outcome.rows.select("line", "code", "value").rows() == [
+        (2, "A1", 7.0),
+        (3, "A2", 1234.0),
+        (4, "A 3", 0.0),
+    ]
+    assert outcome.rejects == outcome.unread == []
 
 
 def test_short_lines_are_rejects_unless_the_feed_says_blanks_were_cut(take: Any) -> None:

@@ -3,6 +3,7 @@
 select
     {{ parts.series_columns() }},
     latest.value,
+    latest.reporting_units,
     latest.period_end,
     latest.known_at,
     capacity.value as capacity

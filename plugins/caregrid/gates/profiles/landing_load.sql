@@ -84,6 +84,8 @@ select
     case when usual.loads >= %(usual_needed)s
         then fate.received_count / nullif(usual.smallest, 0)::float end as received_to_smallest,
     fate.received_count / nullif(usual.median, 0)::float as received_to_usual,
+    (coalesce(became.records, 0) - coalesce(rejected.records, 0))
+    / nullif((chosen.mapping #>> '{source,records_at_least}')::float, 0) as records_to_promised,
     (
         select count(*) from unnest(promised.contracts) as contract
         where contract <> all (coalesce(rows_of.contracts, '{}'))

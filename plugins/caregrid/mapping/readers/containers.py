@@ -36,6 +36,7 @@ _GZIP, _ZSTD, _ZIP = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
 _TAR_BLOCK = 512
 _ZSTD_BLOCK = 1 << 11  # a few bytes may become a block of 128 KiB: little is fed at a time
 _COPY_BYTES = 1 << 22
+_SAID_TO_BE_UTF8 = 0x800
 
 
 def archive_members(source: Source, path: Path) -> list[str]:
@@ -306,15 +307,28 @@ def _zip_names(path: Path) -> list[str]:
             )
         if stat.S_ISLNK(item.external_attr >> 16):
             raise UnreadableFile("not_this_format", f"member {item.filename!r} is a link and holds no data")
-    return [item.filename for item in items]
+    return [_meant(item) for item in items]
+
+
+def _meant(item: zipfile.ZipInfo) -> str:
+    """Return the name of a member: the zip of the command line writes UTF-8 and does not say so."""
+    if item.flag_bits & _SAID_TO_BE_UTF8:
+        return item.filename
+    try:
+        return item.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return item.filename
 
 
 def _open_zipped(path: Path, member: str, stack: ExitStack) -> io.BufferedReader:
     try:
         archive = stack.enter_context(zipfile.ZipFile(path))
-        return stack.enter_context(io.BufferedReader(archive.open(member)))  # type: ignore[arg-type]
-    except KeyError as error:
-        raise UnreadableFile("no_member", f"the archive holds no member {member!r}") from error
+        # Files landed earlier may bear the name as the archive writes it.
+        names = {item.filename: item for item in archive.infolist()}
+        names |= {_meant(item): item for item in archive.infolist()}
+        if member not in names:
+            raise UnreadableFile("no_member", f"the archive holds no member {member!r}")
+        return stack.enter_context(io.BufferedReader(archive.open(names[member])))  # type: ignore[arg-type]
     except DAMAGED as error:
         raise damaged(error) from error
     except BROKEN_ZIP as error:  # RuntimeError: encrypted; NotImplementedError: a compression unknown
