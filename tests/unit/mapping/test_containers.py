@@ -190,6 +190,28 @@ def test_a_hole_of_gigabytes_is_not_filled(take: Any) -> None:
         take(sparse(8_000_000_000), "{type: parquet}")
 
 
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zst])
+def test_members_in_any_number_and_order_are_read_from_one_pass(pack: Any, take: Any) -> None:
+    """Of a compressed tar with many members each would else be reached from the beginning."""
+    names = [f"{number:03}.csv" for number in range(40)]
+    inside = [(name, TEXT + b"B,2029-01-02,1\n" * number) for number, name in enumerate(names)]
+    counts = {name: 399 + number for number, name in enumerate(names)}
+    assert take(pack(tarred(*reversed(inside)))) == counts
+    # Another file of the same name is another archive.
+    assert take(pack(tarred(*inside[:20]))) == {name: counts[name] for name in names[:20]}
+
+
+def test_a_tar_that_ends_between_members_is_cut(take: Any) -> None:
+    whole = tarred(("a.csv", TEXT), ("b.csv", TEXT))
+    size = tarred(("a.csv", TEXT)).rstrip(b"\0")
+    boundary = (len(size) + 511) // 512 * 512
+    for end in (boundary, boundary + 100):
+        with pytest.raises(UnreadableFile, match="damaged or cut"):
+            take(whole[:end])
+    with pytest.raises(UnreadableFile, match="damaged or cut"):
+        take(whole[:boundary] + b"?" * 512 + whole[boundary + 512 :])
+
+
 def test_a_link_in_a_zip_is_refused(take: Any) -> None:
     room = io.BytesIO()
     with zipfile.ZipFile(room, "w") as archive:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 from caregrid.feeds.model import Format, Source
 from caregrid.mapping import Reject, UnreadableFile, read, sift
 from hypothesis import given
@@ -242,13 +243,15 @@ def test_a_file_is_read_in_blocks_of_any_size(put: Any, monkeypatch: pytest.Monk
 
 
 def test_a_compressed_file_that_unpacks_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("caregrid.mapping.readers.hl7._BOMB_BYTES", 1 << 20)
-    monkeypatch.setattr("caregrid.mapping.readers.hl7._BOMB_RATIO", 20)
+    monkeypatch.setattr("caregrid.mapping.readers.containers._BOMB_BYTES", 1 << 20)
+    monkeypatch.setattr("caregrid.mapping.readers.containers._BOMB_RATIO", 20)
     with pytest.raises(UnreadableFile, match="unpacks"):
         list(sift([gzip.compress(ADMIT.encode() * 20_000)], FORM))
 
 
-@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+@pytest.mark.parametrize(
+    "pack", [bytes, gzip.compress, zstandard.ZstdCompressor().compress], ids=["plain", "gzip", "zstd"]
+)
 def test_what_is_kept_of_a_file_gives_the_same_records_and_holds_no_patient(put: Any, pack: Any) -> None:
     bad = message(PID, PV1, PV1)
     whole = (ADMIT + "\n" + bad + ADMIT.replace("Ward 7", r"A\F\B\S\C\R\D\T\E\E\F 急")).encode()

@@ -15,9 +15,10 @@ import tempfile
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatch
+from functools import lru_cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, BinaryIO
 
@@ -32,6 +33,11 @@ BROKEN_ZIP = (*DAMAGED, RuntimeError, ValueError, LookupError, OverflowError, st
 # Deflate cannot make less than a thousandth of anything; tables come to a fiftieth.
 _BOMB_BYTES, _BOMB_RATIO = 1 << 28, 200
 _LONGEST_NAME, _MOST_MEMBERS = 500, 100_000
+# A compressed tar of more members is unpacked once, to the disk; of few each is reached from the beginning.
+_FEW_MEMBERS = 8
+# What the library knows and does not tell of.
+_NO_HEADER: Any = tuple(getattr(tarfile, f"{what}HeaderError") for what in ("Empty", "Truncated", "Invalid"))
+_NO_FURTHER_HEADER: Any = tarfile.SubsequentHeaderError  # type: ignore[attr-defined]
 _GZIP, _ZSTD, _ZIP = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
 _TAR_BLOCK = 512
 _ZSTD_BLOCK = 1 << 11  # a few bytes may become a block of 128 KiB: little is fed at a time
@@ -53,7 +59,7 @@ def _member_names(source: Source, path: Path) -> list[str] | None:
     kind = _archive_kind(path)
     if not kind:
         return None
-    names = _zip_names(path) if kind == "zip" else _tar_names(path)
+    names = _zip_names(path) if kind == "zip" else list(_tar(path).names)
     if "[Content_Types].xml" in names:
         if source.format.type == "xlsx":
             return None
@@ -106,8 +112,8 @@ def open_content(source: Source, path: Path, member: str = "") -> Iterator[Binar
         elif _archive_kind(path) == "zip":
             stream = _open_zipped(path, chosen, stack)
         else:
-            stream = _open_tarred(path, chosen, stack)
-        unpacked = _decompressed(stream, stack)
+            stream = _tar(path).open(chosen, stack)
+        unpacked = decompressed(stream, stack)
         if unpacked is not None:
             stream, packed = unpacked, True
         yield Unpacked(stream, path.stat().st_size) if packed else stream  # type: ignore[misc]
@@ -140,7 +146,7 @@ def every_content(source: Source, path: Path, *, whole: bool = False) -> Iterato
                 with ExitStack() as inner:
                     extracted: Any = archive.extractfile(item)
                     content: Any = inner.enter_context(io.BufferedReader(extracted))
-                    unpacked: Any = _decompressed(content, inner)
+                    unpacked: Any = decompressed(content, inner)
                     if unpacked is not None:
                         content = Unpacked(unpacked, path.stat().st_size)
                     yield item.name, content
@@ -158,7 +164,7 @@ def wrapping(path: Path) -> Iterator[BinaryIO | None]:
         return
     with ExitStack() as stack:
         stream: Any = stack.enter_context(path.open("rb"))
-        unpacked = _decompressed(stream, stack)
+        unpacked = decompressed(stream, stack)
         yield stream if unpacked is None else Unpacked(unpacked, path.stat().st_size)  # type: ignore[misc]
 
 
@@ -181,9 +187,11 @@ def seekable_file(source: Source, path: Path, member: str = "") -> Iterator[Path
 class Unpacked(io.RawIOBase):
     """Uncompressed content that stops where no honest file goes: a few bytes may unpack to a full disk."""
 
-    def __init__(self, stream: Any, packed: int) -> None:
+    def __init__(self, stream: Any, packed: int | Callable[[], int]) -> None:
+        """Take the stream, and of how many bytes it is made: a number, or what tells how many so far."""
         self._stream = stream
-        self._left = max(_BOMB_BYTES, packed * _BOMB_RATIO)
+        self._packed = packed
+        self._given = 0
 
     def readable(self) -> bool:
         """Say that this is for reading."""
@@ -191,14 +199,18 @@ class Unpacked(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """Read at most `size` bytes. Raises UnreadableFile beyond the limit."""
-        block: bytes = self._stream.read(size if size >= 0 else self._left + 1)
-        self._left -= len(block)
-        if self._left < 0:
+        block: bytes = self._stream.read(size if size >= 0 else self._limit() - self._given + 1)
+        self._given += len(block)
+        if self._given > self._limit():
             raise UnreadableFile(
                 "not_this_format",
                 f"the compressed file unpacks to more than {_BOMB_RATIO} times its size: no data does",
             )
         return block
+
+    def _limit(self) -> int:
+        packed = self._packed() if callable(self._packed) else self._packed
+        return max(_BOMB_BYTES, packed * _BOMB_RATIO)
 
 
 def read_bytes(stream: BinaryIO, size: int = -1) -> bytes:
@@ -263,8 +275,11 @@ class _Zstd(io.RawIOBase):
         return len(taken)
 
 
-def _decompressed(stream: Any, stack: ExitStack) -> Any:
-    """Return the content of a gzip or zstd stream, None when it is neither."""
+def decompressed(stream: Any, stack: ExitStack) -> Any:
+    """Return the content of a gzip or zstd stream that can be peeked into, None when it is neither.
+
+    Raises UnreadableFile: not_this_format, when the stream is itself unpacked and damaged.
+    """
     try:
         start = stream.peek(4)[:4]
     except DAMAGED as error:
@@ -282,7 +297,7 @@ def _archive_kind(path: Path) -> str:
         stream: Any = stack.enter_context(path.open("rb"))
         if stream.peek(4)[:4] == _ZIP:
             return "zip"
-        stream = _decompressed(stream, stack) or stream
+        stream = decompressed(stream, stack) or stream
         try:
             block = stream.read(_TAR_BLOCK)
             tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
@@ -338,39 +353,95 @@ def _open_zipped(path: Path, member: str, stack: ExitStack) -> io.BufferedReader
 def _open_tar(path: Path, stack: ExitStack) -> tarfile.TarFile:
     """Open a tar for one pass from its beginning; of what is compressed only so much is unpacked."""
     raw: Any = stack.enter_context(path.open("rb"))
-    packed = _decompressed(raw, stack)
-    stream: Any = raw if packed is None else Unpacked(packed, path.stat().st_size)
-    mode: Any = "r:" if packed is None else "r|"
-    return stack.enter_context(tarfile.open(fileobj=stream, mode=mode, errorlevel=2))
+    packed = decompressed(raw, stack)
+    if packed is None:
+        return _tarfile(raw, "r:", stack)
+    return _tarfile(Unpacked(packed, path.stat().st_size), "r|", stack)
 
 
-def _tar_names(path: Path) -> list[str]:
-    names = []
-    try:
+def _tarfile(stream: Any, mode: Any, stack: ExitStack) -> tarfile.TarFile:
+    return stack.enter_context(tarfile.open(fileobj=stream, mode=mode, errorlevel=2, tarinfo=_Header))
+
+
+class _Header(tarfile.TarInfo):
+    """A header of a member. The library takes a damaged, cut or missing one for the end, and is silent."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> _Header:
+        try:
+            return super().fromtarfile(archive)
+        except _NO_HEADER as error:
+            raise _NO_FURTHER_HEADER(f"no header where a member or the end should be: {error}") from error
+
+
+class _Tar:
+    """What a tar holds and where, found in one pass, so that its members can be opened in any order."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.names: list[str] = []
+        self._items: dict[str, tarfile.TarInfo] = {}
+        self._copy: Any = None
+        try:
+            with ExitStack() as stack:
+                archive = _open_tar(path, stack)
+                self._is_packed = not isinstance(archive.fileobj, io.BufferedReader)
+                for item in archive:
+                    if not item.isdir():
+                        self._add(item)
+        except DAMAGED as error:
+            raise damaged(error) from error
+
+    def _add(self, item: tarfile.TarInfo) -> None:
+        if not item.isfile():
+            raise UnreadableFile(
+                "not_this_format", f"member {item.name!r} is a link or a device and holds no data"
+            )
+        if len(self.names) == _MOST_MEMBERS:
+            raise UnreadableFile("not_this_format", f"the archive has more than {_MOST_MEMBERS:,} members")
+        self.names.append(item.name)
+        self._items[item.name] = item
+
+    def open(self, member: str, stack: ExitStack) -> io.BufferedReader:
+        """Open a member. Raises UnreadableFile: no_member, not_this_format."""
+        item = self._items.get(member)
+        if item is None:
+            raise UnreadableFile("no_member", f"the archive holds no member {member!r}")
+        if self._is_packed and len(self.names) > _FEW_MEMBERS and self._copy is None:
+            self._copy = self._unpacked()
+        try:
+            if self._is_packed and self._copy is None:
+                archive = _open_tar(self._path, stack)
+                for found in archive:
+                    if found.offset == item.offset:
+                        break
+            else:
+                plain = Path(self._copy.name) if self._copy else self._path
+                raw = stack.enter_context(plain.open("rb"))
+                archive = _tarfile(raw, "r:", stack)
+            content: Any = archive.extractfile(item)
+            return stack.enter_context(io.BufferedReader(content))
+        except DAMAGED as error:
+            raise damaged(error) from error
+
+    def _unpacked(self) -> Any:
+        """Return a temporary copy of what was compressed: to reach the last member all are unpacked."""
+        copy = tempfile.NamedTemporaryFile()  # noqa: SIM115 - it stays as long as what was found
         with ExitStack() as stack:
-            for item in _open_tar(path, stack):
-                if item.isdir():
-                    continue
-                if not item.isfile():
-                    raise UnreadableFile(
-                        "not_this_format", f"member {item.name!r} is a link or a device and holds no data"
-                    )
-                names.append(item.name)
-                if len(names) > _MOST_MEMBERS:
-                    raise UnreadableFile(
-                        "not_this_format", f"the archive has more than {_MOST_MEMBERS:,} members"
-                    )
-    except DAMAGED as error:
-        raise damaged(error) from error
-    return names
+            raw: Any = stack.enter_context(self._path.open("rb"))
+            stream = Unpacked(decompressed(raw, stack), self._path.stat().st_size)
+            while block := read_bytes(stream, _COPY_BYTES):  # type: ignore[arg-type]
+                copy.write(block)
+        copy.flush()
+        return copy
 
 
-def _open_tarred(path: Path, member: str, stack: ExitStack) -> io.BufferedReader:
-    try:
-        archive = _open_tar(path, stack)
-        for item in archive:
-            if item.name == member and item.isfile() and (content := archive.extractfile(item)) is not None:
-                return stack.enter_context(io.BufferedReader(content))  # type: ignore[arg-type]
-    except DAMAGED as error:
-        raise damaged(error) from error
-    raise UnreadableFile("no_member", f"the archive holds no member {member!r}")
+def _tar(path: Path) -> _Tar:
+    status = path.stat()
+    return _tar_of(path, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _tar_of(path: Path, *_: int) -> _Tar:
+    """Return what was found in a tar when it was asked for last: each of its members is opened on its own."""
+    return _Tar(path)

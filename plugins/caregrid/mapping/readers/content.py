@@ -49,6 +49,7 @@ _UTF8_BOM = b"\xef\xbb\xbf"
 # C1 control characters appear when Windows-1252 bytes are read as Latin-1; NUL when UTF-16 is read as UTF-8.
 _FORBIDDEN = re.compile("[\x00\x80-\x9f]")
 _MARKUP = re.compile(r"\s*<(!doctype|html|head|body|script|meta|\?xml)\b", re.IGNORECASE)
+_WEB_PAGE = re.compile(r"\s*<(!doctype\s+html|html)\b", re.IGNORECASE)
 
 
 def duplicate_header(where: str, twice: list[str], fix: str) -> UnreadableFile:
@@ -62,6 +63,16 @@ def duplicate_header(where: str, twice: list[str], fix: str) -> UnreadableFile:
 def repeated(names: Iterable[str]) -> list[str]:
     """Return the names that stand more than once, sorted; in one pass: a file may have any number."""
     return sorted(name for name, times in Counter(names).items() if times > 1)
+
+
+def is_markup(text: str) -> bool:
+    """Return whether a text begins as web pages and XML do."""
+    return _MARKUP.match(text) is not None
+
+
+def is_web_page(text: str) -> bool:
+    """Return whether a text begins as a web page does, and not as other XML."""
+    return _WEB_PAGE.match(text) is not None
 
 
 def text_blocks(stream: BinaryIO, encoding: str) -> Iterator[str]:
@@ -94,7 +105,7 @@ def text_blocks(stream: BinaryIO, encoding: str) -> Iterator[str]:
                 raise UnreadableFile(
                     "empty", "the file holds nothing" if not block else "the file holds blank lines only"
                 )
-            if _MARKUP.match(text):
+            if is_markup(text):
                 raise UnreadableFile(
                     "html", f"a web page came instead of data; it begins {text.strip()[:80]!r}"
                 )
@@ -142,7 +153,7 @@ def no_such_file(head: bytes, what: str) -> UnreadableFile:
     if not text:
         return UnreadableFile("empty", "the file holds nothing")
     begins = f"it begins {text[:80]!r}"
-    if re.match(r"<(!doctype\s+html|html)\b", text, re.IGNORECASE):
+    if is_web_page(text):
         return UnreadableFile("html", f"a web page came instead of data; {begins}")
     if text[:80].isprintable():
         return UnreadableFile("error_text", f"text came instead of data; {begins}")

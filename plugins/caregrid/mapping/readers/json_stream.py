@@ -10,14 +10,12 @@ import re
 from collections.abc import Generator, Iterator
 from typing import Any
 
-from caregrid.mapping.readers.content import repeated
+from caregrid.mapping.readers import json_values
 from caregrid.mapping.types import UnreadableFile
 
 # What is decoded at once: one record, or one value beside the way to them.
 MOST_CHARACTERS = 64 * 2**20
 _SPACE = re.compile(r"[ \t\n\r]*")
-# Escapes of surrogates: in pairs they make one character, alone none that can be written.
-_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 # A value that is cut is told at the cut, or as far before it as a word (-Infinity) or an escape reaches.
 _CUT = 16
 # A number that is cut in "1e+" or "0." reads as one that ended before the last characters.
@@ -71,7 +69,7 @@ class Text:
         self.peek()
         while True:
             try:
-                value, end = _DECODER.raw_decode(self._text, self._at)
+                value, end = json_values.DECODER.raw_decode(self._text, self._at)
             except json.JSONDecodeError as error:
                 is_cut = error.msg.startswith("Unterminated") or error.pos >= len(self._text) - _CUT
                 if is_cut and self._more():
@@ -79,16 +77,14 @@ class Text:
                 raise self._malformed(error.msg, error.pos) from error
             except RecursionError as error:
                 raise MalformedError("it is nested too deep") from error
-            except _KeyTwiceError as error:
+            except json_values.KeyTwiceError as error:
                 raise self._malformed(str(error), self._at) from error
             if end + _NUMBER_CUT > len(self._text) and self._more():
                 continue
-            written = self._text[self._at : end]
-            if "\\u" in written and _HALF.search(written):
-                try:
-                    json.dumps(value, ensure_ascii=False).encode()
-                except UnicodeEncodeError as error:
-                    raise self._malformed(f"half of a character: {error.reason}", self._at) from error
+            try:
+                json_values.refuse_halves(value, self._text[self._at : end])
+            except UnicodeEncodeError as error:
+                raise self._malformed(f"half of a character: {error.reason}", self._at) from error
             self._at = end
             return value
 
@@ -230,18 +226,3 @@ def _pass(text: Text, depth: int = 0) -> None:
         return
     for _ in _places(text) if begin == "[" else _keys(text):
         _pass(text, depth + 1)
-
-
-class _KeyTwiceError(Exception):
-    """An object has a key twice; no ValueError, which the decoder would take for its own."""
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise _KeyTwiceError(f"key {repeated(key for key, _ in pairs)[0]!r} stands twice in one object")
-    return found
-
-
-# Numbers keep the digits they were written with.
-_DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=_object)

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 from lxml import etree
 
 from caregrid.mapping.readers.containers import Rejoined, read_bytes
+from caregrid.mapping.readers.content import is_web_page
 from caregrid.mapping.types import UnreadableFile
 
 _HEAD_BYTES = 1 << 16
@@ -82,7 +83,7 @@ def _check_head(head: bytes, what: str) -> None:
             raise UnreadableFile("error_text", begins)
         raise UnreadableFile("not_this_format", begins)
     prolog = _ASIDE.sub(" ", text)
-    if re.match(r"\s*<(!doctype\s+html|html)\b", prolog, re.IGNORECASE):
+    if is_web_page(prolog):
         raise UnreadableFile("html", f"a web page came instead of data; it begins {text[:80]!r}")
     if (doctype := _DOCTYPE.match(prolog)) and doctype[1] != ">":
         raise UnreadableFile("not_this_format", _ENTITIES)

@@ -12,13 +12,11 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from caregrid.feeds.model import Format
-from caregrid.mapping.readers import content, json_stream
+from caregrid.mapping.readers import content, json_stream, json_values
 from caregrid.mapping.readers.content import NO_FIELD, batch_lines, repeated, text_blocks
 from caregrid.mapping.types import RecordBatch, UnreadableFile
 
 _OFFSET = re.compile(r"[+-]\d\d:\d\d")
-# Escapes of surrogates: in pairs they make one character, alone none that can be written.
-_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def read_json(
@@ -208,22 +206,13 @@ def _text(value: Any) -> str | None:
 def loads(text: str) -> Any:
     """Parse JSON. Raises ValueError: also for nesting without end, half of a character, a key given twice."""
     try:
-        document = json.loads(
-            text, parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=_object
-        )
+        document = json_values.DECODER.decode(text)
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
-    if "\\u" in text and _HALF.search(text):
-        json.dumps(document, ensure_ascii=False).encode()  # UnicodeEncodeError is a ValueError
+    except json_values.KeyTwiceError as error:
+        raise ValueError(str(error)) from error
+    json_values.refuse_halves(document, text)
     return document
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = repeated(key for key, _ in pairs)[0]
-        raise ValueError(f"key {twice!r} stands twice in one object")
-    return found
 
 
 def frame_of(records: list[dict[str, str | None]], columns: list[str]) -> pl.DataFrame:
