@@ -193,7 +193,6 @@ def test_what_a_file_holds_does_not_depend_on_how_it_is_cut(
     for batch_rows, characters in ((1, 2**25), (2, 2**25), (50_000, 2**25), (50_000, 20)):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(content_, "BATCH_CHARACTERS", characters)
-            patch.setattr(content_, "BLOCK_BYTES", characters)
             try:
                 found.append(take(path, form, batch_rows))
             except UnreadableFile as error:
