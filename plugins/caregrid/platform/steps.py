@@ -94,7 +94,11 @@ def gate_loads(quiet_seconds: float) -> dict[str, Any]:
     verdict = gate_staged().to_dict()
     log.info("%s", verdict)
     if verdict["undecided"]:
-        raise CareGridError(f"verdicts that could not be carried out: {verdict['undecided']}")
+        raise CareGridError(
+            f"verdicts that could not be carried out: {verdict['undecided']}",
+            where="raw.load",
+            fix="the loads stay staged; mend what each says and clear the task gate_loads",
+        )
     return verdict
 
 
@@ -196,7 +200,11 @@ def evaluate_alerts() -> dict[str, Any]:
     result = _plain(evaluate())
     log.info("%s", result)
     if result["broken"]:
-        raise CareGridError(f"rules that could not be evaluated: {result['broken']}")
+        raise CareGridError(
+            f"rules that could not be evaluated: {result['broken']}",
+            where="plugins/caregrid/alerts/rules",
+            fix="all other rules were; mend what each says, and the next run evaluates them again",
+        )
     return result
 
 
