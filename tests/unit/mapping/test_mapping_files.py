@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from caregrid.errors import CareGridError
+from caregrid.mapping import UnreadableFile
 
 pytestmark = pytest.mark.unit
 
@@ -43,7 +43,7 @@ def test_a_key_of_ndjson_may_first_appear_late(small: Any) -> None:
 
 def test_an_expression_that_fails_on_a_cell_says_so(small: Any) -> None:
     text = "id,day,n\na,2024-01-01,1\na,2024-01-02,x\n"
-    with pytest.raises(CareGridError, match="TRY_CAST"):
+    with pytest.raises(UnreadableFile, match="TRY_CAST"):
         small.map(small.usage(more='    where: "CAST(n AS INTEGER) > 0"'), text)
     kept = small.map(small.usage(more='    where: "TRY_CAST(n AS INTEGER) > 0"'), text)
     assert (column(kept, "value"), kept.filtered.rows()) == ([1.0], [(3, "")])
