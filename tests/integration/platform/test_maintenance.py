@@ -75,8 +75,8 @@ def _file(warehouse: Any, digest: str, loaded: bool) -> None:
     with warehouse.connect("loader") as loader:
         (file_id,) = loader.execute(
             "insert into landing.file"
-            " (feed, source, uri, sha256, byte_size, published_at, published_at_is_assumed)"
-            " values ('f', 's', 'base:x', %s, 5, '2020-01-01', false) returning file_id",
+            " (feed, source, uri, version, sha256, byte_size, published_at, published_at_is_assumed)"
+            " values ('f', 's', 'base:x', 1, %s, 5, '2020-01-01', false) returning file_id",
             [digest],
         ).fetchone()
         loader.execute(

@@ -16,8 +16,9 @@ from caregrid.warehouse.dbt import source_freshness
 pytestmark = pytest.mark.integration
 
 LAND = (
-    "insert into landing.file (feed, source, uri, sha256, byte_size, published_at, published_at_is_assumed,"
-    " landed_at) values ('beds', 'all', 'file:///beds.csv', repeat('a', 64), 1, now(), false, %s)"
+    "insert into landing.file (feed, source, uri, version, sha256, byte_size, published_at,"
+    " published_at_is_assumed, landed_at)"
+    " values ('beds', 'all', 'file:///beds.csv', 1, repeat('a', 64), 1, now(), false, %s)"
     " returning file_id"
 )
 LOAD = (
