@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from caregrid.drafts.marks import Written, written
 from caregrid.mapping.numerals import NumberStyle, parse_numbers
 from caregrid.mapping.stamps import read_stamp
 
@@ -60,6 +61,7 @@ class Column:
     missing: tuple[str, ...] = ()
     suppressed: tuple[str, ...] = ()
     typed: bool = False
+    written: Written = field(default_factory=Written)
 
     @property
     def is_ambiguous(self) -> bool:
@@ -100,7 +102,7 @@ def _column(series: pl.Series) -> Column:
     style = number_style(real)
     column.kind = "text"
     if style is not None:
-        column.kind, column.style = "number", style
+        column.kind, column.style, column.written = "number", style, written(real)
         column.whole_numbers = bool(real.str.contains(r"^-?\d+$").all())
     if column.formats and (style is None or column.formats[0] in _DIGITS):
         column.kind = "time"

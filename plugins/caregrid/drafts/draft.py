@@ -12,6 +12,7 @@ from typing import Any
 from caregrid import paths
 from caregrid.drafts.columns import Column, profile
 from caregrid.drafts.look import Look, look
+from caregrid.drafts.marks import style_of
 from caregrid.drafts.plan import outputs_of
 from caregrid.drafts.roles import Roles, assign
 from caregrid.drafts.words import country_of, means, words_of
@@ -27,6 +28,7 @@ _ZONES = {
     "DE": "Europe/Berlin", "FR": "Europe/Paris", "IT": "Europe/Rome", "ES": "Europe/Madrid",
     "TW": "Asia/Taipei", "CN": "Asia/Shanghai",
 }  # fmt: skip
+_COMMA_LANDS = ("DE", "FR", "IT", "ES")
 _NO_COUNTRY = "XX"  # ISO 3166-1 leaves it to its users: no country has it
 _UNMISTAKABLE = 7
 _DATED = re.compile(r"(?<!\d)(20\d{2}-\d{2}-\d{2}|20\d{6})(?!\d)")
@@ -97,14 +99,15 @@ def _first_that_maps(
 ) -> Draft:
     """Try each way to date a publication; keep the way that maps most, and the outputs that map anything."""
     best: tuple[int, Draft] | None = None
-    for source in _sources(sample, seen, columns):
+    style, unsure_of_style = _style(seen, columns, country)
+    for source in _sources(sample, seen, columns, style):
         feed = _feed(name, sample, country, source, outputs)
         mapped, rejected, repeated = _trial(sample, seen, feed)
         kept = [output for output in outputs if mapped[output["name"]]]
         if not kept or (best and sum(mapped.values()) <= best[0]):
             continue
         told = _told(sample, seen, roles, mapped, rejected, repeated)
-        notes = [*seen.notes, *_missing_notes(columns)]
+        notes = [*seen.notes, *unsure_of_style, *_missing_notes(columns)]
         text = text_of({**feed, "outputs": kept}, notes, roles.unsure, told)
         problems = check_text(Path(f"{name}.yml"), text)
         if problems:  # never written: a draft that does not pass would be a mistake of ours
@@ -127,9 +130,8 @@ def _first_that_maps(
     return best[1]
 
 
-def _sources(sample: Path, seen: Look, columns: list[Column]) -> list[dict[str, Any]]:
+def _sources(sample: Path, seen: Look, columns: list[Column], style: NumberStyle) -> list[dict[str, Any]]:
     """Return the sources to try: published on the day in the file's name, or when the file last changed."""
-    style = _style(columns)
     form = dict(seen.form)
     if style.decimal != ".":
         form["decimal"] = style.decimal
@@ -153,16 +155,12 @@ def _sources(sample: Path, seen: Look, columns: list[Column]) -> list[dict[str, 
     return [{**base, "published_at": way} for way in ways]
 
 
-def _style(columns: list[Column]) -> NumberStyle:
-    """Return the one way to write numbers under which most columns of the file read."""
-    numbers = [column for column in columns if column.kind == "number"]
-    styles = Counter((column.style.decimal, column.style.thousands) for column in numbers)
-    ranked = sorted(styles, key=lambda style: (style != (".", None), styles[style]), reverse=True)
-    if not ranked:
-        return NumberStyle()
-    decimal = "," if any(style[0] == "," for style in ranked) else "."
-    return NumberStyle(
-        decimal, next((style[1] for style in ranked if style[0] == decimal and style[1]), None)
+def _style(seen: Look, columns: list[Column], country: str | None) -> tuple[NumberStyle, list[str]]:
+    """Return the one way in which the file writes numbers, and what to confirm of it."""
+    return style_of(
+        ((column.name, column.written) for column in columns if column.kind == "number"),
+        is_free_text=seen.form["type"] in ("csv", "tsv"),
+        is_comma_land=country in _COMMA_LANDS or seen.form.get("delimiter") == ";",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -29,12 +30,15 @@ def flow(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def block(value: dict[str, Any], indent: str, notes: dict[str, str] | None = None) -> list[str]:
+def block(
+    value: dict[str, Any], indent: str, notes: Mapping[str, str | list[str]] | None = None
+) -> list[str]:
     """Return the lines of a mapping, one key each, long values broken; notes stand above their keys."""
     lines = []
     for key, item in value.items():
-        if notes and key in notes:
-            lines.append(f"{indent}# {CONFIRM} {_one_line(notes[key])}")
+        asked = (notes or {}).get(key, [])
+        for note in [asked] if isinstance(asked, str) else asked:
+            lines.append(f"{indent}# {CONFIRM} {_one_line(note)}")
         short = f"{indent}{flow(key)}: {flow(item)}"
         if len(short) <= _WIDE or not isinstance(item, (dict, list)) or not item:
             lines.append(short)
@@ -61,12 +65,11 @@ def text_of(feed: dict[str, Any], notes: list[str], unsure: dict[str, str], told
     lines.append("sources:")
     for name, source in feed["sources"].items():
         lines.append(f"  {name}:")
-        lines += [f"    # {CONFIRM} {_one_line(note)}" for note in notes]
-        lines += block(
-            source,
-            "    ",
-            {"published_at": "when a file was published, and so since when its rows were known"},
-        )
+        of_format = [note for note in notes if note.partition(":")[0] in source["format"]]
+        lines += [f"    # {CONFIRM} {_one_line(note)}" for note in notes if note not in of_format]
+        asked = {"format": of_format} if of_format else {}
+        published = "when a file was published, and so since when its rows were known"
+        lines += block(source, "    ", {**asked, "published_at": [published]})
     lines.append("outputs:")
     for output in feed["outputs"]:
         first, *rest = block(output, "    ", unsure)
