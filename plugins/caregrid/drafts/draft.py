@@ -62,7 +62,7 @@ def draft(sample: Path, name: str | None = None) -> Draft:
             where=str(sample),
             fix="no contract takes patients; name a sample of counts, places or indicators",
         )
-    columns = profile(seen.frame)
+    columns = profile(seen.frame, seen.lines)
     country = country_of(seen.frame.columns)
     roles = assign(columns, country or _NO_COUNTRY, name)
     outputs = outputs_of(roles, columns, sample.name)

@@ -44,6 +44,7 @@ class Look:
 
     form: dict[str, Any]
     frame: pl.DataFrame
+    lines: pl.Series
     rows: int
     whole: bool
     member: str | None = None
@@ -211,9 +212,11 @@ def _records(path: Path, chosen: str, member: str | None, form: dict[str, Any], 
         form = {**form, **_array(path, chosen, form)}
     source = _source(form, member)
     frames: list[pl.DataFrame] = []
+    lines: list[pl.Series] = []
     unread, rows, whole = 0, 0, True
     for batch in read(source, path, member=chosen):
         frames.append(batch.frame)
+        lines.append(batch.lines)
         unread += len(batch.rejects)
         rows += batch.frame.height
         if rows >= SAMPLE_ROWS:
@@ -222,7 +225,8 @@ def _records(path: Path, chosen: str, member: str | None, form: dict[str, Any], 
     frame = pl.concat(frames, how="diagonal").head(SAMPLE_ROWS)
     if not frame.height:
         raise UnreadableFile("no_rows", "there is no record in it")
-    return Look(form, frame, frame.height, whole, member, form["type"] in kinds.TYPED, unread, notes)
+    at = pl.concat(lines).head(SAMPLE_ROWS)
+    return Look(form, frame, at, frame.height, whole, member, form["type"] in kinds.TYPED, unread, notes)
 
 
 def _array(path: Path, chosen: str, form: dict[str, Any]) -> dict[str, str]:
