@@ -13,6 +13,7 @@ from caregrid import paths
 from caregrid.drafts.columns import Column, profile
 from caregrid.drafts.look import Look, look
 from caregrid.drafts.marks import style_of
+from caregrid.drafts.meanings import Figures
 from caregrid.drafts.plan import outputs_of
 from caregrid.drafts.roles import Roles, assign
 from caregrid.drafts.words import country_of, means, words_of
@@ -65,14 +66,17 @@ def draft(sample: Path, name: str | None = None) -> Draft:
     columns = profile(seen.frame, seen.lines)
     country = country_of(seen.frame.columns)
     roles = assign(columns, country or _NO_COUNTRY, name)
-    outputs = outputs_of(roles, columns, sample.name)
+    style, unsure = _style(seen, columns, country)
+    seen.notes += unsure
+    outputs = outputs_of(roles, sample.name, Figures(seen.frame, style))
     if not outputs:
         raise CareGridError(
             "no column could be taken for a place or a figure",
             where=f"{sample}: {', '.join(seen.frame.columns[:12])}",
             fix="write the feed by hand from the example in docs/feeds.md",
         )
-    return _first_that_maps(sample, name, seen, columns, country, roles, outputs)
+    sources = _sources(sample, seen, columns, style)
+    return _first_that_maps(sample, name, seen, columns, country, roles, sources, outputs)
 
 
 def feed_name(name: str | None, sample: Path) -> str:
@@ -95,19 +99,19 @@ def _first_that_maps(
     columns: list[Column],
     country: str | None,
     roles: Roles,
+    sources: list[dict[str, Any]],
     outputs: list[dict[str, Any]],
 ) -> Draft:
     """Try each way to date a publication; keep the way that maps most, and the outputs that map anything."""
     best: tuple[int, Draft] | None = None
-    style, unsure_of_style = _style(seen, columns, country)
-    for source in _sources(sample, seen, columns, style):
+    for source in sources:
         feed = _feed(name, sample, country, source, outputs)
         mapped, rejected, repeated = _trial(sample, seen, feed)
         kept = [output for output in outputs if mapped[output["name"]]]
         if not kept or (best and sum(mapped.values()) <= best[0]):
             continue
         told = _told(sample, seen, roles, mapped, rejected, repeated)
-        notes = [*seen.notes, *unsure_of_style, *_missing_notes(columns)]
+        notes = [*seen.notes, *_missing_notes(columns)]
         text = text_of({**feed, "outputs": kept}, notes, roles.unsure, told)
         problems = check_text(Path(f"{name}.yml"), text)
         if problems:  # never written: a draft that does not pass would be a mistake of ours

@@ -33,21 +33,32 @@ def flow(value: Any) -> str:
 def block(
     value: dict[str, Any], indent: str, notes: Mapping[str, str | list[str]] | None = None
 ) -> list[str]:
-    """Return the lines of a mapping, one key each, long values broken; notes stand above their keys."""
+    """Return the lines of a mapping, one key each, long values broken.
+
+    Notes stand above their keys, those of `values.COLUMN` above that entry of the list.
+    """
     lines = []
     for key, item in value.items():
         asked = (notes or {}).get(key, [])
         for note in [asked] if isinstance(asked, str) else asked:
             lines.append(f"{indent}# {CONFIRM} {_one_line(note)}")
         short = f"{indent}{flow(key)}: {flow(item)}"
-        if len(short) <= _WIDE or not isinstance(item, (dict, list)) or not item:
+        entries = item if isinstance(item, list) else []
+        asked_of = [(notes or {}).get(f"{key}.{_column(entry)}", "") for entry in entries]
+        if (len(short) <= _WIDE and not any(asked_of)) or not isinstance(item, (dict, list)) or not item:
             lines.append(short)
         elif isinstance(item, dict):
             lines += [f"{indent}{flow(key)}:", *block(item, indent + "  ")]
         else:
             lines.append(f"{indent}{flow(key)}:")
-            lines += [f"{indent}  - {flow(entry)}" for entry in item]
+            for entry, own in zip(entries, asked_of, strict=True):
+                lines += [f"{indent}  # {CONFIRM} {_one_line(str(own))}"] if own else []
+                lines.append(f"{indent}  - {flow(entry)}")
     return lines
+
+
+def _column(entry: Any) -> str:
+    return str(entry.get("column", "")) if isinstance(entry, dict) else ""
 
 
 def text_of(feed: dict[str, Any], notes: list[str], unsure: dict[str, str], told: list[str]) -> str:
