@@ -17,10 +17,11 @@ from caregrid.drafts.meanings import Figures
 from caregrid.drafts.plan import outputs_of
 from caregrid.drafts.roles import Roles, assign
 from caregrid.drafts.words import country_of, means, words_of
-from caregrid.drafts.write import CONFIRM, text_of
+from caregrid.drafts.write import text_of
 from caregrid.errors import CareGridError
-from caregrid.feeds import Feed
+from caregrid.feeds import CONFIRM, Feed
 from caregrid.feeds.check import check_text
+from caregrid.feeds.confirm import NO_COUNTRY, NO_OWNER
 from caregrid.feeds.spec import parse_feed
 from caregrid.mapping import UnreadableFile, inspect_file, map_batch, read
 from caregrid.mapping.numerals import NumberStyle
@@ -30,7 +31,6 @@ _ZONES = {
     "TW": "Asia/Taipei", "CN": "Asia/Shanghai",
 }  # fmt: skip
 _COMMA_LANDS = ("DE", "FR", "IT", "ES")
-_NO_COUNTRY = "XX"  # ISO 3166-1 leaves it to its users: no country has it
 _UNMISTAKABLE = 7
 _DATED = re.compile(r"(?<!\d)(20\d{2}-\d{2}-\d{2}|20\d{6})(?!\d)")
 
@@ -65,7 +65,7 @@ def draft(sample: Path, name: str | None = None) -> Draft:
         )
     columns = profile(seen.frame, seen.lines)
     country = country_of(seen.frame.columns)
-    roles = assign(columns, country or _NO_COUNTRY, name)
+    roles = assign(columns, country or NO_COUNTRY, name)
     style, unsure = _style(seen, columns, country)
     seen.notes += unsure
     outputs = outputs_of(roles, sample.name, Figures(seen.frame, style))
@@ -184,9 +184,9 @@ def _feed(
     return {
         "feed": name,
         "name": {"en": title, "zh": title},
-        "owner": {"id": "unknown", "name": "Unknown"},
+        "owner": {"id": NO_OWNER, "name": "Unknown"},
         "visibility": "owner",
-        "country": country or _NO_COUNTRY,
+        "country": country or NO_COUNTRY,
         "timezone": _ZONES.get(country or "", "UTC"),
         "schedule": None,
         "expected_every": None,

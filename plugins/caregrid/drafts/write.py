@@ -7,10 +7,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from caregrid.feeds import CONFIRM
+
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _WORDS = {"true", "false", "null", "True", "False", "Null", "TRUE", "FALSE", "NULL"}
 _WIDE = 100
-CONFIRM = "CONFIRM"
 _HEAD = {
     "name": "what people read, in both languages",
     "owner": "who publishes it; country and zone are guessed from the headings' language, XX is none",
