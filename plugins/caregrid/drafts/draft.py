@@ -15,6 +15,7 @@ from caregrid.drafts.look import Look, look
 from caregrid.drafts.marks import style_of
 from caregrid.drafts.meanings import Figures
 from caregrid.drafts.plan import outputs_of
+from caregrid.drafts.refusals import RENAME, misnamed, refuse_no_file
 from caregrid.drafts.roles import Roles, assign
 from caregrid.drafts.words import country_of, means, words_of
 from caregrid.drafts.write import text_of
@@ -50,10 +51,7 @@ def draft(sample: Path, name: str | None = None) -> Draft:
 
     Raises CareGridError: the sample cannot be read, is about patients, or nothing in it can be mapped.
     """
-    if not sample.is_file():
-        raise CareGridError(
-            "there is no such file", where=str(sample), fix="name a data file on this machine"
-        )
+    refuse_no_file(sample)
     name = feed_name(name, sample)
     seen = look(sample)
     patients = [heading for heading in seen.frame.columns if means(heading, "patient")]
@@ -70,10 +68,11 @@ def draft(sample: Path, name: str | None = None) -> Draft:
     seen.notes += unsure
     outputs = outputs_of(roles, sample.name, Figures(seen.frame, style))
     if not outputs:
+        called, none = misnamed(sample), "no column could be taken for a place or a figure"
         raise CareGridError(
-            "no column could be taken for a place or a figure",
+            f"{called}; {none}" if called else none,
             where=f"{sample}: {', '.join(seen.frame.columns[:12])}",
-            fix="write the feed by hand from the example in docs/feeds.md",
+            fix=RENAME if called else "write the feed by hand from the example in docs/feeds.md",
         )
     sources = _sources(sample, seen, columns, style)
     return _first_that_maps(sample, name, seen, columns, country, roles, sources, outputs)
@@ -290,9 +289,7 @@ def _told(
                 "a column that tells them apart belongs under dimensions, or under where."
             )
     if seen.unread:
-        lines.append(
-            f"{CONFIRM} {seen.unread:,} records cannot be read (too many or too few fields, broken quotes)."
-        )
+        lines.append(f"{CONFIRM} {seen.unread:,} records cannot be read, the first: {seen.first_unread}")
     if roles.unused:
         lines.append(f"{CONFIRM} columns that nothing reads yet: {', '.join(dict.fromkeys(roles.unused))}")
     return lines
