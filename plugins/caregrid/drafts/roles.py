@@ -131,7 +131,14 @@ def _place(columns: list[Column], country: str, system: str, unsure: dict[str, s
     named = [column for column in generic if column.kind == "text" and means(column.name, "name")]
     if coded or named:
         first = (coded or named)[0]
-        unsure["place"] = f"{first.name!r} is the only name or code there is: is it a place?"
+        others = [
+            repr(column.name) for column in [*coded, *(name for name in named if name not in coded)][1:]
+        ]
+        unsure["place"] = (
+            f"{first.name!r} was taken for the place; {', '.join(others[:3])} might be it as well"
+            if others
+            else f"{first.name!r} is the only name or code there is: is it a place?"
+        )
         place = {"level": "facility", "system": system, "code": first.name}
         return {**place, "name": named[0].name} if named and named[0] is not first else place
     unsure["place"] = "no column names a place: everything is about the whole country as it stands"
