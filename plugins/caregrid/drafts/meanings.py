@@ -38,6 +38,7 @@ class Guess:
     service: str
     measure: str
     asked: str = ""
+    is_per_cent: bool = False
 
 
 def settle(guesses: list[Guess], figures: Figures) -> None:
@@ -65,6 +66,8 @@ def settle(guesses: list[Guess], figures: Figures) -> None:
 
 def _several(guess: Guess) -> dict[str, Any] | None:
     """Return what the word that told the measure can mean, None when it means one thing."""
+    if guess.measure == "occupancy" and guess.is_per_cent:
+        return None
     told = best_of(guess.column, "measures")[1]
     for entry in vocabulary()["several_meanings"]:
         if entry["measures"][0] == guess.measure and weight(guess.column, entry["words"]) == told:

@@ -65,7 +65,8 @@ def _guesses(roles: Roles, topic: str, figures: Figures) -> list[Guess]:
     for column in roles.figures:
         measure = best_of(column.name, "measures")[0]
         if measure is not None:
-            guesses.append(Guess(column.name, _service(column.name, measure, topic), measure))
+            service = _service(column.name, measure, topic)
+            guesses.append(Guess(column.name, service, measure, is_per_cent=column.style.percent))
     settle(guesses, figures)
     return guesses
 

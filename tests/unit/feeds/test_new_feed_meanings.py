@@ -103,7 +103,14 @@ def test_other_words_of_several_meanings_are_asked_about(heading: str, tmp_path:
 
 
 @pytest.mark.parametrize(
-    "heading", ["Total beds", "Occupied beds", "Unoccupied beds", "Discharges", "Betten belegt"]
+    "heading", ["Total beds", "總床數", "Occupied beds", "Unoccupied beds", "Discharges", "Betten belegt"]
 )
 def test_words_of_one_meaning_are_not(heading: str, tmp_path: Path) -> None:
     assert drafted(tmp_path, {heading: TAKEN})[1] == {heading: ""}
+
+
+def test_an_occupancy_in_per_cent_is_no_question(tmp_path: Path) -> None:
+    sample = tmp_path / "sample.csv"
+    lines = [f"H1,{day},{taken} %" for day, taken in zip(DAYS, TAKEN, strict=True)]
+    sample.write_text("\n".join(["Hospital,Date,Bed occupancy", *lines]) + "\n")
+    assert "may be a per cent" not in draft(sample).text
