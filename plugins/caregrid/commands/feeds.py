@@ -133,7 +133,7 @@ def _list(_options: argparse.Namespace) -> int:
 
 def _new(options: argparse.Namespace) -> int:
     from caregrid.drafts import draft
-    from caregrid.drafts.write import CONFIRM
+    from caregrid.feeds import CONFIRM, confirm_lines
     from caregrid.paths import FEEDS_DIR
 
     directory = options.to or FEEDS_DIR
@@ -151,7 +151,8 @@ def _new(options: argparse.Namespace) -> int:
     print(f"{path} written; it passes `caregrid feeds check`, and of the sample's first records")
     for output, rows in made.mapped.items():
         print(f"  {output}: {rows:,} rows map, {made.rejected[output]:,} are rejected")
-    print(f"read its {made.text.count(CONFIRM) - 1} lines marked {CONFIRM}, then: caregrid feeds try {path}")
+    asked = len(confirm_lines(made.text))
+    print(f"read its {asked} lines marked {CONFIRM}, then: caregrid feeds try {path}")
     return 0
 
 
@@ -168,9 +169,21 @@ def _check(options: argparse.Namespace) -> int:
         problems += found or expression_problems(path)
     for problem in problems:
         print(problem)
+    for path in paths:
+        _remark(path)
     feeds = f"{len(paths)} feed" + ("s" if len(paths) != 1 else "")
     print(f"{feeds} checked, {len(problems)} mistake{'s' if len(problems) != 1 else ''}")
     return 2 if problems else 0
+
+
+def _remark(path: Path) -> None:
+    """Say how much of a draft nobody has confirmed; no mistake, since a draft has to pass the check."""
+    from caregrid.feeds import CONFIRM, confirm_lines
+
+    asked = confirm_lines(path.read_text(encoding="utf-8", errors="replace"))
+    if asked:
+        lines = f"{len(asked)} line{'s' if len(asked) > 1 else ''} still say{'' if len(asked) > 1 else 's'}"
+        print(f"{path}:{asked[0]}: remark: {lines} {CONFIRM}: take each away once it is confirmed or mended")
 
 
 def _try(options: argparse.Namespace) -> int:
@@ -198,7 +211,10 @@ def _try(options: argparse.Namespace) -> int:
 
 def _ingest(options: argparse.Namespace) -> int:
     from caregrid.loading.ingest import IngestFailedError, ingest
+    from caregrid.paths import FEEDS_DIR
 
+    if (path := FEEDS_DIR / f"{options.feed}.yml").is_file():
+        _remark(path)
     try:
         _print_summary(ingest(options.feed, options.day))
     except IngestFailedError as failed:

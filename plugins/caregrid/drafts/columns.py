@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import pairwise
@@ -11,6 +9,9 @@ from typing import Any
 
 import polars as pl
 
+from caregrid.drafts.dates import DIGITS, is_time, time_formats
+from caregrid.drafts.marks import Written, written
+from caregrid.drafts.words import means
 from caregrid.mapping.numerals import NumberStyle, parse_numbers
 from caregrid.mapping.stamps import read_stamp
 
@@ -30,17 +31,6 @@ STYLES = (
     NumberStyle(thousands="'"),
 )
 _CURRENCIES = "$€£¥"
-_DATES = (
-    "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y",
-    "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y",
-    "%B %d, %Y", "%Y年%m月%d日",
-)  # fmt: skip
-_CLOCKS = (
-    "T%H:%M:%S", " %H:%M:%S", " %H:%M", "T%H:%M", "T%H:%M:%S%z", " %H:%M:%S%z", "T%H:%M%z", "T%H:%M:%S.%f",
-    " %H:%M:%S.%f", "T%H:%M:%S.%f%z", " %I:%M:%S %p", " %I:%M %p", "T%H", " %H",
-)  # fmt: skip
-_COARSE = ("%Y-%m", "%Y/%m", "%m/%Y", "%b %Y", "%B %Y", "%b-%y", "%Y年%m月", "iso_week", "YYYYQn", "dhis2")
-_DIGITS = ("%Y%m%d", "%Y%m", "YYYY")
 _FITS = 0.9
 _SHOWN = 300
 
@@ -60,6 +50,8 @@ class Column:
     missing: tuple[str, ...] = ()
     suppressed: tuple[str, ...] = ()
     typed: bool = False
+    written: Written = field(default_factory=Written)
+    no_times: list[int] = field(default_factory=list)
 
     @property
     def is_ambiguous(self) -> bool:
@@ -67,9 +59,12 @@ class Column:
         return len(self.formats) > 1
 
 
-def profile(frame: pl.DataFrame, kept: Iterable[str] | None = None) -> list[Column]:
-    """Return what each column of a sample holds, in its order."""
-    return [_column(frame[name]) for name in (kept or frame.columns)]
+def profile(frame: pl.DataFrame, lines: pl.Series) -> list[Column]:
+    """Return what each column of a sample holds, in its order; lines are those of its records."""
+    columns = [_column(frame[name]) for name in frame.columns]
+    for column in columns:
+        column.no_times = [int(lines[place]) for place in column.no_times]
+    return columns
 
 
 def _column(series: pl.Series) -> Column:
@@ -96,15 +91,24 @@ def _column(series: pl.Series) -> Column:
     if not len(real):
         column.kind = "empty" if set(column.missing) - {"x", "?"} else "text"
         return column
-    column.formats = time_formats(column.values)
+    column.formats = time_formats(column.values, is_told=bool(means(column.name, "period")))
     style = number_style(real)
     column.kind = "text"
     if style is not None:
-        column.kind, column.style = "number", style
+        column.kind, column.style, column.written = "number", style, written(real)
         column.whole_numbers = bool(real.str.contains(r"^-?\d+$").all())
-    if column.formats and (style is None or column.formats[0] in _DIGITS):
+    if column.formats and (style is None or column.formats[0] in DIGITS):
         column.kind = "time"
+        column.no_times = _no_times(text, {*column.missing, *column.suppressed, ""}, column.formats[0])
     return column
+
+
+def _no_times(text: pl.Series, words: set[str], form: str) -> list[int]:
+    """Return the places, from 0, of the cells that are no time, nor a word for nothing."""
+    wrong = [
+        value for value in text.unique(maintain_order=True) if value not in words and not is_time(value, form)
+    ]
+    return text.is_in(wrong).arg_true().to_list() if wrong else []
 
 
 def number_style(real: pl.Series) -> NumberStyle | None:
@@ -122,58 +126,11 @@ def number_style(real: pl.Series) -> NumberStyle | None:
     return None
 
 
-def time_formats(values: list[str]) -> tuple[str, ...]:
-    """Return the format under which all texts are times; several when day and month can be exchanged."""
-    first = values[0]
-    if not re.search(r"\d{2}", first):
-        return ()
-    if all(re.fullmatch(r"\d+", value) for value in values[:20]):
-        return next(((form,) for form in _DIGITS if _all_fit(values, form) and _plausible(values)), ())
-    found = [form for form in _DATES if _all_fit(values, form)]
-    if not found:
-        clocks = [day + clock for day in _DATES for clock in _CLOCKS]
-        found = [form for form in clocks if _fits(first, form) and _all_fit(values, form)]
-    found = found or [form for form in (*_COARSE, "iso8601") if _all_fit(values, form)][:1]
-    if len(found) < 2:
-        return tuple(found)
-    # Days that follow each other lie close together when read rightly: the narrower reading is likelier.
-    return tuple(sorted(found, key=lambda form: _span(values, form)))
-
-
-def _fits(text: str, form: str) -> bool:
-    try:
-        read_stamp(text, [form])
-    except (ValueError, OverflowError):
-        return False
-    return True
-
-
-def _all_fit(values: list[str], form: str) -> bool:
-    wrong, allowed = 0, len(values) // 50
-    for value in values:
-        wrong += not _fits(value, form)
-        if wrong > allowed:
-            return False
-    return True
-
-
-def _plausible(values: list[str]) -> bool:
-    return all("1950" <= value[:4] <= "2079" for value in values)
-
-
-def _span(values: list[str], form: str) -> float:
-    moments = sorted({read_stamp(value, [form]).moment for value in values if _fits(value, form)})
-    gaps = [(later - sooner) / timedelta(days=1) for sooner, later in pairwise(moments)]
-    return (max(gaps) if gaps else 0.0) + (
-        (moments[-1] - moments[0]) / timedelta(days=1) if gaps else 0
-    ) / 1e4
-
-
 def stamps(column: Column) -> list[Any]:
     """Return the stamps of a column's values, sorted."""
     form = "iso8601" if column.typed else column.formats[0]
     return sorted(
-        (read_stamp(value, [form]) for value in column.values if _fits(value, form)),
+        (read_stamp(value, [form]) for value in column.values if is_time(value, form)),
         key=lambda stamp: stamp.moment.replace(tzinfo=None),
     )
 

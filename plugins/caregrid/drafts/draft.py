@@ -12,13 +12,17 @@ from typing import Any
 from caregrid import paths
 from caregrid.drafts.columns import Column, profile
 from caregrid.drafts.look import Look, look
+from caregrid.drafts.marks import style_of
+from caregrid.drafts.meanings import Figures
 from caregrid.drafts.plan import outputs_of
+from caregrid.drafts.refusals import RENAME, misnamed, refuse_no_file
 from caregrid.drafts.roles import Roles, assign
 from caregrid.drafts.words import country_of, means, words_of
-from caregrid.drafts.write import CONFIRM, text_of
+from caregrid.drafts.write import text_of
 from caregrid.errors import CareGridError
-from caregrid.feeds import Feed
+from caregrid.feeds import CONFIRM, Feed
 from caregrid.feeds.check import check_text
+from caregrid.feeds.confirm import NO_COUNTRY, NO_OWNER
 from caregrid.feeds.spec import parse_feed
 from caregrid.mapping import UnreadableFile, inspect_file, map_batch, read
 from caregrid.mapping.numerals import NumberStyle
@@ -27,7 +31,7 @@ _ZONES = {
     "DE": "Europe/Berlin", "FR": "Europe/Paris", "IT": "Europe/Rome", "ES": "Europe/Madrid",
     "TW": "Asia/Taipei", "CN": "Asia/Shanghai",
 }  # fmt: skip
-_NO_COUNTRY = "XX"  # ISO 3166-1 leaves it to its users: no country has it
+_COMMA_LANDS = ("DE", "FR", "IT", "ES")
 _UNMISTAKABLE = 7
 _DATED = re.compile(r"(?<!\d)(20\d{2}-\d{2}-\d{2}|20\d{6})(?!\d)")
 
@@ -47,10 +51,7 @@ def draft(sample: Path, name: str | None = None) -> Draft:
 
     Raises CareGridError: the sample cannot be read, is about patients, or nothing in it can be mapped.
     """
-    if not sample.is_file():
-        raise CareGridError(
-            "there is no such file", where=str(sample), fix="name a data file on this machine"
-        )
+    refuse_no_file(sample)
     name = feed_name(name, sample)
     seen = look(sample)
     patients = [heading for heading in seen.frame.columns if means(heading, "patient")]
@@ -60,17 +61,21 @@ def draft(sample: Path, name: str | None = None) -> Draft:
             where=str(sample),
             fix="no contract takes patients; name a sample of counts, places or indicators",
         )
-    columns = profile(seen.frame)
+    columns = profile(seen.frame, seen.lines)
     country = country_of(seen.frame.columns)
-    roles = assign(columns, country or _NO_COUNTRY, name)
-    outputs = outputs_of(roles, columns, sample.name)
+    roles = assign(columns, country or NO_COUNTRY, name)
+    style, unsure = _style(seen, columns, country)
+    seen.notes += unsure
+    outputs = outputs_of(roles, sample.name, Figures(seen.frame, style))
     if not outputs:
+        called, none = misnamed(sample), "no column could be taken for a place or a figure"
         raise CareGridError(
-            "no column could be taken for a place or a figure",
+            f"{called}; {none}" if called else none,
             where=f"{sample}: {', '.join(seen.frame.columns[:12])}",
-            fix="write the feed by hand from the example in docs/feeds.md",
+            fix=RENAME if called else "write the feed by hand from the example in docs/feeds.md",
         )
-    return _first_that_maps(sample, name, seen, columns, country, roles, outputs)
+    sources = _sources(sample, seen, columns, style)
+    return _first_that_maps(sample, name, seen, columns, country, roles, sources, outputs)
 
 
 def feed_name(name: str | None, sample: Path) -> str:
@@ -93,11 +98,12 @@ def _first_that_maps(
     columns: list[Column],
     country: str | None,
     roles: Roles,
+    sources: list[dict[str, Any]],
     outputs: list[dict[str, Any]],
 ) -> Draft:
     """Try each way to date a publication; keep the way that maps most, and the outputs that map anything."""
     best: tuple[int, Draft] | None = None
-    for source in _sources(sample, seen, columns):
+    for source in sources:
         feed = _feed(name, sample, country, source, outputs)
         mapped, rejected, repeated = _trial(sample, seen, feed)
         kept = [output for output in outputs if mapped[output["name"]]]
@@ -127,9 +133,8 @@ def _first_that_maps(
     return best[1]
 
 
-def _sources(sample: Path, seen: Look, columns: list[Column]) -> list[dict[str, Any]]:
+def _sources(sample: Path, seen: Look, columns: list[Column], style: NumberStyle) -> list[dict[str, Any]]:
     """Return the sources to try: published on the day in the file's name, or when the file last changed."""
-    style = _style(columns)
     form = dict(seen.form)
     if style.decimal != ".":
         form["decimal"] = style.decimal
@@ -153,16 +158,12 @@ def _sources(sample: Path, seen: Look, columns: list[Column]) -> list[dict[str, 
     return [{**base, "published_at": way} for way in ways]
 
 
-def _style(columns: list[Column]) -> NumberStyle:
-    """Return the one way to write numbers under which most columns of the file read."""
-    numbers = [column for column in columns if column.kind == "number"]
-    styles = Counter((column.style.decimal, column.style.thousands) for column in numbers)
-    ranked = sorted(styles, key=lambda style: (style != (".", None), styles[style]), reverse=True)
-    if not ranked:
-        return NumberStyle()
-    decimal = "," if any(style[0] == "," for style in ranked) else "."
-    return NumberStyle(
-        decimal, next((style[1] for style in ranked if style[0] == decimal and style[1]), None)
+def _style(seen: Look, columns: list[Column], country: str | None) -> tuple[NumberStyle, list[str]]:
+    """Return the one way in which the file writes numbers, and what to confirm of it."""
+    return style_of(
+        ((column.name, column.written) for column in columns if column.kind == "number"),
+        is_free_text=seen.form["type"] in ("csv", "tsv"),
+        is_comma_land=country in _COMMA_LANDS or seen.form.get("delimiter") == ";",
     )
 
 
@@ -182,9 +183,9 @@ def _feed(
     return {
         "feed": name,
         "name": {"en": title, "zh": title},
-        "owner": {"id": "unknown", "name": "Unknown"},
+        "owner": {"id": NO_OWNER, "name": "Unknown"},
         "visibility": "owner",
-        "country": country or _NO_COUNTRY,
+        "country": country or NO_COUNTRY,
         "timezone": _ZONES.get(country or "", "UTC"),
         "schedule": None,
         "expected_every": None,
@@ -288,9 +289,7 @@ def _told(
                 "a column that tells them apart belongs under dimensions, or under where."
             )
     if seen.unread:
-        lines.append(
-            f"{CONFIRM} {seen.unread:,} records cannot be read (too many or too few fields, broken quotes)."
-        )
+        lines.append(f"{CONFIRM} {seen.unread:,} records cannot be read, the first: {seen.first_unread}")
     if roles.unused:
         lines.append(f"{CONFIRM} columns that nothing reads yet: {', '.join(dict.fromkeys(roles.unused))}")
     return lines

@@ -16,7 +16,7 @@ import polars as pl
 from caregrid.drafts import kinds
 from caregrid.drafts.headings import full, is_of_figures, is_second, unique
 from caregrid.drafts.markup import xml_form
-from caregrid.errors import CareGridError
+from caregrid.drafts.refusals import misnamed, no_json, unreadable, utf_16
 from caregrid.feeds import Source
 from caregrid.feeds.spec import build_source
 from caregrid.mapping import UnreadableFile, members, read
@@ -36,6 +36,7 @@ _MARKS = (
 # them all, and none of the others is met in more than a handful of public files.
 _LEGACY = {name: name for name in ("cp1252", "gb18030", "big5", "cp932", "euc_kr")}
 _JUDGED = 1 << 15
+_LINES = 50
 
 
 @dataclass
@@ -44,11 +45,13 @@ class Look:
 
     form: dict[str, Any]
     frame: pl.DataFrame
+    lines: pl.Series
     rows: int
     whole: bool
     member: str | None = None
     typed: bool = False
     unread: int = 0
+    first_unread: str = ""
     notes: list[str] = field(default_factory=list)
 
 
@@ -57,9 +60,7 @@ def look(path: Path) -> Look:
     try:
         return _look(path)
     except UnreadableFile as error:
-        raise CareGridError(
-            f"the sample cannot be read: {error.reason}", where=str(path), fix="name a file that holds data"
-        ) from error
+        raise unreadable(error, path) from error
 
 
 def _look(path: Path) -> Look:
@@ -106,8 +107,8 @@ def _encoding(start: bytes, stream: Any, notes: list[str]) -> str:
     for mark, name in _MARKS:
         if start.startswith(mark) and name != "utf-8":
             return name
-    if b"\x00" in start[:200]:
-        return "utf-16-le" if start[1:2] == b"\x00" else "utf-16-be"
+    if (wide := utf_16(start)) is not None:
+        return wide
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
     block, seen = start, b""
     try:
@@ -140,18 +141,27 @@ def _decoded(start: bytes, encoding: str) -> str:
 def _text_form(text: str, form: dict[str, Any], notes: list[str]) -> dict[str, Any]:
     begin = text.lstrip()[:1]
     if begin in "{[" and begin:
-        first, _, rest = text.lstrip().partition("\n")
-        if begin == "{" and _is_json(first) and (not rest.strip() or _is_json(rest.lstrip().split("\n")[0])):
-            return {**form, "type": "ndjson"}
-        return {**form, "type": "json"}
+        return {**form, "type": "ndjson" if begin == "{" and _is_of_lines(text) else "json"}
     return _delimited(text, form, notes)
+
+
+def _is_of_lines(text: str) -> bool:
+    """Say whether most lines are a JSON object each: some may be broken, the first as well."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    whole = sum(map(_is_json, lines[:_LINES]))
+    return whole * 2 > len(lines[:_LINES]) and (len(lines) > 1 or not _holds_records(lines[0]))
 
 
 def _is_json(line: str) -> bool:
     try:
         return isinstance(json.loads(line), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
+
+
+def _holds_records(line: str) -> bool:
+    """Say whether an object that is alone in its file is a document around an array of records."""
+    return bool(_arrays(json.loads(line)))
 
 
 def _delimited(text: str, form: dict[str, Any], notes: list[str]) -> dict[str, Any]:
@@ -211,18 +221,28 @@ def _records(path: Path, chosen: str, member: str | None, form: dict[str, Any], 
         form = {**form, **_array(path, chosen, form)}
     source = _source(form, member)
     frames: list[pl.DataFrame] = []
-    unread, rows, whole = 0, 0, True
+    lines: list[pl.Series] = []
+    unread, rows, whole, first = 0, 0, True, ""
     for batch in read(source, path, member=chosen):
         frames.append(batch.frame)
+        lines.append(batch.lines)
         unread += len(batch.rejects)
+        if batch.rejects and not first:
+            first = f"line {batch.rejects[0].line}: {batch.rejects[0].reasons[0]['message']}"
         rows += batch.frame.height
         if rows >= SAMPLE_ROWS:
             whole = False
             break
     frame = pl.concat(frames, how="diagonal").head(SAMPLE_ROWS)
     if not frame.height:
-        raise UnreadableFile("no_rows", "there is no record in it")
-    return Look(form, frame, frame.height, whole, member, form["type"] in kinds.TYPED, unread, notes)
+        broken = f" that can be read; the first of {unread:,} that cannot, {first}" if first else ""
+        raise UnreadableFile("no_rows", f"there is no record in it{broken}")
+    if called := misnamed(path):
+        notes.append(f"type: {called}")
+    at = pl.concat(lines).head(SAMPLE_ROWS)
+    return Look(
+        form, frame, at, frame.height, whole, member, form["type"] in kinds.TYPED, unread, first, notes
+    )
 
 
 def _array(path: Path, chosen: str, form: dict[str, Any]) -> dict[str, str]:
@@ -234,7 +254,16 @@ def _array(path: Path, chosen: str, form: dict[str, Any]) -> dict[str, str]:
     try:
         document = json.loads(b"".join(blocks).decode(form.get("encoding", "utf-8-sig")))
     except (ValueError, RecursionError) as error:
-        raise UnreadableFile("not_this_format", f"the file is no JSON: {error}") from error
+        raise no_json(error) from error
+    found = _arrays(document)
+    if not found:
+        raise UnreadableFile("no_records", "the document holds no array of objects")
+    _, at = max(found)
+    return {"records": at} if at else {}
+
+
+def _arrays(document: Any) -> list[tuple[int, str]]:
+    """Return the arrays of objects in a document: how long, and at which path."""
     found: list[tuple[int, str]] = []
 
     def visit(value: Any, at: str, depth: int) -> None:
@@ -247,7 +276,4 @@ def _array(path: Path, chosen: str, form: dict[str, Any]) -> dict[str, str]:
                     visit(item, f"{at}.{key}" if at else key, depth + 1)
 
     visit(document, "", 0)
-    if not found:
-        raise UnreadableFile("no_records", "the document holds no array of objects")
-    _, at = max(found)
-    return {"records": at} if at else {}
+    return found

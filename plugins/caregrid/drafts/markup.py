@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+from caregrid.drafts.words import best_of, means
 from caregrid.mapping import UnreadableFile
 from caregrid.mapping.readers.markup import parse
 
@@ -25,6 +26,9 @@ class _Kind:
     attributes: dict[str, None] = field(default_factory=dict)
     texts: Counter[_Path] = field(default_factory=Counter)
     now: Counter[_Path] = field(default_factory=Counter)
+    # Tags right below the element that is open, in order; and pairs of which the first once came later.
+    order: dict[str, None] = field(default_factory=dict)
+    later: set[tuple[str, str]] = field(default_factory=set)
 
 
 def xml_form(stream: BinaryIO, notes: list[str]) -> dict[str, Any]:
@@ -41,12 +45,19 @@ def xml_form(stream: BinaryIO, notes: list[str]) -> dict[str, Any]:
         up = "../" * (len(path) - above)
         for attribute in kinds[path[:above]].attributes:
             _add(fields, _local(attribute), f"{up}@{_step(attribute, spaces)}", _local(path[above - 1]))
+        for below in _standing_before(kinds[path[:above]], path[above]):
+            xpath = up + "/".join(_step(tag, spaces) for tag in below)
+            _add(fields, _named(below), xpath, _local(path[above - 1]))
     for attribute in kinds[path].attributes:
         _add(fields, _local(attribute), f"@{_step(attribute, spaces)}", _local(path[-1]))
     for below, most in kinds[path].texts.items():
         xpath = "/".join(_step(tag, spaces) for tag in below) or "."
-        name = ".".join(map(_local, below or path[-1:])).replace(".@", ".")
-        _add(fields, name, xpath if most == 1 else {"xpath": xpath, "separator": "; "}, _local(path[-1]))
+        _add(
+            fields,
+            _named(below or path[-1:]),
+            xpath if most == 1 else {"xpath": xpath, "separator": "; "},
+            _local(path[-1]),
+        )
     if any(isinstance(given, dict) for given in fields.values()):
         notes.append("fields: some elements stand several times in one record; they are joined")
     if len(fields) > _MOST_FIELDS:
@@ -73,6 +84,9 @@ def _kinds(stream: BinaryIO) -> dict[_Path, _Kind]:
             kind = kinds.setdefault(tuple(open_now), _Kind())
             kind.count += 1
             kind.now.clear()
+            kind.order.clear()
+            if len(open_now) > 1:
+                _note_order(kinds[tuple(open_now[:-1])], element.tag)
             kind.attributes |= dict.fromkeys(element.attrib)
             continue
         here = tuple(open_now)
@@ -92,6 +106,24 @@ def _kinds(stream: BinaryIO) -> dict[_Path, _Kind]:
     return kinds
 
 
+def _note_order(around: _Kind, tag: str) -> None:
+    """Note behind which of its siblings an element stands."""
+    around.later |= {(tag, sooner) for sooner in around.order if sooner != tag}
+    around.order[tag] = None
+
+
+def _standing_before(around: _Kind, inner: str) -> list[_Path]:
+    """Return the single texts of an element that stand before the part with the records begins.
+
+    What stands behind it is not known yet when a record is read, and so is no field of it.
+    """
+    return [
+        below
+        for below, most in around.texts.items()
+        if most == 1 and below and below[0] != inner and (below[0], inner) not in around.later
+    ]
+
+
 def _records(kinds: dict[_Path, _Kind]) -> _Path:
     """Return the path of the elements that repeat most and hold two fields; of equals the outermost."""
 
@@ -106,9 +138,15 @@ def _records(kinds: dict[_Path, _Kind]) -> _Path:
 
 def _add(fields: dict[str, Any], name: str, xpath: Any, around: str) -> None:
     name = name.lstrip("@")
-    if name in fields:
+    # A bare `id` or `name` is the name of what it stands in: of a hospital, a ward, a region.
+    is_bare = best_of(name, "place")[0] is None and (means(name, "code") or means(name, "name"))
+    if name in fields or (is_bare and best_of(around, "place")[0]):
         name = f"{around}.{name}"
     fields.setdefault(name, xpath)
+
+
+def _named(below: _Path) -> str:
+    return ".".join(map(_local, below)).replace(".@", ".")
 
 
 def _local(tag: str) -> str:

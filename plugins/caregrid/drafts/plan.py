@@ -6,6 +6,7 @@ from typing import Any
 
 from caregrid.contracts import codes
 from caregrid.drafts.columns import Column
+from caregrid.drafts.meanings import Figures, Guess, settle
 from caregrid.drafts.roles import Roles
 from caregrid.drafts.words import best_of
 
@@ -23,13 +24,14 @@ _DESCRIBED = 2  # fields beside the name that make a list of places a registry
 _MOST_VALUES = 40
 
 
-def outputs_of(roles: Roles, columns: list[Column], topic: str) -> list[dict[str, Any]]:
+def outputs_of(roles: Roles, topic: str, figures: Figures) -> list[dict[str, Any]]:
     """Return the outputs to try: usage and facility, else quality, else the bare list of places.
 
     Args:
         topic: the sample's file name; its words tell the service where the headings do not.
+        figures: the numbers of the sample; they tell the measure where a heading may mean several.
     """
-    usage, facility = _usage(roles, topic), _facility(roles)
+    usage, facility = _usage(roles, topic, figures), _facility(roles)
     found = [output for output in (usage, facility if len(roles.fields) >= _DESCRIBED else None) if output]
     # The figures of a registry without a date describe its places; as indicators they would say nothing.
     is_registry = facility is not None and facility in found and not roles.period and not roles.long_value
@@ -58,16 +60,27 @@ def _service(heading: str, measure: str, topic: str) -> str:
     return "bed" if measure in _BED_MEASURES else "hospital"
 
 
-def _usage(roles: Roles, topic: str) -> dict[str, Any] | None:
-    values: list[dict[str, Any]] = []
-    seen: set[tuple[str, str]] = set()
+def _guesses(roles: Roles, topic: str, figures: Figures) -> list[Guess]:
+    guesses = []
     for column in roles.figures:
         measure = best_of(column.name, "measures")[0]
-        if measure is None:
-            continue
-        service = _service(column.name, measure, topic)
+        if measure is not None:
+            service = _service(column.name, measure, topic)
+            guesses.append(Guess(column.name, service, measure, is_per_cent=column.style.percent))
+    settle(guesses, figures)
+    return guesses
+
+
+def _usage(roles: Roles, topic: str, figures: Figures) -> dict[str, Any] | None:
+    values: list[dict[str, Any]] = []
+    seen: set[tuple[str, str]] = set()
+    columns = {column.name: column for column in roles.figures}
+    for guess in _guesses(roles, topic, figures):
+        column, measure, service = columns[guess.column], guess.measure, guess.service
         if (measure, service) in seen:  # two columns of one series: which is which only a person can say
             continue
+        if guess.asked:
+            roles.unsure[f"values.{column.name}"] = guess.asked
         seen.add((measure, service))
         known = codes.measures()[measure]
         values.append(

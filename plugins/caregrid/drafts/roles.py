@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from caregrid.drafts.columns import Column, grain_of
+from caregrid.drafts.columns import Column
+from caregrid.drafts.periods import period_of
 from caregrid.drafts.words import best_of, means, vocabulary, weight, words_of
 
 _LEVELS = ("facility", "department", "organisation", "region", "country")
-_MANY = 0.5  # a place or a period that is missing in half the records is none
+_MANY = 0.5  # a place that is missing in half the records is none
 
 
 @dataclass
@@ -31,7 +32,7 @@ def assign(columns: list[Column], country: str, system: str) -> Roles:
     """Return the roles of a sample's columns."""
     roles = Roles()
     usable = [column for column in columns if column.kind != "empty"]
-    roles.period = _period(usable, roles.unsure)
+    roles.period = period_of(usable, roles.unsure)
     taken = {value for value in roles.period.values() if isinstance(value, str)} | set(
         roles.period.get("join", [])
     )
@@ -71,88 +72,6 @@ def _is_identifier(column: Column) -> bool:
 
 def _is_breakdown(column: Column) -> bool:
     return column.kind != "number" or column.distinct <= 12
-
-
-def _period(columns: list[Column], unsure: dict[str, str]) -> dict[str, Any]:
-    times = [
-        column
-        for column in columns
-        if column.kind == "time" and column.filled >= _MANY and not means(column.name, "not_period")
-    ]
-    # Eight digits may be a date or a number: those without a word for time are left to the numbers.
-    times = [
-        column
-        for column in times
-        if column.typed or not column.formats[0].startswith(("%Y%m", "YYYY")) or _told(column)
-    ]
-    if not times:
-        return _joined(columns, unsure)
-    best = max(times, key=lambda column: (means(column.name, "period"), len(_form(column)), column.filled))
-    period: dict[str, Any] = {
-        "column": best.name,
-        "format": _form(best),
-        "role": "label",
-        "grain": grain_of(best),
-    }
-    if "epi" in best.name.lower() or "mmwr" in best.name.lower():
-        period.update(format="epi_week", grain="week")
-    elif period["grain"] == "instant":
-        period["role"] = "instant"
-    elif means(best.name, "period_end") and not means(best.name, "period_start"):
-        period["role"] = "end"
-    elif means(best.name, "period_start"):
-        period["role"] = "start"
-        ends = [column for column in times if column is not best and means(column.name, "period_end")]
-        if ends and ends[0].formats == best.formats and period["grain"] not in ("hour",):
-            period.update(grain="interval", end_column=ends[0].name)
-    elif period["grain"] == "week" and "%" in period["format"]:
-        period["role"] = "end"
-        unsure["period"] = "the dates lie a week apart: do they name its first or its last day?"
-    if period["grain"] in ("month", "quarter", "year") and period["role"] == "label":
-        period["grain"] = grain_of(best)
-    if best.is_ambiguous:
-        unsure["period"] = f"day and month may be exchanged ({' or '.join(best.formats)})"
-    return period
-
-
-def _told(column: Column) -> bool:
-    return bool(means(column.name, "period"))
-
-
-def _form(column: Column) -> str:
-    return column.formats[0]
-
-
-def _joined(columns: list[Column], unsure: dict[str, str]) -> dict[str, Any]:
-    """Return a period of a year and a month in two columns, of a year alone, or none."""
-    year = next(
-        (
-            c
-            for c in columns
-            if c.kind in ("time", "number") and weight(c.name, ["year", "jahr", "annee", "anno", "ano", "年"])
-        ),
-        None,
-    )
-    if year is None or any(not value[:4].isdigit() or len(value) != 4 for value in year.values):
-        return {}
-    month = next(
-        (
-            c
-            for c in columns
-            if weight(c.name, ["month", "monat", "mois", "mese", "mes", "月"]) and c is not year
-        ),
-        None,
-    )
-    if month is not None and all(value.isdigit() and 1 <= int(value) <= 12 for value in month.values):
-        return {
-            "join": [year.name, month.name],
-            "separator": "-",
-            "format": "%Y-%m",
-            "role": "label",
-            "grain": "month",
-        }
-    unsure["period"] = "a calendar year; a fiscal one wants fiscal_start"
-    return {"column": year.name, "format": "YYYY", "role": "label", "grain": "year"}
 
 
 def _place(columns: list[Column], country: str, system: str, unsure: dict[str, str]) -> dict[str, Any]:
@@ -212,7 +131,14 @@ def _place(columns: list[Column], country: str, system: str, unsure: dict[str, s
     named = [column for column in generic if column.kind == "text" and means(column.name, "name")]
     if coded or named:
         first = (coded or named)[0]
-        unsure["place"] = f"{first.name!r} is the only name or code there is: is it a place?"
+        others = [
+            repr(column.name) for column in [*coded, *(name for name in named if name not in coded)][1:]
+        ]
+        unsure["place"] = (
+            f"{first.name!r} was taken for the place; {', '.join(others[:3])} might be it as well"
+            if others
+            else f"{first.name!r} is the only name or code there is: is it a place?"
+        )
         place = {"level": "facility", "system": system, "code": first.name}
         return {**place, "name": named[0].name} if named and named[0] is not first else place
     unsure["place"] = "no column names a place: everything is about the whole country as it stands"

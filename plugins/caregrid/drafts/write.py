@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
+
+from caregrid.feeds import CONFIRM
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _WORDS = {"true", "false", "null", "True", "False", "Null", "TRUE", "FALSE", "NULL"}
 _WIDE = 100
-CONFIRM = "CONFIRM"
 _HEAD = {
     "name": "what people read, in both languages",
     "owner": "who publishes it; country and zone are guessed from the headings' language, XX is none",
@@ -29,21 +31,35 @@ def flow(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def block(value: dict[str, Any], indent: str, notes: dict[str, str] | None = None) -> list[str]:
-    """Return the lines of a mapping, one key each, long values broken; notes stand above their keys."""
+def block(
+    value: dict[str, Any], indent: str, notes: Mapping[str, str | list[str]] | None = None
+) -> list[str]:
+    """Return the lines of a mapping, one key each, long values broken.
+
+    Notes stand above their keys, those of `values.COLUMN` above that entry of the list.
+    """
     lines = []
     for key, item in value.items():
-        if notes and key in notes:
-            lines.append(f"{indent}# {CONFIRM} {_one_line(notes[key])}")
+        asked = (notes or {}).get(key, [])
+        for note in [asked] if isinstance(asked, str) else asked:
+            lines.append(f"{indent}# {CONFIRM} {_one_line(note)}")
         short = f"{indent}{flow(key)}: {flow(item)}"
-        if len(short) <= _WIDE or not isinstance(item, (dict, list)) or not item:
+        entries = item if isinstance(item, list) else []
+        asked_of = [(notes or {}).get(f"{key}.{_column(entry)}", "") for entry in entries]
+        if (len(short) <= _WIDE and not any(asked_of)) or not isinstance(item, (dict, list)) or not item:
             lines.append(short)
         elif isinstance(item, dict):
             lines += [f"{indent}{flow(key)}:", *block(item, indent + "  ")]
         else:
             lines.append(f"{indent}{flow(key)}:")
-            lines += [f"{indent}  - {flow(entry)}" for entry in item]
+            for entry, own in zip(entries, asked_of, strict=True):
+                lines += [f"{indent}  # {CONFIRM} {_one_line(str(own))}"] if own else []
+                lines.append(f"{indent}  - {flow(entry)}")
     return lines
+
+
+def _column(entry: Any) -> str:
+    return str(entry.get("column", "")) if isinstance(entry, dict) else ""
 
 
 def text_of(feed: dict[str, Any], notes: list[str], unsure: dict[str, str], told: list[str]) -> str:
@@ -61,12 +77,11 @@ def text_of(feed: dict[str, Any], notes: list[str], unsure: dict[str, str], told
     lines.append("sources:")
     for name, source in feed["sources"].items():
         lines.append(f"  {name}:")
-        lines += [f"    # {CONFIRM} {_one_line(note)}" for note in notes]
-        lines += block(
-            source,
-            "    ",
-            {"published_at": "when a file was published, and so since when its rows were known"},
-        )
+        of_format = [note for note in notes if note.partition(":")[0] in source["format"]]
+        lines += [f"    # {CONFIRM} {_one_line(note)}" for note in notes if note not in of_format]
+        asked = {"format": of_format} if of_format else {}
+        published = "when a file was published, and so since when its rows were known"
+        lines += block(source, "    ", {**asked, "published_at": [published]})
     lines.append("outputs:")
     for output in feed["outputs"]:
         first, *rest = block(output, "    ", unsure)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from caregrid.feeds.confirm import CONFIRM, confirm_lines
 from caregrid.feeds.model import Feed, Format, Output, Source
 from caregrid.feeds.problems import Problem
 from caregrid.feeds.spec import build_source, check_file, feed_files, load_feed, load_feeds, parse_feed
 
 __all__ = [
+    "CONFIRM",
     "Feed",
     "Format",
     "Output",
@@ -14,6 +16,7 @@ __all__ = [
     "Source",
     "build_source",
     "check_file",
+    "confirm_lines",
     "feed_files",
     "load_feed",
     "load_feeds",

@@ -12,6 +12,7 @@ from caregrid.feeds.check_moments import check_moment
 from caregrid.feeds.check_outputs import check_outputs
 from caregrid.feeds.check_transports import check_transport
 from caregrid.feeds.checker import Checker
+from caregrid.feeds.confirm import check_confirmed
 from caregrid.feeds.document import BrokenYaml, Document, read_document
 from caregrid.feeds.document import Path as DocumentPath
 from caregrid.feeds.problems import Problem, dotted
@@ -36,7 +37,7 @@ def check_and_read(file: Path, text: str) -> tuple[list[Problem], dict[str, Any]
         document = read_document(text)
     except BrokenYaml as error:
         return [broken(file, error)], {}
-    return _check(file, document), document.data
+    return _check(file, document, text), document.data
 
 
 def broken(file: Path, error: BrokenYaml) -> Problem:
@@ -46,12 +47,13 @@ def broken(file: Path, error: BrokenYaml) -> Problem:
     )
 
 
-def _check(file: Path, document: Document) -> list[Problem]:
+def _check(file: Path, document: Document, text: str) -> list[Problem]:
     problems = schema_problems(file, document, feed_schema())
     if problems:
         return sorted(set(problems), key=lambda problem: (problem.line, problem.field))
     checker = Checker(file, document)
     _check_head(checker)
+    check_confirmed(checker, text)
     for name in document.data["sources"]:
         _check_source(checker, ("sources", name))
     check_outputs(checker)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -76,10 +78,55 @@ def _read_numbers(table: Table, spec: dict[str, Any], name: str) -> Cell:
     reported = status == "reported"
     bad = reported & numbers.is_null()
     if bad.any():
-        problems.append(
-            Problem(bad, "not_a_number", name, "{value} is no number as the feed writes them", raw)
-        )
+        problems += _no_numbers(bad, text, raw, style_of(table, spec), name)
     return Cell(numbers.set(~reported, None), problems, status)
+
+
+def _no_numbers(
+    bad: pl.Series, text: pl.Series, raw: pl.Series, style: NumberStyle, name: str
+) -> list[Problem]:
+    """Return the problems of cells that are no numbers; each names what the feed would have to say, if so."""
+    problems, left = [], bad
+    for readings in _others(style):
+        fits = left.clone()
+        for other in readings.values():
+            fits &= parse_numbers(text.set(~left, None), other).is_not_null()
+        if fits.any():
+            ways = " or ".join(readings)
+            problems.append(
+                Problem(
+                    fits,
+                    "not_a_number",
+                    name,
+                    f"{{value}} is no number as the feed writes them; it is one with {ways}",
+                    raw,
+                )
+            )
+            left &= ~fits
+        if not left.any():
+            return problems
+    problems.append(Problem(left, "not_a_number", name, "{value} is no number as the feed writes them", raw))
+    return problems
+
+
+def _others(style: NumberStyle) -> Iterator[dict[str, NumberStyle]]:
+    """Yield ways to write numbers beside a feed's own: first two that read a cell alike, then each alone."""
+    single = {}
+    for sign in (",", ".", " ", "'"):
+        if sign != style.decimal and sign != style.thousands:
+            single[f'thousands: "{sign}"'] = replace(style, thousands=sign)
+    other = "," if style.decimal == "." else "."
+    if other != style.thousands:
+        own = style.thousands if style.thousands != other else None
+        single[f'decimal: "{other}"'] = replace(style, decimal=other, thousands=own)
+        grouped, mark = f'thousands: "{other}"', f'decimal: "{other}"'
+        yield {grouped: single[grouped], mark: single[mark]}
+    both = f'decimal: "{other}", thousands: "{style.decimal}"'
+    single[both] = replace(style, decimal=other, thousands=style.decimal)
+    if not style.percent:
+        single["number: {percent: true}"] = replace(style, percent=True)
+    for words, way in single.items():
+        yield {words: way}
 
 
 def _expression(table: Table, spec: dict[str, Any], name: str) -> Cell:

@@ -217,6 +217,27 @@ def test_the_command_writes_once_and_never_over_a_feed(
     assert main([*typed, "--name", "north_again"]) == 0
 
 
+def test_a_draft_passes_with_a_remark_and_must_say_all_once_nothing_asks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sample = tmp_path / "beds.csv"
+    sample.write_bytes(SAMPLES["english"][1])
+    assert main(["feeds", "new", "--sample", str(sample), "--to", str(tmp_path)]) == 0
+    asked = int(capsys.readouterr().out.split("read its ")[1].split()[0])
+    written = tmp_path / "beds.yml"
+    assert main(["feeds", "check", str(written)]) == 0
+    assert f"remark: {asked} lines still say CONFIRM" in capsys.readouterr().out
+    lines = written.read_text().splitlines()
+    confirmed = [line for line in lines if not line.strip().startswith("# CONFIRM")]
+    assert len(lines) - len(confirmed) == asked
+    written.write_text("\n".join([*confirmed, ""]))
+    assert {problem.field for problem in check_file(written)} == {"country", "owner.id"}
+    known = written.read_text().replace("country: XX", "country: GB").replace("id: unknown", "id: north")
+    written.write_text(known)
+    assert main(["feeds", "check", str(written)]) == 0
+    assert "remark" not in capsys.readouterr().out
+
+
 MIRROR = feeds_base()
 READABLE = (".csv", ".tsv", ".json", ".jsonl", ".geojson", ".csv.gz", ".jsonl.gz", ".geojson.gz")
 

@@ -252,3 +252,28 @@ outputs:
         ("region", "01|x", "x Ｎame", "Ｎame", "02-123", "DE"),
         ("facility", "2", "c2", "c2", "+44 20", "TW"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("number", "cell", "fix"),
+    [
+        ('{decimal: ","}', "1.200", 'it is one with thousands: "." or decimal: "."'),
+        ('{decimal: ","}', "1.200.300", 'it is one with thousands: "."'),
+        ('{decimal: "."}', "1,200", 'it is one with thousands: "," or decimal: ","'),
+        ('{decimal: "."}', "1,5", 'it is one with decimal: ","'),
+        ('{decimal: "."}', "1 200", 'it is one with thousands: " "'),
+        ('{decimal: ".", thousands: ","}', "1.200,5", 'it is one with decimal: ",", thousands: "."'),
+        ('{decimal: "."}', "75 %", "it is one with number: {percent: true}"),
+        ('{decimal: "."}', "many", ""),
+    ],
+)
+def test_a_cell_that_is_no_number_names_what_would_read_it(
+    number: str, cell: str, fix: str, small: Any
+) -> None:
+    values = f"[{{column: n, measure: occupied, number: {number}}}]"
+    outcome = small.map(small.usage(values=values), f'id,day,n\na,2024-01-01,5\na,2024-01-02,"{cell}"\n')
+    ((reason,),) = [reject.reasons for reject in outcome.rejects]
+    assert reason["code"] == "not_a_number"
+    assert reason["message"].removeprefix(f"{cell!r} is no number as the feed writes them") == (
+        f"; {fix}" if fix else ""
+    )

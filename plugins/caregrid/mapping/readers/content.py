@@ -87,7 +87,7 @@ def text_blocks(stream: BinaryIO, encoding: str) -> Iterator[str]:
     while True:
         block = read_bytes(stream, BLOCK_BYTES)
         if first:
-            _refuse_binary(block)
+            refuse_binary(block)
         if first and block.startswith(_UTF8_BOM) and not codec.startswith("utf-16"):
             block = block[3:]
         pure_ascii = block.isascii() and b"\x00" not in block
@@ -160,7 +160,8 @@ def no_such_file(head: bytes, what: str) -> UnreadableFile:
     return UnreadableFile("not_this_format", f"the file is no {what}; {begins}")
 
 
-def _refuse_binary(block: bytes) -> None:
+def refuse_binary(block: bytes) -> None:
+    """Raise UnreadableFile for bytes that begin as a format does which is no text."""
     for magic, what, advice in _MAGIC:
         if block.startswith(magic):
             raise UnreadableFile("not_this_format", f"the file is {what}, no text: {advice}")
@@ -193,7 +194,9 @@ def _forbidden(found: re.Match[str], text: str, codec: str, line: int) -> Unread
     at = line + text.count("\n", 0, found.start())
     code = f"U+{ord(found[0]):04X}"
     around = text[max(0, found.start() - 12) : found.start() + 12]
-    if found[0] == "\x00":
+    if found[0] == "\x00" and text.count("\x00") * 10 < len(text):
+        advice = "take it out: no text holds it"
+    elif found[0] == "\x00":
         advice = "the file is probably UTF-16: set encoding: utf-16"
     elif codec in ("iso8859-1", "latin-1"):
         advice = "the bytes are probably Windows-1252: set encoding: cp1252"

@@ -1,0 +1,107 @@
+"""Under which format a sample's texts are times; and which of its cells are none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import pairwise
+
+from caregrid.mapping.stamps import read_stamp
+
+_DATES = (
+    "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y",
+    "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y",
+    "%B %d, %Y", "%Y年%m月%d日",
+)  # fmt: skip
+_CLOCKS = (
+    "T%H:%M:%S", " %H:%M:%S", " %H:%M", "T%H:%M", "T%H:%M:%S%z", " %H:%M:%S%z", "T%H:%M%z", "T%H:%M:%S.%f",
+    " %H:%M:%S.%f", "T%H:%M:%S.%f%z", " %I:%M:%S %p", " %I:%M %p", "T%H", " %H",
+)  # fmt: skip
+_COARSE = ("%Y-%m", "%Y/%m", "%m/%Y", "%b %Y", "%B %Y", "%b-%y", "%Y年%m月", "iso_week", "YYYYQn", "dhis2")
+# Digits alone: as they begin tells years from counts of days or seconds; none begins as another does.
+_DIGITS: dict[str, Callable[[str], bool]] = {
+    "%Y%m%d": lambda text: len(text) == 8 and "1950" <= text[:4] <= "2079",
+    "%Y%m": lambda text: len(text) == 6 and "1950" <= text[:4] <= "2079",
+    "YYYY": lambda text: len(text) == 4 and "1950" <= text <= "2079",
+}
+# Of a column whose heading says that it holds times, also years of the Republic of China (114 is 2025), the
+# days that spreadsheets count (2000 to 2050) and the seconds since 1970.
+_TOLD_DIGITS: dict[str, Callable[[str], bool]] = {
+    "roc_date": lambda text: len(text) == 7 and "090" <= text[:3] <= "149",
+    "roc_month": lambda text: len(text) == 5 and "090" <= text[:3] <= "149",
+    "excel_days": lambda text: len(text) == 5 and "36526" <= text <= "55153",
+    "unix_seconds": lambda text: len(text) == 10 and "0946684800" <= text <= "2524608000",
+    "unix_milliseconds": lambda text: len(text) == 13 and "0946684800000" <= text <= "2524608000000",
+}
+DIGITS = (*_DIGITS, *_TOLD_DIGITS)
+_ROC = ("roc_date", "roc_month")
+_ROC_YEARS = range(80, 150)
+
+
+def time_formats(values: list[str], *, is_told: bool = False) -> tuple[str, ...]:
+    """Return the format under which texts are times; several when day and month can be exchanged.
+
+    Args:
+        is_told: the heading says that it is a time; then most texts are enough, else nearly all must be one.
+    """
+    if not values or not any(re.search(r"\d{2}", value) for value in values[:3]):
+        return ()
+    least = len(values) // 2 + 1 if is_told else len(values) - len(values) // 50
+    digits = [value for value in values if value.isdecimal() and value.isascii()]
+    if len(digits) >= least:
+        forms = {**_DIGITS, **(_TOLD_DIGITS if is_told else {})}
+        return next(
+            ((form,) for form, fits in forms.items() if _count(list(filter(fits, digits)), form, least)), ()
+        )
+    found = _most(values, _DATES, least)
+    if not found:
+        clocks = [day + clock for day in _DATES for clock in _CLOCKS]
+        found = _most(
+            values, [form for form in clocks if any(is_time(value, form) for value in values[:3])], least
+        )
+    found = found or [form for form in _ROC if _count(list(filter(_is_roc, values)), form, least)][:1]
+    found = found or [form for form in (*_COARSE, "iso8601") if _count(values, form, least)][:1]
+    if len(found) < 2:
+        return tuple(found)
+    # Days that follow each other lie close together when read rightly: the narrower reading is likelier.
+    return tuple(sorted(found, key=lambda form: _span(values, form)))
+
+
+def is_time(text: str, form: str) -> bool:
+    """Say whether a text is a time under a format."""
+    try:
+        read_stamp(text, [form])
+    except (ValueError, OverflowError):
+        return False
+    return True
+
+
+def _count(values: list[str], form: str, least: int) -> int:
+    """Return how many texts are times under a format, 0 as soon as they cannot be enough."""
+    wrong = 0
+    for value in values:
+        wrong += not is_time(value, form)
+        if len(values) - wrong < least:
+            return 0
+    return len(values) - wrong
+
+
+def _most(values: list[str], forms: tuple[str, ...] | list[str], least: int) -> list[str]:
+    """Return the formats under which most texts are times, and no fewer than there must be."""
+    counts = {form: _count(values, form, least) for form in forms}
+    most = max([least, *counts.values()])
+    return [form for form, count in counts.items() if count == most]
+
+
+def _is_roc(text: str) -> bool:
+    year = re.match(r"\d{2,3}(?=[/.-])", text)
+    return year is not None and int(year[0]) in _ROC_YEARS
+
+
+def _span(values: list[str], form: str) -> float:
+    moments = sorted({read_stamp(value, [form]).moment for value in values if is_time(value, form)})
+    gaps = [(later - sooner) / timedelta(days=1) for sooner, later in pairwise(moments)]
+    return (max(gaps) if gaps else 0.0) + (
+        (moments[-1] - moments[0]) / timedelta(days=1) if gaps else 0
+    ) / 1e4

@@ -1,0 +1,123 @@
+"""Which mark of a sample's numbers parts decimals and which parts thousands; and what no cell can tell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from caregrid.mapping.numerals import NumberStyle
+
+_AROUND = r"[%$€£¥+\-\u2212\s\u202f\u2009'\u2019]"
+_SPACED = (
+    (" ", r"^[1-9]\d{0,2}(?:[ \u00a0\u202f\u2009]\d{3})+(?:[.,]\d+)?$"),
+    ("'", r"^[1-9]\d{0,2}(?:['\u2019]\d{3})+(?:[.,]\d+)?$"),
+)
+_OTHER = {",": ".", ".": ","}
+
+
+@dataclass(frozen=True)
+class Marks:
+    """How the numbers of one column use a comma or a point.
+
+    decimal, thousands: cells that can be read in one way only. either: one group of three digits behind the
+    mark, as in 1,200. plain: cells without any mark.
+    """
+
+    decimal: int = 0
+    thousands: int = 0
+    either: int = 0
+    plain: int = 0
+    example: str = ""
+
+
+@dataclass(frozen=True)
+class Written:
+    """How a column's numbers are written: by mark, and the sign between their groups that is no such mark."""
+
+    marks: dict[str, Marks] = field(default_factory=dict)
+    spaced: str | None = None
+
+
+def written(real: pl.Series) -> Written:
+    """Return what the cells of a column of numbers show of its marks."""
+    affixed = real.str.replace_all(r"[%$€£¥+\-\u2212]", "").str.strip_chars()
+    spaced = next((sign for sign, pattern in _SPACED if affixed.str.contains(pattern).any()), None)
+    bare = real.str.replace_all(_AROUND, "")
+    plain = int(bare.str.contains(r"^\d+$").sum())
+    return Written({mark: _marks(bare, mark, plain) for mark in _OTHER}, spaced)
+
+
+def _marks(bare: pl.Series, mark: str, plain: int) -> Marks:
+    here, other = re.escape(mark), re.escape(_OTHER[mark])
+    # No group of thousands begins with a nought, and before one stand three digits at most.
+    either = bare.str.contains(rf"^[1-9]\d{{0,2}}{here}\d{{3}}$")
+    decimal = bare.str.contains(rf"^(?:\d+|\d{{1,3}}(?:{other}\d{{3}})+){here}\d+$") & ~either
+    many, behind = rf"(?:{here}\d{{3}}){{2,}}(?:{other}\d+)?", rf"{here}\d{{3}}{other}\d+"
+    thousands = bare.str.contains(rf"^[1-9]\d{{0,2}}(?:{many}|{behind})$")
+    found = bare.filter(either)
+    return Marks(
+        int(decimal.sum()), int(thousands.sum()), len(found), plain, str(found[0]) if len(found) else ""
+    )
+
+
+def style_of(
+    columns: Iterable[tuple[str, Written]], *, is_free_text: bool, is_comma_land: bool
+) -> tuple[NumberStyle, list[str]]:
+    """Return how the numbers of a whole file are written, and what a person must confirm of it.
+
+    Args:
+        columns: name and marks of every column of numbers.
+        is_free_text: the file's numbers are text (CSV); in others a point is where programs put it.
+        is_comma_land: the language of the headings, or the delimiter, is of those who write a decimal comma.
+    """
+    columns = list(columns)
+    signs = [found.spaced for _, found in columns if found.spaced]
+    spaced = max(sorted(set(signs)), key=signs.count) if signs else None
+    told = {
+        mark: [(name, found.marks[mark]) for name, found in columns if mark in found.marks] for mark in _OTHER
+    }
+    decimal = {mark: any(marks.decimal for _, marks in told[mark]) for mark in _OTHER}
+    groups = {mark: any(marks.thousands for _, marks in told[mark]) for mark in _OTHER}
+    either = {mark: any(marks.either for _, marks in told[mark]) for mark in _OTHER}
+    # A file whose groups are parted by spaces does not part them by a mark as well.
+    for mark in _OTHER:
+        if spaced and either[mark] and not groups[mark] and not decimal[_OTHER[mark]]:
+            decimal[mark] = True
+    if decimal[","] or (groups["."] and not decimal["."]):
+        style = NumberStyle(",", "." if groups["."] or _grouped(told["."]) else spaced)
+    elif decimal["."] or groups[","] or either[","]:
+        style = NumberStyle(".", "," if groups[","] or either[","] else spaced)
+    elif either["."] and is_free_text and (is_comma_land or any(m.either and m.plain for _, m in told["."])):
+        style = NumberStyle(",", ".")
+    else:
+        style = NumberStyle(".", spaced)
+    return style, _notes(style, told, is_sure=any(decimal.values()) or any(groups.values()))
+
+
+def _grouped(told: list[tuple[str, Marks]]) -> bool:
+    """Say whether a column writes groups as far as can be seen, and no decimals."""
+    return any(marks.either and not marks.decimal for _, marks in told)
+
+
+def _notes(style: NumberStyle, told: dict[str, list[tuple[str, Marks]]], *, is_sure: bool) -> list[str]:
+    notes = []
+    for mark, columns in told.items():
+        for name, marks in columns:
+            if not marks.either or marks.decimal or marks.thousands:
+                continue
+            as_group = marks.example.replace(mark, "")
+            as_fraction = marks.example.replace(mark, ".")
+            if mark == style.thousands and not is_sure:
+                notes.append(
+                    f"thousands: {marks.example} in {name!r} is read as {as_group}; if it is {as_fraction}, "
+                    f'say decimal: "{mark}" and no thousands'
+                )
+            elif mark == style.decimal and (mark == "," or marks.plain):
+                notes.append(
+                    f"decimal: {marks.example} in {name!r} is read as {as_fraction}; if it is {as_group}, "
+                    f'say thousands: "{mark}" and decimal: "{_OTHER[mark]}"'
+                )
+    return notes[:3]

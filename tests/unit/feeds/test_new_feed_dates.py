@@ -1,0 +1,92 @@
+"""`caregrid feeds new` on columns of dates: wrong cells, other calendars, and what no format reads."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from caregrid.drafts import Draft, draft
+from caregrid.feeds import parse_feed
+
+pytestmark = pytest.mark.unit
+
+DAYS = [date(2025, 3, day) for day in range(1, 20)]
+
+
+def drafted(tmp_path: Path, heading: str, cells: list[str]) -> tuple[Draft, dict[str, Any], str]:
+    """Return the draft of a file with these cells under this heading, its period and what is asked of it."""
+    lines = [f"Krankenhaus;{heading};Betten belegt"]
+    lines += [f"H{number % 2};{cell};{number + 20}" for number, cell in enumerate(cells)]
+    sample = tmp_path / "sample.csv"
+    sample.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    made = draft(sample, name="drafted")
+    (output,) = parse_feed(Path("drafted.yml"), made.text).outputs
+    text = made.text.splitlines()
+    at = next(number for number, line in enumerate(text) if line.strip().startswith("period:"))
+    return made, output.spec["period"], text[at - 1] if "CONFIRM" in text[at - 1] else ""
+
+
+def test_a_date_that_is_not_there_does_not_cost_the_others_their_days(tmp_path: Path) -> None:
+    cells = [f"{day:%d.%m.%Y}" for day in DAYS]
+    cells[8] = "31.02.2025"
+    made, period, asked = drafted(tmp_path, "Datum", cells)
+    assert (period["column"], period["format"]) == ("Datum", "%d.%m.%Y")
+    assert "1 cell of 'Datum' is no date, line 10;" in asked
+    assert (made.mapped["figures"], made.rejected["figures"]) == (18, 1)
+
+
+def test_the_format_of_most_dates_is_taken_and_the_lines_of_the_others_told(tmp_path: Path) -> None:
+    cells = [f"{day:%d/%m/%Y}" for day in DAYS]
+    cells[0], cells[4], cells[5], cells[6], cells[18] = "gestern", "2025-03-05", "??", "30/02/2025", "Summe"
+    made, period, asked = drafted(tmp_path, "Datum", cells)
+    assert period["format"] == "%d/%m/%Y"
+    assert "5 cells of 'Datum' are no date, lines 2, 6, 7 …" in asked
+    assert made.rejected["figures"] == 5
+
+
+def test_words_for_nothing_are_no_wrong_dates(tmp_path: Path) -> None:
+    cells = [f"{day:%d.%m.%Y}" for day in DAYS]
+    cells[3] = "k.A."
+    assert drafted(tmp_path, "Datum", cells)[2] == ""
+
+
+def since(day: date, first: date) -> int:
+    """Return the days between."""
+    return (day - first) // timedelta(days=1)
+
+
+OTHER = {
+    "roc_date": ("統計日期", lambda day: f"{day.year - 1911}/{day:%m/%d}"),
+    "roc_date in digits": ("統計日期", lambda day: f"{day.year - 1911}{day:%m%d}"),
+    "roc_month": ("年月", lambda day: f"{day.year - 1911}/{day.day % 12 + 1:02}"),
+    "roc_month in digits": ("年月", lambda day: f"{day.year - 1911}{day.day % 12 + 1:02}"),
+    "excel_days": ("Datum", lambda day: str(since(day, date(1899, 12, 30)))),
+    "unix_seconds": (
+        "timestamp",
+        lambda day: str(int(datetime(day.year, day.month, day.day, 5, tzinfo=UTC).timestamp())),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_other_calendars_are_read_and_asked_about(name: str, tmp_path: Path) -> None:
+    heading, write = OTHER[name]
+    made, period, asked = drafted(tmp_path, heading, [write(day) for day in DAYS])
+    assert (period["column"], period["format"]) == (heading, name.split()[0])
+    assert "is taken for" in asked
+    assert made.rejected["figures"] == 0
+    assert made.mapped["figures"] == len(DAYS)
+
+
+def test_rows_that_get_the_day_of_their_file_are_asked_about(tmp_path: Path) -> None:
+    made, period, asked = drafted(tmp_path, "Datum", [f"Tag {day.day} nach Ostern" for day in DAYS])
+    assert period["published_at"] is True
+    assert "every row gets the day on which its file was published; no one format reads 'Datum'" in asked
+    assert made.mapped["figures"] == len(DAYS)
+
+
+def test_numbers_that_no_heading_calls_a_time_stay_numbers(tmp_path: Path) -> None:
+    _, period, _ = drafted(tmp_path, "Nummer", [f"1140{number:03}" for number in range(301, 320)])
+    assert period["published_at"] is True

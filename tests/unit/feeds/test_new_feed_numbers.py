@@ -1,0 +1,111 @@
+"""`caregrid feeds new` on commas and points: which mark parts thousands, and what a person is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from caregrid.drafts import draft
+from caregrid.feeds import parse_feed
+
+pytestmark = pytest.mark.unit
+
+DAYS = [f"2024-03-{day:02}" for day in range(1, 21)]
+
+CASES = {
+    # name: heading, cells of the first and second figure, marks drafted, words asked
+    "groups alone": (
+        "Hospital,Date,Total Beds,Occupied Beds",
+        ('"1,200"', '"1,050"', '"1,100"'),
+        ('"1,050"', "950", '"1,000"'),
+        (".", ","),
+        ["1,200 in 'Total Beds' is read as 1200; if it is 1.200", "'Occupied Beds'"],
+    ),
+    "chinese groups": (
+        "醫院,日期,總床數,佔床數",
+        ('"1,200"', '"1,050"'),
+        ('"1,050"', "950"),
+        (".", ","),
+        ["1,200 in '總床數' is read as 1200"],
+    ),
+    "groups and a decimal point": (
+        "Hospital,Date,Total Beds,Occupancy percent",
+        ('"1,200"', "950"),
+        ("75.5", "80.0"),
+        (".", ","),
+        [],
+    ),
+    "two groups say it themselves": (
+        "Hospital,Date,Total Beds,Occupied Beds",
+        ('"1,200,300"', '"1,200"'),
+        ("950", "951"),
+        (".", ","),
+        [],
+    ),
+    "decimal commas": (
+        "Hospital;Date;Total Beds;Occupied Beds",
+        ("12,5", "13,25"),
+        ("0,125", "0,250"),
+        (",", None),
+        [],
+    ),
+    "german groups beside decimals": (
+        "Krankenhaus;Datum;Betten;Auslastung",
+        ("1.200", "950", "1.050"),
+        ("75,0 %", "80,5 %"),
+        (",", "."),
+        [],
+    ),
+    "german groups alone": (
+        "Krankenhaus;Datum;Betten;Betten belegt",
+        ("1.200", "1.050"),
+        ("950", "980"),
+        (",", "."),
+        ["1.200 in 'Betten' is read as 1200; if it is 1.200"],
+    ),
+    "french groups": (
+        "Etablissement;Jour;Lits;Lits occupes",
+        ("1 200", "950"),
+        ("75,5", "80,0"),
+        (",", " "),
+        [],
+    ),
+    "points that are decimals": (
+        "Hospital,Date,Total Beds,Occupied Beds",
+        ("1.5", "1.250"),
+        ("0.125", "0.250"),
+        (".", None),
+        [],
+    ),
+    "a column of three decimals in a file of decimal commas": (
+        "Hospital;Date;Total Beds;Length of stay",
+        ("12,5", "13,5"),
+        ("4,125", "3,250"),
+        (",", None),
+        ["4,125 in 'Length of stay' is read as 4.125; if it is 4125"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_thousands_and_decimals_are_told_by_what_follows_the_mark(case: str, tmp_path: Path) -> None:
+    heading, first, second, marks, asked = CASES[case]
+    cut = ";" if ";" in heading else ","
+    rows = [
+        cut.join((f"H{n % 2}", day, first[n % len(first)], second[n % len(second)]))
+        for n, day in enumerate(DAYS)
+    ]
+    sample = tmp_path / "sample.csv"
+    sample.write_text("\n".join([heading, *rows]) + "\n", encoding="utf-8")
+    made = draft(sample, name="drafted")
+    (source,) = parse_feed(Path("drafted.yml"), made.text).sources.values()
+    assert (source.format.decimal, source.format.thousands) == marks
+    assert made.rejected["figures"] == 0
+    assert made.mapped["figures"] == 2 * len(DAYS)
+    lines = made.text.splitlines()
+    questions = [line for line in lines if "# CONFIRM" in line and " is read as " in line]
+    assert bool(questions) == bool(asked)
+    for words in asked:
+        assert any(words in line for line in questions)
+    if asked:  # what is asked stands on the line it is about
+        assert lines[lines.index(questions[-1]) + 1].strip().startswith("format:")
