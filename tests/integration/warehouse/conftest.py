@@ -92,9 +92,9 @@ class Network:
         content = content or f"{feed}/{source}/{published_at}/{next(LINES)}"
         with connect("loader") as connection:
             file = connection.execute(
-                "insert into landing.file (feed, source, uri, sha256, byte_size, published_at, "
-                "published_at_is_assumed) values (%s, %s, %s, %s, 1, %s, false) "
-                "on conflict (feed, source, uri, member, sha256) do update set byte_size = 1 returning "
+                "insert into landing.file (feed, source, uri, version, sha256, byte_size, published_at, "
+                "published_at_is_assumed) values (%s, %s, %s, 1, %s, 1, %s, false) "
+                "on conflict (feed, source, uri, version, member) do update set byte_size = 1 returning "
                 "file_id",
                 [feed, source, content, hashlib.sha256(content.encode()).hexdigest(), published_at],
             ).fetchone()
