@@ -155,3 +155,18 @@ def test_outbox_is_read_past_a_torn_line(tmp_path: Path, monkeypatch: pytest.Mon
     lines = '{"title": "one", "body": "1"}\n{"title": "to\n{"title": "two", "body": "2"}\n'
     (tmp_path / "outbox" / "alerts.ndjson").write_text(lines)
     assert [message["title"] for message in messages()] == ["one", "two"]
+
+
+def test_the_values_own_time_stands_beside_the_now() -> None:
+    kept = {
+        "unit": "state", "timezone": "Asia/Hong_Kong", "grain": "interval",
+        "period_start": "2025-03-03T02:00:00+00:00", "period_end": "2025-03-03T08:00:00+00:00",
+    }  # fmt: skip
+    body = compose([_told(1, kept=kept)], ("en", "zh")).body
+    assert (
+        "; value of 2025-03-03 10:00 Asia/Hong_Kong to 2025-03-03 16:00 Asia/Hong_Kong;"
+        " as of 2025-03-03 20:00 Asia/Hong_Kong; new" in body
+    )
+    assert "；数值时段 2025-03-03 10:00 Asia/Hong_Kong 至 2025-03-03 16:00 Asia/Hong_Kong；截至" in body
+    instant = compose([_told(1, kept={**kept, "grain": "instant"})], ("en",)).body
+    assert "; value of 2025-03-03 16:00 Asia/Hong_Kong; as of" in instant
