@@ -24,7 +24,8 @@ NOW = datetime(2025, 3, 3, 12, tzinfo=UTC)
 _numbers = itertools.count(1)
 
 _FILE = """
-insert into landing.file (feed, source, uri, version, sha256, byte_size, published_at, published_at_is_assumed)
+insert into landing.file (feed, source, uri, version, sha256, byte_size, published_at,
+    published_at_is_assumed)
 values (%s, 'all', %s, 1, %s, 10, %s, false) returning file_id
 """
 _LOAD = """
