@@ -14,7 +14,7 @@ from caregrid.errors import CareGridError
 from caregrid.feeds import Feed, load_feed
 from caregrid.feeds.model import Source
 from caregrid.landing import manifest
-from caregrid.landing.addresses import is_dated, today
+from caregrid.landing.addresses import is_dated, refuse_future, today
 from caregrid.landing.land import Harvest, Landed, land
 from caregrid.landing.manifest import LandedFile
 from caregrid.loading import accounting
@@ -81,9 +81,11 @@ def ingest(
 
     Raises:
         IngestFailedError: a file was missing or unreadable; raised after all others are staged.
-        CareGridError: the feed's YAML is wrong, or there is no database.
+        CareGridError: the feed's YAML is wrong, the day has not come, or there is no database.
     """
     feed = load_feed(feed_name)
+    if day is not None:
+        refuse_future(feed, day)
     summary = Summary(feed.name, day.isoformat() if day else None)
     with connect("loader") as connection:
         for load_id in _loads_of_run(connection, feed.name, run_id):

@@ -50,6 +50,26 @@ def test_a_failed_file_is_exit_code_one_and_bad_input_two(
     assert "write it as 2025-01-31" in capsys.readouterr().err
 
 
+def test_a_day_that_has_not_come_is_refused_and_reloads_nothing(
+    publisher: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = str(publisher.feed)
+    publisher.publish("2025-03-02", ["A,,2025-03-01,10,20"])
+    publisher.load()
+    # 23:30 in UTC is half past midnight of the next day where the feed is published, in British summer time.
+    monkeypatch.setenv("CAREGRID_AS_OF", "2025-07-01T23:30:00+00:00")
+    for command in (
+        ["backfill", feed, "2030-01-01"],
+        ["backfill", feed, "2025-03-02", "2025-07-03"],
+        ["ingest", feed, "--day", "2025-07-03"],
+    ):
+        assert main(["feeds", *command]) == 2
+        assert "this day has not come: " in capsys.readouterr().err
+    assert publisher.query("select count(*) from raw.load") == [(1,)]
+    assert main(["feeds", "backfill", feed, "2025-07-02"]) == 0
+    assert "2025-07-02: fetched" in capsys.readouterr().out
+
+
 def test_the_sweeper_takes_leftovers_and_never_a_landed_file(publisher: Any) -> None:
     path = publisher.publish("2025-03-02", ["A,,2025-03-01,10,20"])
     (load_id,) = publisher.load()
