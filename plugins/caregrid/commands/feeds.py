@@ -230,10 +230,17 @@ def _backfill(options: argparse.Namespace) -> int:
 def _print_summary(summary: dict[str, Any]) -> None:
     print(
         f"{summary['feed']}: files {summary['files_landed']} landed, {summary['files_unchanged']} unchanged, "
-        f"{summary['files_failed']} failed; records {summary['records_received']:,} received, "
-        f"{summary['records_rejected']:,} with a reject; rows {summary['rows_loaded']:,} loaded, "
-        f"{summary['rows_rejected']:,} rejected"
+        f"{summary['files_failed']} failed"
     )
+    terms = ("loaded", "partly_rejected", "rejected", "duplicate", "filtered")
+    became = " + ".join(f"{summary[f'records_{term}']:,} {term.replace('_', ' ')}" for term in terms)
+    print(f"  records {summary['records_received']:,} received = {became}")
+    print(f"  rows {summary['rows_loaded']:,} loaded, {summary['rows_rejected']:,} rejected")
+    if summary["first_reject"]:
+        reasons = sorted(summary["reject_reasons"].items(), key=lambda item: (-item[1], item[0]))
+        counted = ", ".join(f"{code} {times:,}" for code, times in reasons)
+        load_id, line = summary["first_reject"]
+        print(f"  rejected for: {counted}; the first of them: caregrid feeds show {load_id} {line}")
     if summary["load_ids"]:
         print(f"  loads {', '.join(map(str, summary['load_ids']))} {_NEXT}")
     for note in summary["notes"]:

@@ -12,8 +12,8 @@ from caregrid.platform.airflow_client import AirflowClient
 _OURS, _NAIVE = "caregrid", "seasonal_naive"
 
 _RECORDS = """
-select count(*), sum(received_records), sum(loaded_records + partly_rejected_records),
-       sum(partly_rejected_records + rejected_records),
+select count(*), sum(received_records), sum(loaded_records), sum(partly_rejected_records),
+       sum(rejected_records),
        sum(duplicate_records), sum(unchanged_records), sum(filtered_records), sum(held_records),
        sum(loaded_rows), sum(rejected_rows)
 from core.fct_load where feed = any(%s) and status <> 'superseded'
@@ -84,12 +84,14 @@ def _number(value: Any) -> str:
 
 
 def _records(feeds: list[str], found: Any) -> str:
-    loads, received, loaded, rejected, duplicate, unchanged, filtered, held, rows, bad_rows = found
+    loads, received, loaded, partly, rejected, duplicate, unchanged, filtered, held, rows, bad_rows = found
     return (
-        f"RECORDS  {_number(received)} received in {_number(loads)} loads of {len(feeds)} feeds: "
-        f"{_number(loaded)} loaded, {_number(rejected)} rejected (in part or whole)\n"
-        f"         {_number(unchanged)} unchanged, {_number(duplicate)} duplicate, "
-        f"{_number(filtered)} filtered, {_number(held)} held by the gate\n"
+        f"RECORDS  {_number(received)} received in {_number(loads)} loads of {len(feeds)} feeds =\n"
+        f"         {_number(loaded)} loaded + {_number(partly)} partly rejected "
+        f"+ {_number(rejected)} rejected\n"
+        f"         + {_number(duplicate)} duplicate "
+        f"+ {_number(unchanged)} unchanged + {_number(filtered)} filtered "
+        f"+ {_number(held)} held by the gate\n"
         f"         {_number(rows)} rows loaded, {_number(bad_rows)} rows rejected "
         f"(marts.data_health_rejected says why)"
     )

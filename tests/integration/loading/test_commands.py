@@ -20,7 +20,8 @@ def test_from_ingest_to_show(publisher: Any, capsys: pytest.CaptureFixture[str])
     publisher.publish("2025-03-02", ["A,Alpha,2025-03-01,10,20", "B,,2025-03-01,-1,20"])
     assert main(["feeds", "ingest", feed]) == 0
     said = capsys.readouterr().out
-    assert "files 1 landed, 0 unchanged, 0 failed; records 2 received, 1 with a reject" in said
+    assert "files 1 landed, 0 unchanged, 0 failed" in said
+    assert "records 2 received = 1 loaded + 1 partly rejected + 0 rejected + 0 duplicate + 0 filtered" in said
     assert "loads 1 staged" in said
     assert main(["feeds", "loads"]) == 0
     assert "base:beds_2025-03-02.csv" in capsys.readouterr().out
@@ -34,6 +35,32 @@ def test_from_ingest_to_show(publisher: Any, capsys: pytest.CaptureFixture[str])
     said = capsys.readouterr().out
     assert "2025-03-02: replayed from landing" in said
     assert "loads 2 staged" in said
+
+
+def test_what_ingest_prints_adds_up_and_says_why_rows_were_rejected(
+    publisher: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        "A,Alpha,2025-03-01,10,20",
+        "A,Alpha,2025-03-01,10,20",  # the same once more
+        "B,Beta,2025-03-01,-1,20",  # one of its rows is loaded
+        "C,,2025-03-01,-1,-2",
+        "IGNORED,,2025-03-01,1,2",
+    ]
+    publisher.publish("2025-03-02", rows)
+    assert main(["feeds", "ingest", str(publisher.feed)]) == 0
+    said = capsys.readouterr().out
+    account = publisher.warehouse.account(1)
+    assert (account.kept, account.partly_rejected, account.rejected) == (1, 1, 1)
+    assert (account.duplicate, account.filtered) == (1, 1)
+    assert (
+        f"records {account.received} received = {account.kept} loaded + {account.partly_rejected} partly "
+        f"rejected + {account.rejected} rejected + {account.duplicate} duplicate "
+        f"+ {account.filtered} filtered\n" in said
+    )
+    assert "rejected for: negative 3; the first of them: caregrid feeds show 1 4\n" in said
+    assert main(["feeds", "show", "1", "4"]) == 0
+    assert json.loads(capsys.readouterr().out)["record"]["site"] == "B"
 
 
 def test_a_failed_file_is_exit_code_one_and_bad_input_two(
