@@ -114,10 +114,11 @@ def _list(_options: argparse.Namespace) -> int:
     from rich.table import Table
 
     from caregrid import terminal
-    from caregrid.feeds import load_feeds
+    from caregrid.feeds import sound_feeds
 
+    feeds, problems = sound_feeds()
     table = Table("feed", "name", "owner", "every", "contracts", "sources")
-    for feed in load_feeds().values():
+    for feed in feeds.values():
         contracts = ", ".join(dict.fromkeys(output.contract for output in feed.outputs))
         table.add_row(
             feed.name,
@@ -128,7 +129,9 @@ def _list(_options: argparse.Namespace) -> int:
             ", ".join(feed.sources),
         )
     terminal.console().print(table)
-    return 0
+    for problem in problems:
+        print(problem)
+    return 1 if problems else 0
 
 
 def _new(options: argparse.Namespace) -> int:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from caregrid.feeds.model import Feed, Format, Output, Source
 from caregrid.feeds.problems import Problem
-from caregrid.feeds.spec import build_source, check_file, feed_files, load_feed, load_feeds, parse_feed
+from caregrid.feeds.spec import (
+    build_source,
+    check_file,
+    feed_files,
+    load_feed,
+    load_feeds,
+    parse_feed,
+    sound_feeds,
+)
 
 __all__ = [
     "Feed",
@@ -18,4 +26,5 @@ __all__ = [
     "load_feed",
     "load_feeds",
     "parse_feed",
+    "sound_feeds",
 ]

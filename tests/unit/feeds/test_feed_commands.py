@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from caregrid.cli import main
+from caregrid.feeds import spec
 
 pytestmark = pytest.mark.unit
 FEED = """\
@@ -126,6 +127,19 @@ def test_list_names_every_feed(capsys: pytest.CaptureFixture[str], monkeypatch: 
     from caregrid.feeds import feed_files
 
     assert all(file.stem in out for file in feed_files())
+
+
+def test_one_broken_file_hides_no_other_feed(
+    feed: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = feed.with_name("broken.yml")
+    broken.write_text("feed: [broken", encoding="utf-8")
+    monkeypatch.setattr(spec.sound_feeds, "__defaults__", (feed.parent,))
+    assert main(["feeds", "list"]) == 1
+    out = capsys.readouterr().out
+    assert "Typed 输入" in out
+    assert out.index("Typed") < out.index(f"{broken}:1: ")
+    assert "fix: " in out
 
 
 def test_a_file_that_is_not_there_and_a_count_below_zero_are_told(
