@@ -168,7 +168,7 @@ def _check(options: argparse.Namespace) -> int:
     problems = []
     for path in paths:
         found = check_file(path)
-        problems += found or expression_problems(path)
+        problems += sorted({*found, *expression_problems(path, is_sound=not found)})
     for problem in problems:
         print(problem)
     feeds = f"{len(paths)} feed" + ("s" if len(paths) != 1 else "")

@@ -75,6 +75,34 @@ def test_check_exits_2_and_tells_every_mistake(feed: Path, capsys: pytest.Captur
     assert "did you mean occupied?" in out
 
 
+def test_check_tells_the_mistakes_of_both_stages_at_once(
+    feed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of what the form is right for the meaning is asked, whatever else is wrong in the file."""
+    two = FEED.replace(
+        "values: [{column: n, measure: occupied, statistic: snapshot}]",
+        'where: "n >"\n    values:\n'
+        "      - {column: n, measure: ocupied, statistic: snapshot}\n"
+        "      - {column: m, measure: capacity, statistic: sum}\n"
+        "      - {column: l, measure: occupied, statistic: count, flavour: sweet}\n"
+        "      - {column: k, measure: free, statistic: cumulative}",
+    )
+    feed.write_text(two.replace("country: CA", "country: ca").replace("feed: typed", "feed: typd"))
+    assert main(["feeds", "check", str(feed)]) == 2
+    out = capsys.readouterr().out
+    told = [line.split(": ")[1] for line in out.splitlines() if line.startswith(str(feed))]
+    assert told == [
+        "feed",
+        "country",
+        "outputs[0].where",
+        "outputs[0].values[0].measure",
+        "outputs[0].values[1].statistic",
+        "outputs[0].values[2].flavour",
+        "outputs[0].values[3].statistic",
+    ]
+    assert "1 feed checked, 7 mistakes" in out
+
+
 def test_try_shows_rows_rejects_and_what_cannot_be_read(
     feed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
