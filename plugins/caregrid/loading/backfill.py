@@ -48,8 +48,10 @@ class BackfillFailedError(CareGridError):
 
     def __init__(self, summaries: list[dict[str, Any]], failures: list[str]) -> None:
         self.summaries = summaries
+        loaded = any(summary["loads_staged"] for summary in summaries)
+        others = "the other files are loaded; " if loaded else ""
         super().__init__(
             "some files could not be taken: " + "; ".join(failures),
             where=f"feed {summaries[0]['feed']}",
-            fix="the other files are loaded; correct the source or the mapping and backfill these days again",
+            fix=f"{others}correct the source or the mapping and backfill these days again",
         )

@@ -59,10 +59,12 @@ class IngestFailedError(CareGridError):
     def __init__(self, summary: dict[str, Any]) -> None:
         self.summary = summary
         failures = summary["failures"]
+        taken = summary.get("files_landed", 0) + summary.get("files_unchanged", 0)
+        others = "the other files are loaded; " if summary["loads_staged"] or taken > len(failures) else ""
         super().__init__(
             f"{len(failures)} of the files could not be taken: " + "; ".join(failures),
             where=f"feed {summary['feed']}",
-            fix="the other files are loaded; correct the source or the mapping and run the feed again",
+            fix=f"{others}correct the source or the mapping and run the feed again",
         )
 
 

@@ -68,6 +68,7 @@ def test_a_failed_file_is_exit_code_one_and_bad_input_two(
 ) -> None:
     assert main(["feeds", "ingest", str(publisher.feed)]) == 1
     assert "failed: beds_*.csv: there is no file" in capsys.readouterr().out
+    assert main(["feeds", "loads", "--count", "0"]) == 0
     assert main(["feeds", "replay", "4711"]) == 2
     assert "there is no load 4711" in capsys.readouterr().err
     assert main(["feeds", "show", "4711", "1"]) == 2
@@ -95,6 +96,18 @@ def test_a_day_that_has_not_come_is_refused_and_reloads_nothing(
     assert publisher.query("select count(*) from raw.load") == [(1,)]
     assert main(["feeds", "backfill", feed, "2025-07-02"]) == 0
     assert "2025-07-02: fetched" in capsys.readouterr().out
+
+
+def test_other_files_are_spoken_of_only_where_there_are_some(publisher: Any) -> None:
+    publisher.publish("2025-03-02", ["A,,2025-03-01,10,20"]).write_bytes(b"<!doctype html><html></html>")
+    with pytest.raises(loading.IngestFailedError, match="1 of the files") as failed:
+        loading.ingest(publisher.feed)
+    assert "other files" not in str(failed.value)
+    publisher.publish("2025-03-03", ["A,,2025-03-02,10,20"])
+    for _ in range(2):  # also where the good one is loaded already
+        with pytest.raises(loading.IngestFailedError, match="1 of the files") as failed:
+            loading.ingest(publisher.feed)
+        assert "the other files are loaded; correct" in str(failed.value)
 
 
 def test_the_sweeper_takes_leftovers_and_never_a_landed_file(publisher: Any) -> None:

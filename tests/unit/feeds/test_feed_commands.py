@@ -116,6 +116,18 @@ def test_try_shows_rows_rejects_and_what_cannot_be_read(
     assert "sites → facility: 2 rows, 0 rejected" in out
 
 
+def test_what_goes_to_a_pipe_is_not_cut(
+    feed: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS")
+    long = " ".join(f"word{number}" for number in range(25))
+    feed.with_name("beds_1.csv").write_text(f"id,who,day,n\nA1,{long},2024-01-01,many\n", encoding="utf-8")
+    assert main(["feeds", "try", str(feed)]) == 0
+    out = capsys.readouterr().out
+    assert sum(long in line for line in out.splitlines()) >= 2  # the reject's record, and the site's name
+    assert all(len(line) < 400 for line in out.splitlines() if long not in line)
+
+
 def test_try_of_a_file_that_is_no_data_fails(feed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = feed.with_name("page.csv")
     page.write_text("<!doctype html>\n<html></html>\n")
