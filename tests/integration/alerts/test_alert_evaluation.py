@@ -175,7 +175,12 @@ def test_unreadable_file_alerts(stage: Any) -> None:
     assert stage.evaluate().fired == {}  # the same file was accepted under another mapping
     stage.sql("update raw.load set status = 'staged', accepted_at = null")
     assert stage.evaluate().fired == {"refused": 1}
-    assert "a web page" in stage.outbox()[-1]["body"]
+    body = stage.outbox()[-1]["body"]
+    ((uri,),) = stage.sql("select uri from landing.file")
+    name = uri.rsplit("/", 1)[-1]
+    fix = "correct the source or dags/feeds/beds.yml and run the feed again"
+    assert f"file could not be read: {name}; html: a web page; {fix}" in body
+    assert f"文件无法读取：{name}；html: a web page；修正来源或 dags/feeds/beds.yml" in body
 
 
 def test_warning_of_a_gate_alerts_until_the_next_load_is_clean(stage: Any) -> None:
