@@ -157,6 +157,7 @@ def _condition(
         "feed": row["feed"],
         "place_id": row["place_id"],
         "place_code": row["place_code"],
+        "label_zh": row["place_zh"],
         "place_level": row["place_level"],
         "series_id": row["series_id"],
         "unit": row["unit"],
@@ -165,5 +166,5 @@ def _condition(
         "period_end": row["period_end"].isoformat(),
         **details,
     }
-    what = series_words(row["measure"], row["service_or_resource"], row["dimensions"])
+    what = series_words(row["measure"], row["service_or_resource"], row["dimensions"], row["feed"])
     return Condition(subject, compared, holds, as_of, row["place"], what, may_start, kept)
