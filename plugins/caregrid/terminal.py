@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -21,6 +22,7 @@ _SHOWN |= dict.fromkeys(
     (*range(0x80, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A)), "�"
 )
 _SHOWN |= dict.fromkeys(range(0xD800, 0xE000), "�")
+_NO_EDGE = 1000
 _NEW_LINE = "\r\033[K"
 
 
@@ -95,7 +97,10 @@ def console() -> Console:
             """Guard every text before its width is measured."""
             return super().render_str(visible(text), **options)
 
-    return Guarded(file=_plain(sys.stdout))
+    stream = _plain(sys.stdout)
+    # A file or a pipe has no edge to break lines at; COLUMNS gives it one.
+    width = None if stream.isatty() or "COLUMNS" in os.environ else _NO_EDGE
+    return Guarded(file=stream, width=width)
 
 
 def begin_line(text: str = "") -> None:

@@ -152,6 +152,7 @@ def _refusals(connection: psycopg.Connection[Any], moments: Moments, states: Sta
         before = states.get(row["subject"])
         if before is not None and not before.is_firing and before.recorded_at >= row["failed_at"]:
             continue
+        reason = _reason(row["messages"], row["reason"])
         found.append(
             Condition(
                 row["subject"],
@@ -159,12 +160,12 @@ def _refusals(connection: psycopg.Connection[Any], moments: Moments, states: Sta
                 not row["is_made_good"],
                 moments.of(row["feed"]),
                 f"{row['feed']}/{row['source']}",
-                _REFUSED if row["load_id"] is not None else _UNREADABLE,
+                _named(_REFUSED if row["load_id"] is not None else _UNREADABLE, row["uri"]),
                 details={
                     "feed": row["feed"],
                     "load_id": row["load_id"],
                     "file": row["uri"].rsplit("/", 1)[-1],
-                    "reason": _reason(row["messages"], row["reason"]),
+                    "reason": reason if row["load_id"] is not None else _with_fix(reason, row["feed"]),
                     "published_at": row["published_at"].isoformat(),
                 },
             )
@@ -189,6 +190,20 @@ def _refusals(connection: psycopg.Connection[Any], moments: Moments, states: Sta
         for subject, state in gone.items()
     ]
     return found
+
+
+def _named(what: Words, uri: str) -> Words:
+    """Return what became of a file, with its name."""
+    file = uri.rsplit("/", 1)[-1]
+    return {"en": f"{what['en']}: {file}", "zh": f"{what['zh']}：{file}"}
+
+
+def _with_fix(reason: Words, feed: str) -> Words:
+    """Return why a file could not be read, and what to do."""
+    return {
+        "en": f"{reason['en']}; correct the source or dags/feeds/{feed}.yml and run the feed again",
+        "zh": f"{reason['zh']}；修正来源或 dags/feeds/{feed}.yml 后重新运行该数据源",
+    }
 
 
 def _warnings(connection: psycopg.Connection[Any], moments: Moments) -> list[Condition]:

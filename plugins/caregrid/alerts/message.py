@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from caregrid.alerts.phrases import news_phrase, stamp, value_phrase
+from caregrid.alerts.phrases import news_phrase, stamp, time_phrase, value_phrase
 
 _SEVERITY = {
     "critical": {"en": "CRITICAL", "zh": "紧急"},
@@ -107,6 +107,9 @@ def _line(event: Told, language: str) -> str:
     reason = (kept.get("reason") or {}).get(language)
     if reason:
         parts.append(textwrap.shorten(reason, _LONGEST_REASON, placeholder=" …"))
+    own_time = time_phrase(details, language)
+    if own_time:
+        parts.append(own_time)
     moment = stamp(event.as_of, kept.get("timezone"))
     parts.append({"en": f"as of {moment}", "zh": f"截至 {moment}"}[language])
     if event.state == "firing":

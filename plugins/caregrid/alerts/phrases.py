@@ -49,6 +49,20 @@ def value_phrase(details: Mapping[str, Any], language: str) -> str:
     return _plain(details, language)
 
 
+def time_phrase(details: Mapping[str, Any], language: str) -> str:
+    """Return when an observed value was true, which is not the now it was looked at; "" for other kinds."""
+    kept = details.get("kept") or {}
+    if details["kind"] != "observed" or "period_start" not in kept:
+        return ""
+    start, end = (
+        stamp(datetime.fromisoformat(kept[key]), kept.get("timezone"))
+        for key in ("period_start", "period_end")
+    )
+    if kept["grain"] == "instant" or start == end:
+        return {"en": f"value of {end}", "zh": f"数值时间 {end}"}[language]
+    return {"en": f"value of {start} to {end}", "zh": f"数值时段 {start} 至 {end}"}[language]
+
+
 def news_phrase(details: Mapping[str, Any], language: str) -> str:
     """Say whether this is the first time, or when it was over last."""
     if details.get("is_new", True) or not details.get("last_resolved"):

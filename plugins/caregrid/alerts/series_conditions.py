@@ -19,18 +19,31 @@ States = Mapping[str, State]
 def observed(
     connection: psycopg.Connection[Any], rule: Rule, moments: Moments, states: States
 ) -> list[Condition]:
-    """Return every series whose newest value is still news; of an older one nothing is said either way."""
+    """Return every series whose newest value is still news; of an older one nothing is said either way.
+
+    A state that was reported until an hour is over from then on, and one of which another series says it
+    newer is no longer so: that counts however long ago it was.
+    """
     found = []
-    for row in ask(connection, "observed", _values(rule)):
+    feeds = [feed for (feed,) in connection.execute("select distinct feed from canonical.series")]
+    values = {**_values(rule), "known_feeds": feeds, "moments": [moments.of(feed) for feed in feeds]}
+    for row in ask(connection, "observed", values):
         as_of = moments.of(row["feed"])
-        if row["known_at"] > as_of or row["period_end"] < as_of - rule.newest_within:
+        is_ended = row["is_over"] or not row["speaks_for_now"]
+        is_old = row["period_end"] < as_of - rule.newest_within and not is_ended
+        if row["known_at"] > as_of or is_old:
             continue
         subject = f"series:{row['series_id']}"
         compared = _compared(rule, row["value"] * _panel_of_then(rule, states, subject, row), row)
         if compared is None:
             continue
-        holds = rule.holds(compared, _fires(states, subject))
-        told = {"observed": row["value"], "reporting_units": row["reporting_units"]}
+        holds = row["speaks_for_now"] and rule.holds(compared, _fires(states, subject))
+        told = {
+            "observed": row["value"],
+            "reporting_units": row["reporting_units"],
+            "grain": row["grain"],
+            "period_start": row["period_start"].isoformat(),
+        }
         found.append(_condition(subject, compared, holds, as_of, row, **told))
     return found
 
@@ -144,6 +157,7 @@ def _condition(
         "feed": row["feed"],
         "place_id": row["place_id"],
         "place_code": row["place_code"],
+        "label_zh": row["place_zh"],
         "place_level": row["place_level"],
         "series_id": row["series_id"],
         "unit": row["unit"],
@@ -152,5 +166,5 @@ def _condition(
         "period_end": row["period_end"].isoformat(),
         **details,
     }
-    what = series_words(row["measure"], row["service_or_resource"], row["dimensions"])
+    what = series_words(row["measure"], row["service_or_resource"], row["dimensions"], row["feed"])
     return Condition(subject, compared, holds, as_of, row["place"], what, may_start, kept)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from typing import Any
 
 from caregrid.database import connect, migrate, server
@@ -43,6 +44,11 @@ def _migrate(options: argparse.Namespace) -> None:
 
 def _bi_url(options: argparse.Namespace) -> None:
     print(connect.dsn("bi_reader"))
+    try:
+        connect.connect("bi_reader").close()
+    except CareGridError as error:
+        # The address stays as it is, also while the database is down: it is what was asked for.
+        print(f"nothing answers there now: {error}", file=sys.stderr)
 
 
 def _psql(options: argparse.Namespace) -> None:
@@ -51,6 +57,7 @@ def _psql(options: argparse.Namespace) -> None:
         raise CareGridError(
             "psql is not installed beside the server", fix="use any client with `make bi-url`"
         )
+    connect.connect(options.role).close()  # psql itself says what is wrong, and not what to do
     # The password goes by the environment: a command line is seen by every user of the machine.
     parts = connect.parameters(options.role)
     environment = os.environ | {"PGPASSWORD": parts.pop("password", ""), "PSQLRC": "/dev/null"}

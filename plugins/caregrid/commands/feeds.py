@@ -114,10 +114,11 @@ def _list(_options: argparse.Namespace) -> int:
     from rich.table import Table
 
     from caregrid import terminal
-    from caregrid.feeds import load_feeds
+    from caregrid.feeds import sound_feeds
 
+    feeds, problems = sound_feeds()
     table = Table("feed", "name", "owner", "every", "contracts", "sources")
-    for feed in load_feeds().values():
+    for feed in feeds.values():
         contracts = ", ".join(dict.fromkeys(output.contract for output in feed.outputs))
         table.add_row(
             feed.name,
@@ -128,7 +129,9 @@ def _list(_options: argparse.Namespace) -> int:
             ", ".join(feed.sources),
         )
     terminal.console().print(table)
-    return 0
+    for problem in problems:
+        print(problem)
+    return 1 if problems else 0
 
 
 def _new(options: argparse.Namespace) -> int:
@@ -166,7 +169,7 @@ def _check(options: argparse.Namespace) -> int:
     problems = []
     for path in paths:
         found = check_file(path)
-        problems += found or expression_problems(path)
+        problems += sorted({*found, *expression_problems(path, is_sound=not found)})
     for problem in problems:
         print(problem)
     for path in paths:
@@ -246,10 +249,17 @@ def _backfill(options: argparse.Namespace) -> int:
 def _print_summary(summary: dict[str, Any]) -> None:
     print(
         f"{summary['feed']}: files {summary['files_landed']} landed, {summary['files_unchanged']} unchanged, "
-        f"{summary['files_failed']} failed; records {summary['records_received']:,} received, "
-        f"{summary['records_rejected']:,} with a reject; rows {summary['rows_loaded']:,} loaded, "
-        f"{summary['rows_rejected']:,} rejected"
+        f"{summary['files_failed']} failed"
     )
+    terms = ("loaded", "partly_rejected", "rejected", "duplicate", "filtered")
+    became = " + ".join(f"{summary[f'records_{term}']:,} {term.replace('_', ' ')}" for term in terms)
+    print(f"  records {summary['records_received']:,} received = {became}")
+    print(f"  rows {summary['rows_loaded']:,} loaded, {summary['rows_rejected']:,} rejected")
+    if summary["first_reject"]:
+        reasons = sorted(summary["reject_reasons"].items(), key=lambda item: (-item[1], item[0]))
+        counted = ", ".join(f"{code} {times:,}" for code, times in reasons)
+        load_id, line = summary["first_reject"]
+        print(f"  rejected for: {counted}; the first of them: caregrid feeds show {load_id} {line}")
     if summary["load_ids"]:
         print(f"  loads {', '.join(map(str, summary['load_ids']))} {_NEXT}")
     for note in summary["notes"]:
@@ -285,7 +295,7 @@ def _loads(options: argparse.Namespace) -> int:
     from caregrid.loading.accounting import newest_loads
 
     loads = newest_loads(options.feed, options.count)
-    if not loads:
+    if not loads and options.count:
         raise CareGridError(
             f"nothing of the feed {options.feed!r} has been loaded yet"
             if options.feed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 PARTS = ("models", "tests_passed", "tests_warned", "tests_failed", "loads")
@@ -89,9 +90,9 @@ def _holidays(options: argparse.Namespace) -> None:
     print(*write_seeds(), sep="\n")
 
 
-def _lineage(options: argparse.Namespace) -> None:
+def _lineage(options: argparse.Namespace) -> int:
     from caregrid.errors import CareGridError
-    from caregrid.feeds import load_feed, load_feeds
+    from caregrid.feeds import load_feed, sound_feeds
     from caregrid.warehouse.lineage import read_lineage
     from caregrid.warehouse.lineage_text import lineage_text
 
@@ -100,8 +101,12 @@ def _lineage(options: argparse.Namespace) -> None:
         raise CareGridError(f"{options.column} names no column of a table", fix="write schema.table.column")
     # A registry gives a name through one column, a sheet of beds through thirty.
     shown = None if options.feed else 6
-    feeds = [load_feed(options.feed)] if options.feed else load_feeds().values()
+    found, problems = ({}, []) if options.feed else sound_feeds()
+    feeds = [load_feed(options.feed)] if options.feed else found.values()
     print(lineage_text(read_lineage(), table, column, feeds, shown))
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
 
 
 def _docs(options: argparse.Namespace) -> None:

@@ -88,7 +88,7 @@ def connect(role: str, autocommit: bool = False) -> psycopg.Connection[Any]:
     except psycopg.OperationalError as error:
         parts = psycopg.conninfo.conninfo_to_dict(target)
         raise CareGridError(
-            f"cannot connect as {role}: {str(error).strip().splitlines()[-1]}",
+            f"cannot connect as {role}: {' '.join(str(error).split())}",
             where=f"{parts.get('host')}:{parts.get('port')}/{parts.get('dbname')}",
-            fix="start the database with `caregrid database start`",
+            fix="start the database with `caregrid database start`, or everything with `make up`",
         ) from error

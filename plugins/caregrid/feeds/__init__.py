@@ -5,7 +5,15 @@ from __future__ import annotations
 from caregrid.feeds.confirm import CONFIRM, confirm_lines
 from caregrid.feeds.model import Feed, Format, Output, Source
 from caregrid.feeds.problems import Problem
-from caregrid.feeds.spec import build_source, check_file, feed_files, load_feed, load_feeds, parse_feed
+from caregrid.feeds.spec import (
+    build_source,
+    check_file,
+    feed_files,
+    load_feed,
+    load_feeds,
+    parse_feed,
+    sound_feeds,
+)
 
 __all__ = [
     "CONFIRM",
@@ -21,4 +29,5 @@ __all__ = [
     "load_feed",
     "load_feeds",
     "parse_feed",
+    "sound_feeds",
 ]

@@ -16,7 +16,7 @@ from caregrid.feeds.confirm import check_confirmed
 from caregrid.feeds.document import BrokenYaml, Document, read_document
 from caregrid.feeds.document import Path as DocumentPath
 from caregrid.feeds.problems import Problem, dotted
-from caregrid.feeds.schema import feed_schema, schema_problems
+from caregrid.feeds.schema import feed_schema, schema_faults
 from caregrid.feeds.times import check_cron
 
 _PUBLISHED = ("value", "file_name", "last_modified", "column")
@@ -26,7 +26,7 @@ _KNOWN = ("value", "column", "file_name", "published_at", "period_end_plus")
 def check_text(file: Path, text: str) -> list[Problem]:
     """Return every mistake in a feed's YAML, in order of line.
 
-    The semantic checks run only once the schema holds: before, they would repeat its findings.
+    The semantic checks look only at what the schema holds for: of the rest they would repeat its findings.
     """
     return check_and_read(file, text)[0]
 
@@ -48,48 +48,54 @@ def broken(file: Path, error: BrokenYaml) -> Problem:
 
 
 def _check(file: Path, document: Document, text: str) -> list[Problem]:
-    problems = schema_problems(file, document, feed_schema())
-    if problems:
-        return sorted(set(problems), key=lambda problem: (problem.line, problem.field))
-    checker = Checker(file, document)
+    faults = schema_faults(file, document, feed_schema())
+    checker = Checker(file, document, [path for path, _ in faults])
     _check_head(checker)
     check_confirmed(checker, text)
-    for name in document.data["sources"]:
-        _check_source(checker, ("sources", name))
-    check_outputs(checker)
-    check_events(checker)
-    return sorted(set(checker.problems), key=lambda problem: (problem.line, problem.field))
+    if checker.at(("sources",)) is not None and ("sources",) not in checker.faulty:
+        for name in document.data["sources"]:
+            if checker.is_sound(("sources", name)):
+                _check_source(checker, ("sources", name))
+        if ("outputs",) not in checker.faulty:
+            check_outputs(checker)
+        if checker.is_sound(("sources",)) and checker.is_sound(("outputs",)):
+            check_events(checker)
+    problems = {*(problem for _, problem in faults), *checker.problems}
+    return sorted(problems, key=lambda problem: (problem.line, problem.field))
 
 
 def _check_head(checker: Checker) -> None:
-    data = checker.document.data
+    data = {key: value for key, value in checker.document.data.items() if checker.is_sound((key,))}
     if checker.file.suffix != ".yml":
         checker.report(
             (),
             f"feeds are files that end in .yml, not in {checker.file.suffix!r}",
-            f"call it {data['feed']}.yml",
+            f"call it {data.get('feed', checker.file.stem)}.yml",
         )
-    if data["feed"] != checker.file.stem:
+    if data.get("feed", checker.file.stem) != checker.file.stem:
         checker.report(
             ("feed",),
             f"the feed is called {data['feed']!r}, its file {checker.file.name!r}",
             f"write feed: {checker.file.stem}, or call the file {data['feed']}.yml",
         )
     try:
-        ZoneInfo(data["timezone"])
+        ZoneInfo(data.get("timezone", "UTC"))
     except (ValueError, OSError, KeyError):
         checker.report(
             ("timezone",),
             f"{data['timezone']!r} is no time zone",
             "use an IANA name, for example America/Toronto",
         )
-    if data["schedule"] is not None:
+    if data.get("schedule") is not None:
         try:
             check_cron(data["schedule"])
         except ValueError as error:
             checker.report(("schedule",), str(error), 'write five fields, for example "10 * * * *", or null')
-    checker.duration(("expected_every",))
-    checker.duration(("lateness_tolerance",))
+    for key in ("expected_every", "lateness_tolerance"):
+        if key in data:
+            checker.duration((key,))
+    if not {"expected_every", "lateness_tolerance"} <= set(data):
+        return
     if data["expected_every"] is None and data["lateness_tolerance"] is not None:
         checker.report(
             ("lateness_tolerance",),

@@ -34,19 +34,26 @@ def check_outputs(checker: Checker) -> None:
     sources = checker.document.data["sources"]
     for index, output in enumerate(checker.document.data["outputs"]):
         path: Path = ("outputs", index)
-        if output["name"] in names:
-            checker.report(
-                (*path, "name"), f"output {output['name']!r} stands twice", "give each output its own name"
-            )
-        names[output["name"]] = index
-        listed = [output["source"]] if isinstance(output["source"], str) else output["source"]
-        for source in listed:
-            if source not in sources:
+        if checker.is_sound((*path, "name")):
+            if output["name"] in names:
                 checker.report(
-                    (*path, "source"), f"source {source!r} is not declared", nearest(source, sources)
+                    (*path, "name"),
+                    f"output {output['name']!r} stands twice",
+                    "give each output its own name",
                 )
-        used.update(listed)
-        _check_output(checker, path, contracts()[output["contract"]])
+            names[output["name"]] = index
+        if checker.is_sound((*path, "source")):
+            listed = [output["source"]] if isinstance(output["source"], str) else output["source"]
+            for source in listed:
+                if source not in sources:
+                    checker.report(
+                        (*path, "source"), f"source {source!r} is not declared", nearest(source, sources)
+                    )
+            used.update(listed)
+        else:
+            used.update(sources)  # it may mean any of them
+        if _has_shape(checker, path):
+            _check_output(checker, path, contracts()[output["contract"]])
     for source in sources:
         if source not in used:
             checker.report(
@@ -54,6 +61,15 @@ def check_outputs(checker: Checker) -> None:
                 "no output takes records of this source",
                 "add an output, or drop the source",
             )
+
+
+def _has_shape(checker: Checker, path: Path) -> bool:
+    """Say whether the schema holds for an output but for keys of single values, which are left out alone."""
+    return all(
+        len(fault) > 4 and fault[2] == "values"
+        for fault in checker.faulty
+        if fault[: len(path)] == path or path[: len(fault)] == fault
+    )
 
 
 def _check_output(checker: Checker, path: Path, contract: Contract) -> None:
@@ -104,6 +120,8 @@ def _check_output(checker: Checker, path: Path, contract: Contract) -> None:
             checker.report((*path, "values"), f"{contract.name} makes one row per record", "drop values:")
         for index, value in enumerate(output["values"]):
             here = (*path, "values", index)
+            if not checker.is_sound(here):
+                continue
             for key in value:
                 if key not in ("name", "where", "fields", "period", "dimensions"):
                     checker.report(
@@ -145,7 +163,7 @@ def _check_fields(
             continue
         checker.cell((*path, name))
         _check_field_type(checker, (*path, name), contract, name, spec)
-    if not required or contract.values == "measures":
+    if not required or contract.values == "measures" or not checker.is_sound((*path[:-1], "values")):
         return
     given = set(fields).union(*(value.get("fields", {}) for value in output.get("values", [])))
     for name, field in contract.fields.items():

@@ -32,9 +32,13 @@ _DIRECTIVES = set("YmdHMSfybBpIjzZT%")
 
 
 class Checker:
-    """Collects problems of one document. Every method takes the path of the key it is about."""
+    """Collects problems of one document. Every method takes the path of the key it is about.
 
-    def __init__(self, file: Path, document: Document) -> None:
+    faulty: paths where the schema does not hold; what stands there cannot be asked what it means.
+    """
+
+    def __init__(self, file: Path, document: Document, faulty: Iterable[DocumentPath] = ()) -> None:
+        self.faulty = frozenset(faulty)
         self.file = file
         self.document = document
         self.problems: list[Problem] = []
@@ -53,9 +57,16 @@ class Checker:
                 return None
         return value
 
+    def is_sound(self, path: DocumentPath) -> bool:
+        """Say whether the schema holds at a path, below it and above it."""
+        return not any(fault[: len(path)] == path or (path[: len(fault)] == fault) for fault in self.faulty)
+
     def has_typed_source(self) -> bool:
-        """Say whether a source holds typed columns (Parquet), whose times need no format."""
-        return any(source["format"]["type"] == "parquet" for source in self.document.data["sources"].values())
+        """Say whether a source holds typed columns (Parquet), whose times need no format, or may do so."""
+        return any(
+            self.at(("sources", name, "format", "type")) == "parquet" or not self.is_sound(("sources", name))
+            for name in self.document.data["sources"]
+        )
 
     def one_of(
         self, path: DocumentPath, mapping: Mapping[str, Any], keys: Iterable[str], what: str

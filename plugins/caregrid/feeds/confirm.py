@@ -21,14 +21,13 @@ def check_confirmed(checker: Checker, text: str) -> None:
     """Report what only a draft may leave open; a draft is a feed in which a line still says CONFIRM."""
     if confirm_lines(text):
         return
-    data = checker.document.data
-    if data["country"] == NO_COUNTRY:
+    if checker.at(("country",)) == NO_COUNTRY:
         checker.report(
             ("country",),
             f"{NO_COUNTRY} is no country: the draft did not know it",
             "write the code of the country the data is of, for example DE",
         )
-    if data["owner"]["id"] == NO_OWNER:
+    if checker.at(("owner", "id")) == NO_OWNER:
         checker.report(
             ("owner", "id"),
             "nobody is named who publishes it: the draft did not know",

@@ -49,7 +49,24 @@ def schema_problems(
     at: DocumentPath = (),
     value: Any = None,
 ) -> list[Problem]:
-    """Return every violation of a schema, with its line.
+    """Return every violation of a schema, with its line; the arguments are those of `schema_faults`."""
+    return [
+        problem
+        for _, problem in schema_faults(file, document, schema, forms=forms, page=page, at=at, value=value)
+    ]
+
+
+def schema_faults(
+    file: Path,
+    document: Document,
+    schema: Mapping[str, Any],
+    *,
+    forms: Mapping[str, str] = _FORMS,
+    page: str = "docs/feeds.md",
+    at: DocumentPath = (),
+    value: Any = None,
+) -> list[tuple[DocumentPath, Problem]]:
+    """Return every violation of a schema, with the path of the key at fault.
 
     Args:
         forms: pattern of the schema → what to write instead.
@@ -59,9 +76,9 @@ def schema_problems(
     """
     checked = document.data if value is None else value
     return [
-        problem
+        fault
         for error in Draft202012Validator(schema).iter_errors(checked)
-        for problem in _problems(file, document, (*at, *error.absolute_path), error, forms, page)
+        for fault in _problems(file, document, (*at, *error.absolute_path), error, forms, page)
     ]
 
 
@@ -72,9 +89,9 @@ def _problems(
     error: ValidationError,
     forms: Mapping[str, str],
     page: str,
-) -> Iterator[Problem]:
-    def problem(at: DocumentPath, message: str, fix: str) -> Problem:
-        return Problem(file, document.line_of(at), dotted(at), message, fix)
+) -> Iterator[tuple[DocumentPath, Problem]]:
+    def problem(at: DocumentPath, message: str, fix: str) -> tuple[DocumentPath, Problem]:
+        return at, Problem(file, document.line_of(at), dotted(at), message, fix)
 
     value, rule, schema = error.instance, error.validator_value, error.schema
     assert isinstance(schema, dict)

@@ -36,6 +36,14 @@ def load_feed(file: str | Path) -> Feed:
 
 def load_feeds(directory: Path = FEEDS_DIR) -> dict[str, Feed]:
     """Return every feed of a directory by name. Raises CareGridError with every mistake of every file."""
+    feeds, problems = sound_feeds(directory)
+    if problems:
+        raise _error(problems)
+    return feeds
+
+
+def sound_feeds(directory: Path = FEEDS_DIR) -> tuple[dict[str, Feed], list[Problem]]:
+    """Return the feeds of a directory that are without mistake, by name, and the mistakes of the others."""
     feeds: dict[str, Feed] = {}
     problems: list[Problem] = []
     for file in feed_files(directory):
@@ -43,9 +51,7 @@ def load_feeds(directory: Path = FEEDS_DIR) -> dict[str, Feed]:
             feeds[file.stem] = load_feed(file)
         except CareGridError:
             problems += check_file(file)
-    if problems:
-        raise _error(problems)
-    return feeds
+    return feeds, problems
 
 
 def check_file(file: Path) -> list[Problem]:

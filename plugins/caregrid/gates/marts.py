@@ -115,10 +115,22 @@ def _rows(build_id: int, validation: Validation, frame: pd.DataFrame, key: str) 
             finding.success,
             finding.raised,
             _observed(frame, finding, key),
-            finding.message,
+            _message(frame, finding, key),
         )
         for finding in validation.findings
     ]
+
+
+def _message(frame: pd.DataFrame, finding: Finding, key: str) -> str:
+    """Return what was expected, of a finding that did not hold with the tables it did not hold for."""
+    if finding.success or finding.raised:
+        return finding.message
+    failing = {str(name) for name, *_ in finding.failing} if key != "mart" else set(frame[key].astype(str))
+    if not failing:
+        return finding.message
+    english, dot, chinese = finding.message.partition(" · ")
+    named = sorted(failing)
+    return f"{english}: {', '.join(named)}" + (f"{dot}{chinese}：{'、'.join(named)}" if dot else "")
 
 
 def _observed(frame: pd.DataFrame, finding: Finding, key: str) -> Any:

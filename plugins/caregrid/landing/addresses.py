@@ -6,13 +6,14 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from caregrid import clock
+from caregrid.errors import CareGridError
 from caregrid.feeds.model import Feed, Source
 from caregrid.landing import transports
 from caregrid.landing.transports import Address, Place
 from caregrid.landing.transports.common import DATE
 from caregrid.landing.transports.file import base_of
 
-__all__ = ["Address", "addresses", "base_of", "is_dated", "place_of", "today"]
+__all__ = ["Address", "addresses", "base_of", "is_dated", "place_of", "refuse_future", "today"]
 
 
 def is_dated(source: Source) -> bool:
@@ -23,6 +24,19 @@ def is_dated(source: Source) -> bool:
 def today(feed: Feed) -> date:
     """Return the present day where the feed is published."""
     return clock.now().astimezone(ZoneInfo(feed.timezone)).date()
+
+
+def refuse_future(feed: Feed, day: date) -> None:
+    """Raise CareGridError where a day has not come where the feed is published: nothing can be of it.
+
+    A source that cannot give a single day would otherwise give all it has, to be loaded again.
+    """
+    if day > (now := today(feed)):
+        raise CareGridError(
+            f"this day has not come: {day} ({feed.timezone} has {now})",
+            where=f"feed {feed.name}",
+            fix="name a day up to today; without a day, all that is new is taken",
+        )
 
 
 def place_of(feed: Feed, source: Source, day: date | None = None) -> Place:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from caregrid.errors import CareGridError
+from caregrid.feeds import load_feed
+from caregrid.landing.addresses import refuse_future
 from caregrid.loading.ingest import IngestFailedError, ingest
 
 
@@ -22,12 +24,13 @@ def backfill(
         One ingest summary per day; `how` and `notes` say where a day came from.
 
     Raises:
-        CareGridError: the days are in the wrong order; or some file was missing or unreadable, after all
-            days.
+        CareGridError: the days are in the wrong order, or have not come; or some file was missing or
+            unreadable, after all days.
     """
     last = last or first
     if last < first:
         raise CareGridError(f"{last} lies before {first}", fix="give the first day first")
+    refuse_future(load_feed(feed_name), last)  # before the first day is loaded again
     summaries, failures = [], []
     for offset in range((last - first).days + 1):
         try:
@@ -45,8 +48,10 @@ class BackfillFailedError(CareGridError):
 
     def __init__(self, summaries: list[dict[str, Any]], failures: list[str]) -> None:
         self.summaries = summaries
+        loaded = any(summary["loads_staged"] for summary in summaries)
+        others = "the other files are loaded; " if loaded else ""
         super().__init__(
             "some files could not be taken: " + "; ".join(failures),
             where=f"feed {summaries[0]['feed']}",
-            fix="the other files are loaded; correct the source or the mapping and backfill these days again",
+            fix=f"{others}correct the source or the mapping and backfill these days again",
         )

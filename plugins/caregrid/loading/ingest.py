@@ -14,7 +14,7 @@ from caregrid.errors import CareGridError
 from caregrid.feeds import Feed, load_feed
 from caregrid.feeds.model import Source
 from caregrid.landing import manifest
-from caregrid.landing.addresses import is_dated, today
+from caregrid.landing.addresses import is_dated, refuse_future, today
 from caregrid.landing.land import Harvest, Landed, land
 from caregrid.landing.manifest import LandedFile
 from caregrid.loading import accounting
@@ -25,7 +25,11 @@ from caregrid.mapping import UnreadableFile
 
 @dataclass
 class Summary:
-    """What one run did. load_ids: staged now; the gate has not seen them yet."""
+    """What one run did.
+
+    load_ids: staged now; the gate has not seen them yet. records_…: the terms of accounting.LoadCounts.
+    reject_reasons: how often, by code. first_reject: load and line of one, to look at.
+    """
 
     feed: str
     day: str | None = None
@@ -36,9 +40,15 @@ class Summary:
     loads_staged: int = 0
     load_ids: list[int] = field(default_factory=list)
     records_received: int = 0
+    records_loaded: int = 0
+    records_partly_rejected: int = 0
     records_rejected: int = 0
+    records_duplicate: int = 0
+    records_filtered: int = 0
     rows_loaded: int = 0
     rows_rejected: int = 0
+    reject_reasons: dict[str, int] = field(default_factory=dict)
+    first_reject: tuple[int, int] | None = None
     failures: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -49,10 +59,12 @@ class IngestFailedError(CareGridError):
     def __init__(self, summary: dict[str, Any]) -> None:
         self.summary = summary
         failures = summary["failures"]
+        taken = summary.get("files_landed", 0) + summary.get("files_unchanged", 0)
+        others = "the other files are loaded; " if summary["loads_staged"] or taken > len(failures) else ""
         super().__init__(
             f"{len(failures)} of the files could not be taken: " + "; ".join(failures),
             where=f"feed {summary['feed']}",
-            fix="the other files are loaded; correct the source or the mapping and run the feed again",
+            fix=f"{others}correct the source or the mapping and run the feed again",
         )
 
 
@@ -81,9 +93,11 @@ def ingest(
 
     Raises:
         IngestFailedError: a file was missing or unreadable; raised after all others are staged.
-        CareGridError: the feed's YAML is wrong, or there is no database.
+        CareGridError: the feed's YAML is wrong, the day has not come, or there is no database.
     """
     feed = load_feed(feed_name)
+    if day is not None:
+        refuse_future(feed, day)
     summary = Summary(feed.name, day.isoformat() if day else None)
     with connect("loader") as connection:
         for load_id in _loads_of_run(connection, feed.name, run_id):
@@ -208,7 +222,12 @@ def _add(connection: psycopg.Connection[Any], load_id: int, summary: Summary) ->
     counts = accounting.load_counts(connection, load_id)
     summary.loads_staged += 1
     summary.load_ids.append(load_id)
-    summary.records_received += counts.records_received
-    summary.records_rejected += counts.records_rejected
-    summary.rows_loaded += counts.rows_loaded
-    summary.rows_rejected += counts.rows_rejected
+    for name, number in asdict(counts).items():
+        setattr(summary, name, getattr(summary, name) + number)
+    if not counts.records_partly_rejected and not counts.records_rejected:
+        return
+    found = accounting.rejects(connection, load_id)
+    for code, times in found.reasons.items():
+        summary.reject_reasons[code] = summary.reject_reasons.get(code, 0) + times
+    if summary.first_reject is None and found.first_line is not None:
+        summary.first_reject = (load_id, found.first_line)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 from rich.console import Console
 from rich.markup import escape
+from rich.rule import Rule
 from rich.table import Column, Table
 
 from caregrid import terminal
@@ -29,6 +30,7 @@ from caregrid.mapping import (
 )
 
 _SERIES_CONTRACTS = {"usage", "external_forecast"}
+_RULE = 120
 _TOLD = {"line", "value_name", "timezone", "known_at_is_assumed"}
 
 
@@ -134,7 +136,8 @@ def _preview_file(
     rows: int,
     whole: bool,
 ) -> bool:
-    console.rule(f"[bold]{escape(source.name)}[/] {escape(file.name)}")
+    title = f"[bold]{escape(source.name)}[/] {escape(file.name)}"
+    console.print(Rule(title), width=min(console.width, _RULE))
     try:
         for member in members(source, file) or [""]:
             name = Path(member).name if member else file.name

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from caregrid.feeds.document import Document, decode_document, read_document
+from caregrid.feeds.document import BrokenYaml, Document, decode_document, read_document
 from caregrid.feeds.document import Path as DocumentPath
 from caregrid.feeds.problems import Problem, dotted, nearest
 from caregrid.feeds.spec import load_feed
@@ -18,9 +18,16 @@ from caregrid.mapping.table import compiled, expression_columns
 _CONDITIONS = ("where", "when")
 
 
-def expression_problems(file: Path) -> list[Problem]:
-    """Return every SQL expression of a feed's YAML that does not compile, with its line."""
-    document = read_document(decode_document(file.read_bytes()))
+def expression_problems(file: Path, is_sound: bool = True) -> list[Problem]:
+    """Return every SQL expression of a feed's YAML that does not compile, with its line.
+
+    Of a feed that has other mistakes (`is_sound` false) these alone are asked: its columns and its XPaths are
+    known only when all else is right.
+    """
+    try:
+        document = read_document(decode_document(file.read_bytes()))
+    except BrokenYaml:
+        return []
     problems: list[Problem] = []
 
     def visit(value: Any, path: DocumentPath) -> None:
@@ -48,7 +55,9 @@ def expression_problems(file: Path) -> list[Problem]:
                 visit(item, (*path, index))
 
     visit(document.data.get("outputs"), ("outputs",))
-    return sorted(problems or [*_header_problems(file, document), *_xpath_problems(file, document)])
+    if problems or not is_sound:
+        return sorted(problems)
+    return sorted([*_header_problems(file, document), *_xpath_problems(file, document)])
 
 
 def _xpath_problems(file: Path, document: Document) -> list[Problem]:

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 from caregrid.errors import CareGridError
 from caregrid.feeds import load_feed
+from caregrid.landing.addresses import refuse_future
 from caregrid.platform import airflow_client
 
 _POLL_SECONDS = 1.0
@@ -19,11 +20,13 @@ def backfill_in_airflow(feed_name: str, first: date, last: date) -> int:
     day, and one of 03:00 none at all from D to D. A paused DAG is let run and paused again.
 
     Raises:
-        CareGridError: there is no such feed, or the days are in the wrong order.
+        CareGridError: there is no such feed, or the days are in the wrong order or have not come.
     """
     if last < first:
         raise CareGridError(f"{last} lies before {first}", fix="give the first day first")
-    dag_id = f"ingest_{load_feed(feed_name).name}"
+    feed = load_feed(feed_name)
+    refuse_future(feed, last)
+    dag_id = f"ingest_{feed.name}"
     client = airflow_client.sign_in()
     paused = client.is_paused(dag_id)
     days = [first + timedelta(days=offset) for offset in range((last - first).days + 1)]

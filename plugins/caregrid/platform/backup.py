@@ -228,6 +228,16 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     file = directory / MANIFEST
     try:
         content, _, seal = file.read_text(encoding="utf-8").rstrip("\n").rpartition("\n")
+    except FileNotFoundError:
+        is_there = directory.is_dir()
+        raise CareGridError(
+            "this is no backup, or an incomplete one: its manifest is missing"
+            if is_there
+            else "there is no such directory",
+            where=str(directory),
+            fix="name the directory that `make backup` printed; by default it lies in "
+            f"{paths.var('backups')}",
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise CareGridError(
             f"this is no backup, or an incomplete one: {error}", where=str(file), fix="name another backup"

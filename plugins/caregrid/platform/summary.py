@@ -12,8 +12,8 @@ from caregrid.platform.airflow_client import AirflowClient
 _OURS, _NAIVE = "caregrid", "seasonal_naive"
 
 _RECORDS = """
-select count(*), sum(received_records), sum(loaded_records + partly_rejected_records),
-       sum(partly_rejected_records + rejected_records),
+select count(*), sum(received_records), sum(loaded_records), sum(partly_rejected_records),
+       sum(rejected_records),
        sum(duplicate_records), sum(unchanged_records), sum(filtered_records), sum(held_records),
        sum(loaded_rows), sum(rejected_rows)
 from core.fct_load where feed = any(%s) and status <> 'superseded'
@@ -24,12 +24,15 @@ from ledger.build where kind = 'warehouse' and status = 'published' and models_b
 order by build_id desc limit 1
 """
 _SCORES = """
-select grain, metric, max(value) filter (where model = %s), max(value) filter (where model = %s), max(cells)
-from model_output.backtest
-where run_id = (
-    select run_id from model_output.run where kind = 'train' order by made_at desc, run_id limit 1)
-and metric = 'weighted_quantile_loss' and position(':' in grain) = 0
-group by grain, metric order by grain
+with newest as (
+    select run_id, parameters -> 'serves' as serves from model_output.run where kind = 'train'
+    order by made_at desc, run_id limit 1
+)
+select grain, max(value) filter (where model = %s), max(value) filter (where model = %s), max(cells),
+       bool_and(coalesce(newest.serves ? grain, true))
+from model_output.backtest join newest using (run_id)
+where metric = 'weighted_quantile_loss' and position(':' in grain) = 0
+group by grain order by grain
 """
 _RISKS = """
 select place.name_zh, place.name_en, service.name_en, service.name_zh, risk.probability, risk.capacity,
@@ -84,12 +87,14 @@ def _number(value: Any) -> str:
 
 
 def _records(feeds: list[str], found: Any) -> str:
-    loads, received, loaded, rejected, duplicate, unchanged, filtered, held, rows, bad_rows = found
+    loads, received, loaded, partly, rejected, duplicate, unchanged, filtered, held, rows, bad_rows = found
     return (
-        f"RECORDS  {_number(received)} received in {_number(loads)} loads of {len(feeds)} feeds: "
-        f"{_number(loaded)} loaded, {_number(rejected)} rejected (in part or whole)\n"
-        f"         {_number(unchanged)} unchanged, {_number(duplicate)} duplicate, "
-        f"{_number(filtered)} filtered, {_number(held)} held by the gate\n"
+        f"RECORDS  {_number(received)} received in {_number(loads)} loads of {len(feeds)} feeds =\n"
+        f"         {_number(loaded)} loaded + {_number(partly)} partly rejected "
+        f"+ {_number(rejected)} rejected\n"
+        f"         + {_number(duplicate)} duplicate "
+        f"+ {_number(unchanged)} unchanged + {_number(filtered)} filtered "
+        f"+ {_number(held)} held by the gate\n"
         f"         {_number(rows)} rows loaded, {_number(bad_rows)} rows rejected "
         f"(marts.data_health_rejected says why)"
     )
@@ -116,12 +121,19 @@ def _scores(found: list[Any], settings: str) -> str:
     lines = [
         f"FORECAST weighted quantile loss against seasonal naive, over rolling origins {how and f'({how})'}"
     ]
-    for grain, _, ours, naive, cells in found:
-        gain = f"{100 * (1 - ours / naive):+.0f} % better" if ours and naive else ""
+    for grain, ours, naive, cells, is_served in found:
+        gain = _gain(ours, naive) + ("" if is_served else "; kept back, not served")
         lines.append(
             f"         {grain:<6} {_score(ours)} against {_score(naive)}  {gain}  ({_number(cells)} cells)"
         )
     return "\n".join(lines)
+
+
+def _gain(ours: float | None, naive: float | None) -> str:
+    if ours is None or not naive:
+        return "not comparable"
+    percent = round(100 * (1 - ours / naive))
+    return f"{percent} % better" if percent > 0 else f"{-percent} % worse" if percent < 0 else "as good"
 
 
 def _score(value: float | None) -> str:

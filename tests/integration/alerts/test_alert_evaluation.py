@@ -175,7 +175,12 @@ def test_unreadable_file_alerts(stage: Any) -> None:
     assert stage.evaluate().fired == {}  # the same file was accepted under another mapping
     stage.sql("update raw.load set status = 'staged', accepted_at = null")
     assert stage.evaluate().fired == {"refused": 1}
-    assert "a web page" in stage.outbox()[-1]["body"]
+    body = stage.outbox()[-1]["body"]
+    ((uri,),) = stage.sql("select uri from landing.file")
+    name = uri.rsplit("/", 1)[-1]
+    fix = "correct the source or dags/feeds/beds.yml and run the feed again"
+    assert f"file could not be read: {name}; html: a web page; {fix}" in body
+    assert f"文件无法读取：{name}；html: a web page；修正来源或 dags/feeds/beds.yml" in body
 
 
 def test_warning_of_a_gate_alerts_until_the_next_load_is_clean(stage: Any) -> None:
@@ -234,6 +239,32 @@ def test_threshold_on_a_share_of_capacity_with_a_way_back(stage: Any) -> None:
     assert stage.evaluate().fired == {"full": 1}
     assert "again (last resolved" in stage.outbox()[-1]["body"]
     assert "再次出现" in stage.outbox()[-1]["body"]
+
+
+def test_a_place_is_named_in_chinese_where_a_registry_does(stage: Any) -> None:
+    stage.write_rules(FULL)
+    for place in ("Golden Field General Hospital", "Nameless"):
+        stage.put_value(place, "capacity", 10)
+        stage.put_value(place, "occupied", 20)
+    told = [
+        (stage.add_load("registry", NOW - 9 * HOUR), "旧名医院"),
+        (stage.add_load("registry", NOW - 8 * HOUR), "金田综合医院"),
+        (stage.add_load("registry", NOW - 7 * HOUR), None),
+        (stage.add_load("registry", NOW - 6 * HOUR, "refused", "bad"), "被拒医院"),
+    ]
+    for hour, (load_id, name_local) in enumerate(told):
+        stage.sql(
+            "insert into canonical.facility (load_id, line, place_id, published_at, known_at,"
+            " known_at_is_assumed, name, name_local)"
+            " select %s, 1, place_id, %s, %s, false, name, %s from canonical.place where code like 'G%%'",
+            load_id, *[NOW - (9 - hour) * HOUR] * 2, name_local,
+        )  # fmt: skip
+    assert stage.evaluate().fired == {"full": 2}
+    english, chinese = stage.outbox()[0]["body"].split("\n\n")
+    assert "• Golden Field General Hospital: Occupied" in english
+    assert "• 金田综合医院：" in chinese
+    assert "Golden Field" not in chinese
+    assert "• Nameless：" in chinese
 
 
 def test_old_value_neither_fires_nor_resolves(stage: Any) -> None:

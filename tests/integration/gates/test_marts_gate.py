@@ -76,6 +76,12 @@ def test_sudden_growth_is_only_a_warning(build: Any) -> None:
     verdict = gates.gate_marts(3, suites={})
     assert verdict.passed
     assert len(verdict.warnings) == 1
+    # The message stands alone in an alert: it names the table, in both languages.
+    query = "select message from ledger.gate_result where build_id = 3 and not success"
+    ((message,),) = build(query)
+    english, chinese = message.split(" · ")
+    assert english.endswith(": marts.board")
+    assert chinese.endswith("：marts.board")
 
 
 def _conservation(build: Any, received: int, loaded: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from caregrid.alerts.outbox import NotifyOutbox, messages
 from caregrid.alerts.phrases import news_phrase, value_phrase
 from caregrid.errors import CareGridError
 from caregrid.moment import declare
+from caregrid.paths import SEEDS_DIR
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -155,3 +157,42 @@ def test_outbox_is_read_past_a_torn_line(tmp_path: Path, monkeypatch: pytest.Mon
     lines = '{"title": "one", "body": "1"}\n{"title": "to\n{"title": "two", "body": "2"}\n'
     (tmp_path / "outbox" / "alerts.ndjson").write_text(lines)
     assert [message["title"] for message in messages()] == ["one", "two"]
+
+
+def test_the_values_own_time_stands_beside_the_now() -> None:
+    kept = {
+        "unit": "state", "timezone": "Asia/Hong_Kong", "grain": "interval",
+        "period_start": "2025-03-03T02:00:00+00:00", "period_end": "2025-03-03T08:00:00+00:00",
+    }  # fmt: skip
+    body = compose([_told(1, kept=kept)], ("en", "zh")).body
+    assert (
+        "; value of 2025-03-03 10:00 Asia/Hong_Kong to 2025-03-03 16:00 Asia/Hong_Kong;"
+        " as of 2025-03-03 20:00 Asia/Hong_Kong; new" in body
+    )
+    assert "；数值时段 2025-03-03 10:00 Asia/Hong_Kong 至 2025-03-03 16:00 Asia/Hong_Kong；截至" in body
+    instant = compose([_told(1, kept={**kept, "grain": "instant"})], ("en",)).body
+    assert "; value of 2025-03-03 16:00 Asia/Hong_Kong; as of" in instant
+
+
+@pytest.mark.parametrize(
+    ("feed", "measure", "dimensions"),
+    [
+        ("sim_beds", "diversion_status", {"reason": "no_ward_beds"}),
+        ("sim_staff_supplies", "supplies_hours_left", {"item": "protective_equipment"}),
+    ],
+)
+def test_codes_of_a_feed_are_told_by_their_meaning(
+    feed: str, measure: str, dimensions: dict[str, str]
+) -> None:
+    ((dimension, code),) = dimensions.items()
+    told = series_words(measure, "emergency_department", dimensions, feed)
+    with (SEEDS_DIR / "terminology.csv").open(encoding="utf-8", newline="") as file:
+        (meaning,) = (
+            row
+            for row in csv.DictReader(file)
+            if row["code_system"] == f"sim_{dimension}" and row["code"] == code
+        )
+    assert meaning["meaning_zh"] in told["zh"]
+    assert meaning["meaning"] in told["en"]
+    assert code not in told["zh"]
+    assert code in series_words(measure, "emergency_department", dimensions, "elsewhere")["zh"]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from caregrid.errors import CareGridError
-from caregrid.feeds import check_file, feed_files, parse_feed
+from caregrid.feeds import check, check_file, feed_files, parse_feed
 from caregrid.feeds.check import check_text
-from caregrid.feeds.document import read_document
+from caregrid.feeds.document import Document, read_document
 from caregrid.feeds.problems import Problem
+from caregrid.feeds.schema import feed_schema, schema_problems
 from caregrid.feeds.times import check_cron, parse_duration
 from caregrid.mapping.expressions import expression_problems
 from caregrid.paths import ROOT
@@ -53,6 +57,30 @@ outputs:
 def problems(old: str, new: str) -> list[Problem]:
     assert old in GOOD
     return check_text(FILE, GOOD.replace(old, new))
+
+
+def _paths(value: Any, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield (*at, key)
+        yield from _paths(item, (*at, key))
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "x", True, [], {}, ["x"], {"x": 1}], ids=str)
+def test_whatever_is_wrong_anywhere_the_rest_is_still_asked(wrong: Any) -> None:
+    """Any value at any place: all that the schema says is told, and a check of the meaning never breaks."""
+    good = read_document(GOOD.replace("America/Toronto", "Canada/Nowhere")).data
+    for path in _paths(good):
+        data = copy.deepcopy(good)
+        inner = data
+        for key in path[:-1]:
+            inner = inner[key]
+        inner[path[-1]] = wrong
+        document = Document(data, {})
+        told = set(check._check(FILE, document))
+        assert told >= set(schema_problems(FILE, document, feed_schema()))
+        if path != ("timezone",):
+            assert any(problem.field == "timezone" for problem in told), path
 
 
 def test_a_good_feed_has_no_problem() -> None:

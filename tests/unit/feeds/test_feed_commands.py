@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from caregrid.cli import main
+from caregrid.feeds import spec
 
 pytestmark = pytest.mark.unit
 FEED = """\
@@ -74,6 +75,34 @@ def test_check_exits_2_and_tells_every_mistake(feed: Path, capsys: pytest.Captur
     assert "did you mean occupied?" in out
 
 
+def test_check_tells_the_mistakes_of_both_stages_at_once(
+    feed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of what the form is right for the meaning is asked, whatever else is wrong in the file."""
+    two = FEED.replace(
+        "values: [{column: n, measure: occupied, statistic: snapshot}]",
+        'where: "n >"\n    values:\n'
+        "      - {column: n, measure: ocupied, statistic: snapshot}\n"
+        "      - {column: m, measure: capacity, statistic: sum}\n"
+        "      - {column: l, measure: occupied, statistic: count, flavour: sweet}\n"
+        "      - {column: k, measure: free, statistic: cumulative}",
+    )
+    feed.write_text(two.replace("country: CA", "country: ca").replace("feed: typed", "feed: typd"))
+    assert main(["feeds", "check", str(feed)]) == 2
+    out = capsys.readouterr().out
+    told = [line.split(": ")[1] for line in out.splitlines() if line.startswith(str(feed))]
+    assert told == [
+        "feed",
+        "country",
+        "outputs[0].where",
+        "outputs[0].values[0].measure",
+        "outputs[0].values[1].statistic",
+        "outputs[0].values[2].flavour",
+        "outputs[0].values[3].statistic",
+    ]
+    assert "1 feed checked, 7 mistakes" in out
+
+
 def test_try_shows_rows_rejects_and_what_cannot_be_read(
     feed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -85,6 +114,18 @@ def test_try_shows_rows_rejects_and_what_cannot_be_read(
     assert "'many' is no number" in out
     assert "1 fields where the heading has 4" in out
     assert "sites → facility: 2 rows, 0 rejected" in out
+
+
+def test_what_goes_to_a_pipe_is_not_cut(
+    feed: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS")
+    long = " ".join(f"word{number}" for number in range(25))
+    feed.with_name("beds_1.csv").write_text(f"id,who,day,n\nA1,{long},2024-01-01,many\n", encoding="utf-8")
+    assert main(["feeds", "try", str(feed)]) == 0
+    out = capsys.readouterr().out
+    assert sum(long in line for line in out.splitlines()) >= 2  # the reject's record, and the site's name
+    assert all(len(line) < 400 for line in out.splitlines() if long not in line)
 
 
 def test_try_of_a_file_that_is_no_data_fails(feed: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,6 +167,19 @@ def test_list_names_every_feed(capsys: pytest.CaptureFixture[str], monkeypatch: 
     from caregrid.feeds import feed_files
 
     assert all(file.stem in out for file in feed_files())
+
+
+def test_one_broken_file_hides_no_other_feed(
+    feed: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = feed.with_name("broken.yml")
+    broken.write_text("feed: [broken", encoding="utf-8")
+    monkeypatch.setattr(spec.sound_feeds, "__defaults__", (feed.parent,))
+    assert main(["feeds", "list"]) == 1
+    out = capsys.readouterr().out
+    assert "Typed 输入" in out
+    assert out.index("Typed") < out.index(f"{broken}:1: ")
+    assert "fix: " in out
 
 
 def test_a_file_that_is_not_there_and_a_count_below_zero_are_told(

@@ -129,3 +129,14 @@ def test_gate_result_is_told_only_where_a_gate_spoke(
     else:
         with pytest.raises(AirflowSkipException):
             steps.skip_unless_gates_failed(gated, {"status": status})
+
+
+def test_a_day_that_has_not_come_starts_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    from caregrid.platform.backfill import backfill_in_airflow
+
+    monkeypatch.setenv("CAREGRID_AS_OF", "2026-01-05T12:00:00+00:00")
+    with pytest.raises(CareGridError, match="this day has not come: 2030-01-01"):
+        backfill_in_airflow(FEED, date(2026, 1, 1), date(2030, 1, 1))
+    # Nor does a run of the DAG with such a parameter: the library refuses before it looks for a database.
+    with pytest.raises(CareGridError, match="this day has not come: 2026-01-06"):
+        steps.ingest_feed(FEED, date(2026, 1, 6), ("manual", None), "r")

@@ -13,12 +13,10 @@ with newest as (
         latest.period_start,
         latest.period_end,
         latest.known_at,
-        latest.value,
+        {{ value_now('series', 'latest', 'feed.as_of') }} as value,
         latest.value_status,
         latest.is_provisional,
-        -- a state that was reported until an hour holds until then; it has no later value that ends it
-        series.grain = 'interval' and series.measure = 'diversion_status' as is_bounded,
-        series.grain = 'interval' and latest.period_end <= feed.as_of as is_over,
+        {{ is_bounded_state('series') }} as is_bounded,
         max(latest.period_start) over (
             partition by series.place_id, series.service_or_resource, series.feed, series.measure
         ) as newest_period_start,
@@ -31,9 +29,7 @@ with newest as (
         select
             dim_series.*,
             case when dim_series.grain = 'instant' then 'instant' else 'period' end as kind_of_period,
-            array_position(
-                array['instant', 'hour', 'day', 'week', 'month', 'quarter', 'year', 'interval'], dim_series.grain
-            ) as grain_order
+            {{ grain_order('dim_series') }} as grain_order
         from {{ ref('dim_series') }}
         where dim_series.is_summed
     ) as series
@@ -62,8 +58,7 @@ now as (
         sum(value) filter (where measure = 'staff_on_duty') as staff_on_duty_persons,
         sum(value) filter (where measure = 'staff_needed') as staff_needed_persons,
         sum(value) filter (where measure = 'ambulances_waiting') as ambulances_waiting,
-        max(case when not coalesce(is_over, false) then value else 0 end)
-            filter (where measure = 'diversion_status') > 0 as is_diverting,
+        max(value) filter (where measure = 'diversion_status') > 0 as is_diverting,
         max(value) filter (where measure = 'full_bed_notice') > 0 as has_full_bed_notice
     from newest
     where (period_start = newest_period_start or is_bounded) and grain_rank = 1

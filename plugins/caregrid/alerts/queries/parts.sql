@@ -1,4 +1,5 @@
 {#- What several queries have in common. -#}
+{%- import 'has_chinese.sql' as writing %}
 
 {#- What every message about a series names. -#}
 {% macro series_columns() -%}
@@ -12,7 +13,23 @@
     place.place_id,
     place.place_level,
     coalesce(place.name, place.code) as place,
-    place.code as place_code
+    place.code as place_code,
+    {{ chinese_name() }} as place_zh
+{%- endmacro %}
+
+{#- The Chinese name that the newest accepted description of a place gives, if one does. -#}
+{% macro chinese_name() -%}
+(
+        select coalesce(
+            case when {{ writing.has_chinese('facility.name_local') }} then facility.name_local end, facility.name
+        )
+        from canonical.facility
+        join raw.load using (load_id)
+        where facility.place_id = place.place_id and load.status = 'accepted'
+            and ({{ writing.has_chinese('facility.name_local') }} or {{ writing.has_chinese('facility.name') }})
+        order by facility.known_at desc, facility.load_id desc
+        limit 1
+    )
 {%- endmacro %}
 
 {#- The newest capacity of the same place and service, staffed before built. -#}
