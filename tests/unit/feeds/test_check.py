@@ -77,7 +77,7 @@ def test_whatever_is_wrong_anywhere_the_rest_is_still_asked(wrong: Any) -> None:
             inner = inner[key]
         inner[path[-1]] = wrong
         document = Document(data, {})
-        told = set(check._check(FILE, document))
+        told = set(check._check(FILE, document, ""))
         assert told >= set(schema_problems(FILE, document, feed_schema()))
         if path != ("timezone",):
             assert any(problem.field == "timezone" for problem in told), path
