@@ -13,7 +13,7 @@ pytestmark = pytest.mark.integration
 
 MEBI = 2**20
 # Of the smaller and the larger file. Some batches fill what batches take.
-SIZES = (80 * MEBI, 176 * MEBI)
+SIZES = (96 * MEBI, 224 * MEBI)
 REMARK = "bed moved twice today; see the ward's own book for who and when and why. " * 14
 COLUMNS = [f"c{number}" for number in range(5000)]
 CELLS = ",".join(f"{number:07d}" for number in range(len(COLUMNS)))
@@ -83,7 +83,8 @@ def test_memory_does_not_grow_with_the_file(shape: str, publisher: Any) -> None:
         received.append(count)
     assert received[0] * 2 < received[1]
     assert taken[1] < 1024 * MEBI
-    assert taken[1] - taken[0] < (SIZES[1] - SIZES[0]) / 2, f"files of {SIZES} bytes took {taken}"
+    # Whoever kept a file's bytes but once would take all of the difference more.
+    assert taken[1] - taken[0] < (SIZES[1] - SIZES[0]) * 3 / 4, f"files of {SIZES} bytes took {taken}"
 
 
 def write(file: Path, names: list[str], blocks: Iterator[str], size: int) -> None:
