@@ -177,6 +177,16 @@ def _client(place: Place) -> paramiko.SFTPClient:
 
 
 @contextmanager
+def _closed(one: paramiko.SSHClient | paramiko.SFTPClient) -> Iterator[None]:
+    """Close a connection at the end; one that is lost cannot be told, and that is no failure of its own."""
+    try:
+        yield
+    finally:
+        with suppress(*_BROKEN):
+            one.close()
+
+
+@contextmanager
 def _session(place: Place) -> Iterator[paramiko.SFTPClient]:
     url = place.source.url or ""
     given = connection(place.source.connection or "", place.where)
@@ -223,7 +233,7 @@ def _session(place: Place) -> Iterator[paramiko.SFTPClient]:
     except BaseException:
         ssh.close()
         raise
-    with ssh, client:
+    with _closed(ssh), _closed(client):
         yield client
 
 
