@@ -86,10 +86,10 @@ def land(
         newest = manifest.newest(connection, feed.name, source.name)
         for address in found:
             known = newest.get(address.uri, [])
-            if known and _is_untouched(address, known[0]):
-                harvest.landed += [Landed(file, is_new=False) for file in known]
-                continue
             try:
+                if known and _is_untouched(address, known[0]):
+                    harvest.landed += [Landed(file, is_new=False) for file in known]
+                    continue
                 harvest.landed += _land_one(connection, place, address, known)
                 connection.commit()
             except (FetchFailedError, CareGridError, OSError) as error:
