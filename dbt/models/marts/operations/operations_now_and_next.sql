@@ -13,7 +13,8 @@ with newest as (
         latest.period_start,
         latest.period_end,
         latest.known_at,
-        {{ value_now('series', 'latest', 'feed.as_of') }} as value,
+        latest.value,
+        {{ value_now('series', 'latest', 'feed.as_of') }} as state_now,
         latest.value_status,
         latest.is_provisional,
         {{ is_bounded_state('series') }} as is_bounded,
@@ -58,7 +59,7 @@ now as (
         sum(value) filter (where measure = 'staff_on_duty') as staff_on_duty_persons,
         sum(value) filter (where measure = 'staff_needed') as staff_needed_persons,
         sum(value) filter (where measure = 'ambulances_waiting') as ambulances_waiting,
-        max(value) filter (where measure = 'diversion_status') > 0 as is_diverting,
+        max(state_now) filter (where measure = 'diversion_status') > 0 as is_diverting,
         max(value) filter (where measure = 'full_bed_notice') > 0 as has_full_bed_notice
     from newest
     where (period_start = newest_period_start or is_bounded) and grain_rank = 1
