@@ -165,7 +165,8 @@ def _refusals(connection: psycopg.Connection[Any], moments: Moments, states: Sta
                     "feed": row["feed"],
                     "load_id": row["load_id"],
                     "file": row["uri"].rsplit("/", 1)[-1],
-                    "reason": reason if row["load_id"] is not None else _with_fix(reason, row["feed"]),
+                    "reason": reason,
+                    **({} if row["load_id"] is not None else {"fix": _fix(row["feed"])}),
                     "published_at": row["published_at"].isoformat(),
                 },
             )
@@ -198,11 +199,11 @@ def _named(what: Words, uri: str) -> Words:
     return {"en": f"{what['en']}: {file}", "zh": f"{what['zh']}：{file}"}
 
 
-def _with_fix(reason: Words, feed: str) -> Words:
-    """Return why a file could not be read, and what to do."""
+def _fix(feed: str) -> Words:
+    """Return what to do about a file that could not be read."""
     return {
-        "en": f"{reason['en']}; correct the source or dags/feeds/{feed}.yml and run the feed again",
-        "zh": f"{reason['zh']}；修正来源或 dags/feeds/{feed}.yml 后重新运行该数据源",
+        "en": f"correct the source or dags/feeds/{feed}.yml and run the feed again",
+        "zh": f"修正来源或 dags/feeds/{feed}.yml 后重新运行该数据源",
     }
 
 

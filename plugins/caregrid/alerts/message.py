@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -106,7 +105,10 @@ def _line(event: Told, language: str) -> str:
     parts = [f"{details['what'][language]}{value_phrase(details, language)}"]
     reason = (kept.get("reason") or {}).get(language)
     if reason:
-        parts.append(textwrap.shorten(reason, _LONGEST_REASON, placeholder=" …"))
+        parts.append(_shortened(reason))
+    fix = (kept.get("fix") or {}).get(language)
+    if fix and event.state == "firing":
+        parts.append(fix)
     own_time = time_phrase(details, language)
     if own_time:
         parts.append(own_time)
@@ -115,6 +117,16 @@ def _line(event: Told, language: str) -> str:
     if event.state == "firing":
         parts.append(news_phrase(details, language))
     return {"en": f"{label}: {'; '.join(parts)}", "zh": f"{label}：{'；'.join(parts)}"}[language]
+
+
+def _shortened(reason: str) -> str:
+    """Return a reason cut where it gets too long; Chinese has no spaces to cut at."""
+    reason = " ".join(reason.split())
+    if len(reason) <= _LONGEST_REASON:
+        return reason
+    kept = reason[:_LONGEST_REASON]
+    end = max(kept.rfind(mark) for mark in " 、，；")
+    return (kept[:end] if end > _LONGEST_REASON // 2 else kept).rstrip(" ,;、，；") + " …"
 
 
 def _worst_first(event: Told) -> tuple[float, str]:

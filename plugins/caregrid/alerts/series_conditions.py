@@ -9,7 +9,8 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from caregrid.alerts.condition import Condition, State, ask
-from caregrid.alerts.names import series_words
+from caregrid.alerts.names import Words, series_words
+from caregrid.alerts.phrases import stamp
 from caregrid.alerts.rules import Rule
 from caregrid.moment import Moments
 
@@ -34,16 +35,20 @@ def observed(
         if row["known_at"] > as_of or is_old:
             continue
         subject = f"series:{row['series_id']}"
+        if is_ended:
+            # Its last value is not what holds now: what ended it is told instead.
+            found.append(_condition(subject, None, False, as_of, row, reason=_ended(row)))
+            continue
         compared = _compared(rule, row["value"] * _panel_of_then(rule, states, subject, row), row)
         if compared is None:
             continue
-        holds = row["speaks_for_now"] and rule.holds(compared, _fires(states, subject))
         told = {
             "observed": row["value"],
             "reporting_units": row["reporting_units"],
             "grain": row["grain"],
             "period_start": row["period_start"].isoformat(),
         }
+        holds = rule.holds(compared, _fires(states, subject))
         found.append(_condition(subject, compared, holds, as_of, row, **told))
     return found
 
@@ -143,9 +148,17 @@ def _fires(states: States, subject: str) -> bool:
     return subject in states and states[subject].is_firing
 
 
+def _ended(row: dict[str, Any]) -> Words:
+    """Return what ended a state that was reported."""
+    if row["is_over"]:
+        until = stamp(row["period_end"], row["timezone"])
+        return {"en": f"reported until {until} and over since", "zh": f"原报告至 {until}，现已结束"}
+    return {"en": "a newer report says otherwise", "zh": "已有更新的报告"}
+
+
 def _condition(
     subject: str,
-    compared: float,
+    compared: float | None,
     holds: bool,
     as_of: Any,
     row: dict[str, Any],

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # name of a mart → its suite
 MartSuites = Mapping[str, Callable[[], "ExpectationSuite"]]
 
+# A message is read; the others stand with what was observed.
+_NAMED = 5
+
 
 @dataclass
 class MartsVerdict:
@@ -129,8 +132,11 @@ def _message(frame: pd.DataFrame, finding: Finding, key: str) -> str:
     if not failing:
         return finding.message
     english, dot, chinese = finding.message.partition(" · ")
-    named = sorted(failing)
-    return f"{english}: {', '.join(named)}" + (f"{dot}{chinese}：{'、'.join(named)}" if dot else "")
+    named, more = sorted(failing)[:_NAMED], len(failing) - _NAMED
+    others = (f" and {more} more", f" 等另外 {more} 张") if more > 0 else ("", "")
+    return f"{english}: {', '.join(named)}{others[0]}" + (
+        f"{dot}{chinese}：{'、'.join(named)}{others[1]}" if dot else ""
+    )
 
 
 def _observed(frame: pd.DataFrame, finding: Finding, key: str) -> Any:

@@ -23,11 +23,12 @@ broken as (
     from rejected.record where load_id = %(load)s group by line
 ),
 mixed as (
-    select count(*) as records from broken
-    where exists (
-        select from ledger.canonical_line as made
-        where made.load_id = %(load)s and made.line = broken.line
-    )
+    -- One look at the lines that were made, however many were rejected, and none where none was.
+    select count(*) as records from (
+        select line from broken
+        intersect
+        select line from ledger.canonical_line where load_id = %(load)s and exists (select from broken)
+    ) as in_part
 )
 select
     received,

@@ -70,6 +70,20 @@ def test_loss_refuses_the_publication(build: Any, built: str, broken: str) -> No
     assert any(broken in failure and "marts.board" in failure for failure in verdict.failures)
 
 
+def test_of_many_tables_a_few_are_named_and_the_others_counted(build: Any) -> None:
+    for number in range(8):
+        build(f"create table marts.board_{number} as select 1 as place_id")
+        build(f"create table build_marts.board_{number} as select 1 as place_id where false")
+    verdict = gates.gate_marts(2, suites={})
+    told = next(failure for failure in verdict.failures if "emptied" in failure)
+    assert "marts.board_0, marts.board_1, marts.board_2, marts.board_3, marts.board_4 and 3 more" in told
+    assert "marts.board_4 等另外 3 张" in told
+    ((observed,),) = build(
+        "select string_agg(observed::text, '') from ledger.gate_result where build_id = 2 and not success"
+    )
+    assert "marts.board_7" in observed
+
+
 def test_sudden_growth_is_only_a_warning(build: Any) -> None:
     build("create table marts.board as select 1 as place_id")
     build("create table build_marts.board as select n as place_id from generate_series(1, 11) as n")

@@ -196,3 +196,25 @@ def test_codes_of_a_feed_are_told_by_their_meaning(
     assert meaning["meaning"] in told["en"]
     assert code not in told["zh"]
     assert code in series_words(measure, "emergency_department", dimensions, "elsewhere")["zh"]
+
+
+def test_a_long_reason_is_cut_in_either_language_and_the_fix_is_not() -> None:
+    tables = [f"planning_table_number_{number}" for number in range(40)]
+    reason = {"en": f"would be empty: {', '.join(tables)}", "zh": f"将为空：{'、'.join(tables)}"}
+    fix = {"en": "correct it and run it again", "zh": "更正后重新运行"}
+    told = _told(4, kind="failed_gate", value=None, kept={"reason": reason, "fix": fix})
+    english, chinese = compose([told], ("en", "zh")).body.split("\n\n")
+    for body, language in ((english, "en"), (chinese, "zh")):
+        assert reason[language][:200] in body
+        assert reason[language] not in body
+        assert f" …{'; ' if language == 'en' else '；'}{fix[language]}" in body
+
+
+def test_what_ended_a_state_is_told_and_not_its_last_value() -> None:
+    kept = {"unit": "state", "timezone": "Europe/London", "period_end": NOW.isoformat()}
+    kept["reason"] = {"en": "a newer report says otherwise", "zh": "已有更新的报告"}
+    english, chinese = compose([_told(4, "resolved", value=None, kept=kept)], ("en", "zh")).body.split("\n\n")
+    assert "Occupied; a newer report says otherwise; as of" in english
+    assert "占用；已有更新的报告；截至" in chinese
+    assert "threshold" not in english
+    assert "阈值" not in chinese

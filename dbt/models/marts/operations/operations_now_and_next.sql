@@ -9,7 +9,6 @@ with newest as (
         series.service_or_resource,
         series.feed,
         series.measure,
-        series.kind_of_period,
         latest.period_start,
         latest.period_end,
         latest.known_at,
@@ -17,25 +16,30 @@ with newest as (
         {{ value_now('series', 'latest', 'feed.as_of') }} as state_now,
         latest.value_status,
         latest.is_provisional,
+        series.unit = 'state' as is_state,
         {{ is_bounded_state('series') }} as is_bounded,
-        max(latest.period_start) over (
-            partition by series.place_id, series.service_or_resource, series.feed, series.measure
-        ) as newest_period_start,
-        -- the finest grain speaks for now
-        dense_rank() over (
-            partition by series.place_id, series.service_or_resource, series.feed, series.measure
-            order by series.grain_order
-        ) as grain_rank
-    from (
-        select
-            dim_series.*,
-            case when dim_series.grain = 'instant' then 'instant' else 'period' end as kind_of_period,
-            {{ grain_order('dim_series') }} as grain_order
-        from {{ ref('dim_series') }}
-        where dim_series.is_summed
-    ) as series
+        {{ grain_order('series') }} as grain_order,
+        max({{ said_at('series', 'latest', 'feed.as_of') }}) over (
+            partition by series.place_id, series.service_or_resource, series.feed, series.measure, series.grain
+        ) as grain_said_at
+    from {{ ref('dim_series') }} as series
     inner join {{ ref('fct_latest') }} as latest on series.series_id = latest.series_id
     left join {{ ref('dim_feed') }} as feed on series.feed = feed.feed
+    where series.is_summed
+),
+
+-- The finest grain speaks for now; of a state what was said last.
+speaking as (
+    select
+        newest.*,
+        dense_rank() over (
+            partition by place_id, service_or_resource, feed, measure
+            order by case when is_state then grain_said_at end desc, grain_order
+        ) as grain_rank,
+        max(period_start) over (
+            partition by place_id, service_or_resource, feed, measure, case when is_state then grain_order end
+        ) as newest_period_start
+    from newest
 ),
 
 now as (
@@ -61,7 +65,7 @@ now as (
         sum(value) filter (where measure = 'ambulances_waiting') as ambulances_waiting,
         max(state_now) filter (where measure = 'diversion_status') > 0 as is_diverting,
         max(value) filter (where measure = 'full_bed_notice') > 0 as has_full_bed_notice
-    from newest
+    from speaking
     where (period_start = newest_period_start or is_bounded) and grain_rank = 1
     group by place_id, service_or_resource, feed
 ),

@@ -9,6 +9,7 @@ newest as (
         {{ parts.series_columns() }},
         {{ state_now.value_now('series', 'latest', 'now_of.as_of') }} as value,
         {{ state_now.is_over('series', 'latest', 'now_of.as_of') }} as is_over,
+        {{ state_now.said_at('series', 'latest', 'now_of.as_of') }} as said_at,
         {{ state_now.is_bounded_state('series') }} as is_bounded,
         {{ state_now.grain_order('series') }} as grain_order,
         series.grain,
@@ -29,18 +30,25 @@ newest as (
     where {{ parts.is_asked_for() }}
         and latest.value is not null
 ),
-ranked as (
+grouped as (
     select
         newest.*,
-        dense_rank() over (partition by feed, place_id, service_or_resource order by grain_order, breakdown_order)
-            as speaker_rank,
+        max(said_at) over (partition by feed, place_id, service_or_resource, grain_order, breakdown_order) as group_said_at,
         max(period_start) over (
             partition by feed, place_id, service_or_resource, grain_order, breakdown_order
         ) as newest_start
     from newest
+),
+ranked as (
+    select
+        grouped.*,
+        dense_rank() over (
+            partition by feed, place_id, service_or_resource order by group_said_at desc, grain_order, breakdown_order
+        ) as speaker_rank
+    from grouped
 )
--- Of several series of one state, the newest of the finest grain and the least broken down speaks for now, as on the
--- board: a reason given this morning does not outlive the word that came since. Amounts stand each for themselves.
+-- Of several series of one state, those of which the last word came speak for now, as on the board: a reason given this
+-- morning does not outlive the word that came since. Amounts stand each for themselves.
 select
     *,
     unit <> 'state' or (speaker_rank = 1 and (is_bounded or period_start = newest_start)) as speaks_for_now
