@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from caregrid.drafts.dates import DIGITS, is_time, time_formats
+from caregrid.drafts.dates import DIGITS, digits_of, is_time, time_formats
 from caregrid.drafts.marks import Written, written
 from caregrid.drafts.words import means
 from caregrid.mapping.numerals import NumberStyle, parse_numbers
@@ -91,7 +91,9 @@ def _column(series: pl.Series) -> Column:
     if not len(real):
         column.kind = "empty" if set(column.missing) - {"x", "?"} else "text"
         return column
-    column.formats = time_formats(column.values, is_told=bool(means(column.name, "period")))
+    column.formats = time_formats(
+        column.values, is_told=bool(means(column.name, "period")), digits=digits_of(column.name)
+    )
     style = number_style(real)
     column.kind = "text"
     if style is not None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
 
+from caregrid.drafts.words import best_of, is_rate, means
 from caregrid.mapping.stamps import read_stamp
 
 _DATES = (
@@ -19,41 +20,54 @@ _CLOCKS = (
     " %H:%M:%S.%f", "T%H:%M:%S.%f%z", " %I:%M:%S %p", " %I:%M %p", "T%H", " %H",
 )  # fmt: skip
 _COARSE = ("%Y-%m", "%Y/%m", "%m/%Y", "%b %Y", "%B %Y", "%b-%y", "%Y年%m月", "iso_week", "YYYYQn", "dhis2")
-# Digits alone: as they begin tells years from counts of days or seconds; none begins as another does.
-_DIGITS: dict[str, Callable[[str], bool]] = {
+# Digits alone: as they begin tells years from counts of days or seconds; none begins as another does. Of the
+# Republic of China's years 114 is 2025; spreadsheets count days (2000 to 2050), computers seconds since 1970.
+_FITS: dict[str, Callable[[str], bool]] = {
     "%Y%m%d": lambda text: len(text) == 8 and "1950" <= text[:4] <= "2079",
     "%Y%m": lambda text: len(text) == 6 and "1950" <= text[:4] <= "2079",
     "YYYY": lambda text: len(text) == 4 and "1950" <= text <= "2079",
-}
-# Of a column whose heading says that it holds times, also years of the Republic of China (114 is 2025), the
-# days that spreadsheets count (2000 to 2050) and the seconds since 1970.
-_TOLD_DIGITS: dict[str, Callable[[str], bool]] = {
     "roc_date": lambda text: len(text) == 7 and "090" <= text[:3] <= "149",
     "roc_month": lambda text: len(text) == 5 and "090" <= text[:3] <= "149",
     "excel_days": lambda text: len(text) == 5 and "36526" <= text <= "55153",
     "unix_seconds": lambda text: len(text) == 10 and "0946684800" <= text <= "2524608000",
     "unix_milliseconds": lambda text: len(text) == 13 and "0946684800000" <= text <= "2524608000000",
 }
-DIGITS = (*_DIGITS, *_TOLD_DIGITS)
+DIGITS = tuple(_FITS)
+COUNTED = ("excel_days", "unix_seconds", "unix_milliseconds")
 _ROC = ("roc_date", "roc_month")
 _ROC_YEARS = range(80, 150)
 
 
-def time_formats(values: list[str], *, is_told: bool = False) -> tuple[str, ...]:
+def digits_of(heading: str) -> tuple[str, ...]:
+    """Return the formats of digits alone that a heading allows: numbers are times only where it says so."""
+    if not means(heading, "period") or is_rate(heading):
+        return ()
+    # Any count of five digits is also a day of a spreadsheet, any of four a year: what counts something as
+    # well has to say that it is a date, or a year.
+    counts = best_of(heading, "measures")[0] is not None or means(heading, "long_value")
+    barred = {
+        "excel_days": counts and not means(heading, "date"),
+        "YYYY": counts and not means(heading, "year"),
+    }
+    return tuple(form for form in DIGITS if not barred.get(form))
+
+
+def time_formats(
+    values: list[str], *, is_told: bool = False, digits: tuple[str, ...] = ()
+) -> tuple[str, ...]:
     """Return the format under which texts are times; several when day and month can be exchanged.
 
     Args:
         is_told: the heading says that it is a time; then most texts are enough, else nearly all must be one.
+        digits: the formats of digits alone that are tried.
     """
     if not values or not any(re.search(r"\d{2}", value) for value in values[:3]):
         return ()
     least = len(values) // 2 + 1 if is_told else len(values) - len(values) // 50
-    digits = [value for value in values if value.isdecimal() and value.isascii()]
-    if len(digits) >= least:
-        forms = {**_DIGITS, **(_TOLD_DIGITS if is_told else {})}
-        return next(
-            ((form,) for form, fits in forms.items() if _count(list(filter(fits, digits)), form, least)), ()
-        )
+    numbers = [value for value in values if value.isdecimal() and value.isascii()]
+    if len(numbers) >= least:
+        fitting = ((form, list(filter(_FITS[form], numbers))) for form in digits)
+        return next(((form,) for form, found in fitting if _count(found, form, least)), ())
     found = _most(values, _DATES, least)
     if not found:
         clocks = [day + clock for day in _DATES for clock in _CLOCKS]

@@ -90,3 +90,60 @@ def test_rows_that_get_the_day_of_their_file_are_asked_about(tmp_path: Path) -> 
 def test_numbers_that_no_heading_calls_a_time_stay_numbers(tmp_path: Path) -> None:
     _, period, _ = drafted(tmp_path, "Nummer", [f"1140{number:03}" for number in range(301, 320)])
     assert period["published_at"] is True
+
+
+WEEKS = [date(2024, 3, 4) + timedelta(weeks=week) for week in range(16)]
+RATES = {
+    # heading of the dates, their format; heading of the figures, the first of these
+    "visits per week": ("week", "%Y-%m-%d", "ED visits per week", 41000),
+    "a figure of no known measure": ("Monat", "%d.%m.%Y", "Fälle je Monat", 41000),
+    "weekly": ("date", "%Y-%m-%d", "Weekly admissions", 45300),
+    "chinese": ("日期", "%Y-%m-%d", "每月就診人次", 41000),
+    "chinese, of the day": ("日期", "%Y-%m-%d", "當日入院人次", 2010),
+    "four digits": ("week", "%Y-%m-%d", "ED visits per week", 2010),
+    "a year's": ("date", "%Y-%m-%d", "Discharges per year", 2010),
+}
+
+
+@pytest.mark.parametrize("name", RATES)
+def test_what_is_counted_in_a_week_is_a_figure_and_no_date(name: str, tmp_path: Path) -> None:
+    dates, form, figures, first = RATES[name]
+    sample = tmp_path / "sample.csv"
+    rows = [f"R{number % 4},{day.strftime(form)},{first + number}" for number, day in enumerate(WEEKS)]
+    sample.write_text("\n".join([f"region,{dates},{figures}", *rows]) + "\n", encoding="utf-8")
+    made = draft(sample, name="drafted")
+    (output,) = parse_feed(Path("drafted.yml"), made.text).outputs
+    assert (output.spec["period"]["column"], output.spec["period"]["format"]) == (dates, form)
+    assert output.contract in ("usage", "quality")
+    assert figures in str(output.spec["values"])
+    assert made.mapped == {output.name: len(WEEKS)}
+
+
+def test_a_written_date_comes_before_days_that_are_counted(tmp_path: Path) -> None:
+    sample = tmp_path / "sample.csv"
+    rows = [f"H1,{45000 + number},{day},{number}" for number, day in enumerate(WEEKS)]
+    sample.write_text("\n".join(["hospital,reporting period date,day,occupied beds", *rows]) + "\n")
+    (output,) = parse_feed(Path("drafted.yml"), draft(sample, name="drafted").text).outputs
+    assert (output.spec["period"]["column"], output.spec["period"]["format"]) == ("day", "%Y-%m-%d")
+
+
+@pytest.mark.parametrize("heading", ["Census date", "Admission date"])
+def test_a_date_of_what_is_counted_is_still_a_date(heading: str, tmp_path: Path) -> None:
+    _, period, _ = drafted(tmp_path, heading, [str(since(day, date(1899, 12, 30))) for day in DAYS])
+    assert (period["column"], period["format"]) == (heading, "excel_days")
+
+
+def test_figures_that_look_like_years_stay_figures(tmp_path: Path) -> None:
+    sample = tmp_path / "sample.csv"
+    rows = [f"H1,{day},{1990 + number}" for number, day in enumerate(WEEKS)]
+    sample.write_text("\n".join(["hospital,day,occupied beds", *rows]) + "\n")
+    assert draft(sample).mapped == {"figures": len(WEEKS)}
+
+
+def test_a_period_that_no_output_has_is_told(tmp_path: Path) -> None:
+    sample = tmp_path / "sample.csv"
+    rows = [f"R{number},{day},quiet {number}" for number, day in enumerate(WEEKS)]
+    sample.write_text("\n".join(["region,week,remark", *rows]) + "\n")
+    made = draft(sample)
+    assert made.mapped == {"places": len(WEEKS)}
+    assert "CONFIRM 'week' was taken for the period, but no output has one" in made.text
