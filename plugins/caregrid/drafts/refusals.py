@@ -27,16 +27,18 @@ _FIXES = {
 }
 RENAME = "name the file that its name promises, or give this one the name of what it holds"
 _ADVICE = ", no text: "  # as the readers end what they say of a format that is none of text
+# An Excel file is a zip archive, unless it is old or has a password; programs give either any of the endings.
+_EXCEL = ("an Excel file", (b"PK\x03\x04", b"\xd0\xcf\x11\xe0"))
 _CALLED = {
-    ".xlsx": ("an Excel file", b"PK\x03\x04"),
-    ".xlsm": ("an Excel file", b"PK\x03\x04"),
-    ".xls": ("an Excel file", b"\xd0\xcf\x11\xe0"),
-    ".parquet": ("a Parquet file", b"PAR1"),
-    ".orc": ("an ORC file", b"ORC"),
-    ".avro": ("an Avro file", b"Obj\x01"),
-    ".zip": ("a zip archive", b"PK"),
-    ".gz": ("a gzip file", b"\x1f\x8b"),
-    ".zst": ("a zstd file", b"\x28\xb5\x2f\xfd"),
+    ".xlsx": _EXCEL,
+    ".xlsm": _EXCEL,
+    ".xls": _EXCEL,
+    ".parquet": ("a Parquet file", (b"PAR1",)),
+    ".orc": ("an ORC file", (b"ORC",)),
+    ".avro": ("an Avro file", (b"Obj\x01",)),
+    ".zip": ("a zip archive", (b"PK",)),
+    ".gz": ("a gzip file", (b"\x1f\x8b",)),
+    ".zst": ("a zstd file", (b"\x28\xb5\x2f\xfd",)),
 }
 _NUL_LEAST = 0.1  # of the bytes of UTF-16: spaces, digits and delimiters have one each, in any script
 _ONE_SIDE = 0.9
@@ -69,13 +71,13 @@ def unreadable(error: UnreadableFile, sample: Path) -> CareGridError:
     if error.code == "not_this_format" and not advice and re.search(r"\bline \d", reason):
         fix = f"mend that place, or {_AGAIN}"
     if called := misnamed(sample):
-        reason, fix = f"{called}; {reason}", RENAME
+        reason, fix = f"{called}; {reason}", advice or RENAME
     return CareGridError(f"the sample cannot be read: {reason}", where=str(sample), fix=fix)
 
 
 def misnamed(sample: Path) -> str:
     """Return how a file differs from what its name says it is, '' when it does not."""
-    kind, magic = _CALLED.get(sample.suffix.lower(), ("", b""))
+    kind, magic = _CALLED.get(sample.suffix.lower(), ("", ()))
     with sample.open("rb") as stream:
         start = stream.read(64)
     if not kind or start.startswith(magic) or not start:

@@ -6,6 +6,7 @@ import gzip
 import json
 from pathlib import Path
 
+import openpyxl
 import pytest
 from caregrid.drafts import draft
 from caregrid.errors import CareGridError
@@ -21,12 +22,19 @@ OBJECTS = [
 ]
 WHOLE = '{"rows": [' + ",\n".join(OBJECTS) + "]}"
 
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600)
+
 WRONG: dict[str, tuple[str, bytes, str, str]] = {
     # what: file, bytes, words of the error, words of the fix
     "one NUL": ("a.csv", TABLE.replace("H1", "H\0", 1).encode(), "line 2: there is a NUL byte", "take the character"),
     "NUL far down": ("a.csv", (TABLE * 40 + "H1,2024-03-01,\0").encode(), "line 801: there is a NUL", "take the character"),
     "no text": ("a.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256)) * 4, "no format that feeds read", "as CSV"),
-    "old Excel": ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "old or protected Office", "save it as .xlsx"),
+    "old Excel": ("a.xls", OLE, "old or protected Office", "save it as .xlsx"),
+    "Excel with a password": ("a.xlsx", OLE, "read: the file is an old or protected Office", "save it as .xlsx without a password"),
+    "the same with macros": ("a.xlsm", OLE, "read: the file is an old or protected Office", "save it as .xlsx without a password"),
+    "old Excel in a zip's name": ("a.zip", OLE, "by its name it is a zip archive, but it is none", "save it as .xlsx without a password"),
+    "a PDF": ("a.xlsx", b"%PDF-1.4\n", "an Excel file, but it is none.*a PDF", "the data as CSV"),
+    "broken new Excel as old": ("a.xls", b"PK\x03\x04" * 90, "read: the zip archive is damaged", "the whole file again"),
     "no Excel": ("a.xlsx", b"hello\nworld\n", "by its name it is an Excel file, but it is none", "that its name promises"),
     "no Excel, a heading": ("a.xlsx", b"Hospital,Date,Beds\n", "an Excel file, but it is none.*no record", "that its name promises"),
     "broken Excel": ("a.xlsx", b"PK\x03\x04" * 90, "zip archive is damaged", "the whole file again"),
@@ -95,3 +103,14 @@ def test_a_table_under_a_wrong_name_is_drafted_and_asked_about(tmp_path: Path) -
     made = draft(sample)
     assert made.mapped == {"figures": len(LINES)}
     assert "CONFIRM type: by its name it is an Excel file, but it is none" in made.text
+
+
+def test_a_new_workbook_under_the_old_ending_is_an_excel_file(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for line in TABLE.splitlines():
+        book.active.append(line.split(","))
+    book.save(tmp_path / "beds.xlsx")
+    sample = (tmp_path / "beds.xlsx").rename(tmp_path / "beds.xls")
+    made = draft(sample)
+    assert made.mapped == {"figures": len(LINES)}
+    assert "by its name" not in made.text
