@@ -46,6 +46,48 @@ def test_the_format_of_most_dates_is_taken_and_the_lines_of_the_others_told(tmp_
     assert made.rejected["figures"] == 5
 
 
+CELLS: dict[str, tuple[list[str], str]] = {
+    # cells, and the format that reads most of them
+    "the first three are none": (["x1", "gestern", "??", *map(str, DAYS)], "%Y-%m-%d"),
+    "few dates, many other texts": (
+        [str(day) for day in DAYS[:2]] * 12 + [f"offen {number}" for number in range(20)],
+        "%Y-%m-%d",
+    ),
+    "few dates, many numbers": (
+        [str(day) for day in DAYS[:2]] * 12 + list(map(str, range(30, 50))),
+        "%Y-%m-%d",
+    ),
+    "a form of few cells and many days": (
+        [f"{day:%d.%m.%Y}" for day in DAYS[:2]] * 12 + list(map(str, DAYS)),
+        "%d.%m.%Y",
+    ),
+    "clocks after days alone": (
+        [f"{day:%d.%m.%Y}" for day in DAYS[:3]] + [f"{day:%d.%m.%Y} 08:00" for day in DAYS],
+        "%d.%m.%Y %H:%M",
+    ),
+    "some with a clock": ([*map(str, DAYS[:3]), *(f"{day} 08:00" for day in DAYS)], "iso8601"),
+    "a long column that begins otherwise": (
+        [f"offen {number}" for number in range(400)]
+        + [f"{DAYS[0] - timedelta(days=number):%d.%m.%Y}" for number in range(900)],
+        "%d.%m.%Y",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_most_cells_tell_the_format_wherever_they_stand(name: str, tmp_path: Path) -> None:
+    cells, form = CELLS[name]
+    made, period, asked = drafted(tmp_path, "Datum", cells)
+    assert (period["column"], period["format"]) == ("Datum", form)
+    assert made.mapped["figures"] * 2 > len(cells)
+    assert bool(made.rejected["figures"]) == ("cells of 'Datum' are no date" in asked)
+
+
+def test_as_many_other_cells_as_dates_are_no_date(tmp_path: Path) -> None:
+    cells = [f"{day:%d.%m.%Y}" for day in DAYS] + ["offen"] * len(DAYS)
+    assert drafted(tmp_path, "Datum", cells)[1]["published_at"] is True
+
+
 def test_words_for_nothing_are_no_wrong_dates(tmp_path: Path) -> None:
     cells = [f"{day:%d.%m.%Y}" for day in DAYS]
     cells[3] = "k.A."
@@ -147,3 +189,12 @@ def test_a_period_that_no_output_has_is_told(tmp_path: Path) -> None:
     made = draft(sample)
     assert made.mapped == {"places": len(WEEKS)}
     assert "CONFIRM 'week' was taken for the period, but no output has one" in made.text
+
+
+def test_days_in_digits_under_no_word_of_time_are_no_figures(tmp_path: Path) -> None:
+    sample = tmp_path / "sample.csv"
+    rows = [f"H{number % 2},{day},{day:%Y%m%d},{number}" for number, day in enumerate(WEEKS)]
+    sample.write_text("\n".join(["hospital,day,Date1,occupied beds", *rows]) + "\n")
+    made = draft(sample)
+    assert made.mapped == {"figures": len(WEEKS)}
+    assert "columns that nothing reads yet: Date1" in made.text
