@@ -16,6 +16,8 @@ _SPACED = (
     ("'", r"^[1-9]\d{0,2}(?:['\u2019]\d{3})+(?:[.,]\d+)?$"),
 )
 _OTHER = {",": ".", ".": ","}
+_NOTES = 3
+_WIDE = 300
 _SPACED_LEAST = 3
 _SPACED_SHARE = 0.25
 
@@ -143,21 +145,40 @@ def _grouped(told: list[tuple[str, Marks]]) -> bool:
 def _notes(
     style: NumberStyle, told: dict[str, list[tuple[str, Marks]]], *, is_sure: bool, is_point_sure: bool
 ) -> list[str]:
-    notes = []
+    notes: list[str] = []
+    others: dict[str, list[str]] = {"thousands": [], "decimal": []}
     for mark, columns in told.items():
         for name, marks in columns:
             if not marks.either or marks.decimal or marks.thousands:
                 continue
             as_group = marks.example.replace(mark, "")
             as_fraction = marks.example.replace(mark, ".")
+            note = ""
             if mark == style.thousands and not is_sure:
-                notes.append(
+                note = (
                     f"thousands: {marks.example} in {name!r} is read as {as_group}; if it is {as_fraction}, "
                     f'say decimal: "{mark}" and no thousands'
                 )
             elif mark == style.decimal and (mark == "," or marks.plain or not is_point_sure):
-                notes.append(
+                note = (
                     f"decimal: {marks.example} in {name!r} is read as {as_fraction}; if it is {as_group}, "
                     f'say thousands: "{mark}" and decimal: "{_OTHER[mark]}"'
                 )
-    return notes[:3]
+            if note and len(notes) >= _NOTES:
+                others[note.partition(":")[0]].append(name)
+            elif note:
+                notes.append(note)
+    return notes + [
+        f"{key}: the same is asked of {line}" for key, names in others.items() for line in _lines(names)
+    ]
+
+
+def _lines(names: list[str]) -> list[str]:
+    """Return names, as many to a line as are still read."""
+    lines: list[str] = []
+    for shown in map(repr, names):
+        if lines and len(lines[-1]) + len(shown) < _WIDE:
+            lines[-1] += f", {shown}"
+        else:
+            lines.append(shown)
+    return lines

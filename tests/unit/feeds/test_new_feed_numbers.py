@@ -172,3 +172,19 @@ def test_spaces_tell_of_other_marks_only_where_they_are_many_and_it_is_asked(
     questions = [line for line in made.text.splitlines() if "CONFIRM" in line and " read" in line]
     for words in asked:
         assert any(words in line for line in questions)
+
+
+@pytest.mark.parametrize("many", [4, 15])
+def test_every_column_whose_marks_no_cell_tells_is_asked_about(many: int, tmp_path: Path) -> None:
+    columns = [f"Occupied beds of the clinic for long stays house {number}" for number in range(many)]
+    sample = tmp_path / "sample.csv"
+    rows = [
+        ",".join([f"H{n % 2}", day, *(f'"{number + 1},{100 + n}"' for number in range(many))])
+        for n, day in enumerate(DAYS)
+    ]
+    sample.write_text("\n".join([",".join(["Hospital,Date", *columns]), *rows]) + "\n")
+    text = draft(sample, name="drafted").text
+    asked = [line for line in text.splitlines() if "# CONFIRM thousands:" in line]
+    for column in columns:
+        assert any(repr(column) in line for line in asked)
+    assert sum("is read as" in line for line in asked) == 3
