@@ -97,6 +97,31 @@ def test_a_document_on_one_line_is_no_line_of_records(tmp_path: Path) -> None:
     assert made.mapped == {"figures": len(LINES)}
 
 
+WARDS = {**json.loads(OBJECTS[0]), "wards": [{"ward": "A", "occupied": 3}, {"ward": "B", "occupied": 4}]}
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "records"),
+    [
+        ("beds.ndjson", "ndjson", 1),
+        ("BEDS.JSONL", "ndjson", 1),
+        ("beds.ndjson.gz", "ndjson", 1),
+        ("beds.json", "json", 2),
+        ("beds.txt", "json", 2),
+    ],
+)
+def test_the_name_tells_whether_one_object_is_a_record_or_a_document(
+    name: str, form: str, records: int, tmp_path: Path
+) -> None:
+    content = json.dumps(WARDS).encode() + b"\n"
+    sample = tmp_path / name
+    sample.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    made = draft(sample, name="drafted")
+    (source,) = parse_feed(Path("drafted.yml"), made.text).sources.values()
+    assert source.format.type == form
+    assert made.mapped == {"figures": records}
+
+
 def test_a_table_under_a_wrong_name_is_drafted_and_asked_about(tmp_path: Path) -> None:
     sample = tmp_path / "beds.xls"
     sample.write_text(TABLE)
