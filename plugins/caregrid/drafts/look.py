@@ -17,7 +17,7 @@ import polars as pl
 from caregrid.drafts import kinds
 from caregrid.drafts.headings import full, is_of_figures, is_second, unique
 from caregrid.drafts.markup import xml_form
-from caregrid.drafts.refusals import misnamed, no_json, unreadable, utf_16
+from caregrid.drafts.refusals import misnamed, no_json, refuse_nuls, unreadable, utf_16
 from caregrid.feeds import Source
 from caregrid.feeds.spec import build_source
 from caregrid.mapping import UnreadableFile, members, read
@@ -107,6 +107,7 @@ def _source(form: dict[str, Any], member: str | None = None) -> Source:
 
 def _encoding(start: bytes, stream: Any, notes: list[str]) -> str:
     """Return the encoding: by its mark, by its NULs, UTF-8 if all of it is, else by likelihood."""
+    refuse_nuls(start)
     for mark, name in _MARKS:
         if start.startswith(mark) and name != "utf-8":
             return name

@@ -42,6 +42,7 @@ _CALLED = {
 }
 _NUL_LEAST = 0.1  # of the bytes of UTF-16: spaces, digits and delimiters have one each, in any script
 _ONE_SIDE = 0.9
+_NUL_RUN = 16
 _LOOKED_AT = 1 << 16
 
 
@@ -85,6 +86,12 @@ def misnamed(sample: Path) -> str:
     return f"by its name it is {kind}, but it is none: it begins with {start[:20]!r}"
 
 
+def refuse_nuls(start: bytes) -> None:
+    """Raise UnreadableFile for a file that holds NULs, and at most a mark and blank lines besides."""
+    if start.count(0) * 2 > len(start) and not start.strip(b"\0 \r\n\xef\xbb\xbf\xff\xfe"):
+        raise UnreadableFile("empty", f"the file holds NUL bytes (00) only{_ADVICE}{_AGAIN}")
+
+
 def utf_16(start: bytes) -> str | None:
     """Return the UTF-16 without a mark that NULs on one side of each pair show, None without NULs.
 
@@ -93,7 +100,7 @@ def utf_16(start: bytes) -> str | None:
     looked = start[:_LOOKED_AT]
     many = looked.count(0)
     odd = looked[1::2].count(0)
-    if many >= _NUL_LEAST * len(looked) and max(odd, many - odd) >= _ONE_SIDE * many:
+    if many and many >= _NUL_LEAST * len(looked) and max(odd, many - odd) >= _ONE_SIDE * many:
         return "utf-16-le" if odd * 2 > many else "utf-16-be"
     at = start.find(0)
     if at < 0:
@@ -102,6 +109,12 @@ def utf_16(start: bytes) -> str | None:
     if _is_binary(looked):
         raise UnreadableFile("not_this_format", f"the file is in no format that feeds read{_ADVICE}{_AS_CSV}")
     line, near = start.count(b"\n", 0, at) + 1, start[max(at - 12, 0) : at + 12]
+    if (run := len(start[at:]) - len(start[at:].lstrip(b"\0"))) >= _NUL_RUN:
+        raise UnreadableFile(
+            "control_characters",
+            f"line {line}: there are {run:,} NUL bytes (00) in a row, as where a transfer broke off"
+            f"{_ADVICE}{_AGAIN}",
+        )
     raise UnreadableFile(
         "control_characters",
         f"line {line}: there is a NUL byte (00) near {near!r}, which no text holds",

@@ -9,6 +9,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 from caregrid.drafts import draft
+from caregrid.drafts.refusals import utf_16
 from caregrid.errors import CareGridError
 from caregrid.feeds import parse_feed
 
@@ -22,12 +23,21 @@ OBJECTS = [
 ]
 WHOLE = '{"rows": [' + ",\n".join(OBJECTS) + "]}"
 
+AGAIN = "ask the publisher for the whole file again"
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600)
 
 WRONG: dict[str, tuple[str, bytes, str, str]] = {
     # what: file, bytes, words of the error, words of the fix
     "one NUL": ("a.csv", TABLE.replace("H1", "H\0", 1).encode(), "line 2: there is a NUL byte", "take the character"),
     "NUL far down": ("a.csv", (TABLE * 40 + "H1,2024-03-01,\0").encode(), "line 801: there is a NUL", "take the character"),
+    "NULs alone": ("a.csv", bytes(5000), "read: the file holds NUL bytes .00. only", AGAIN),
+    "one NUL alone": ("a.csv", bytes(1), "the file holds NUL bytes .00. only", AGAIN),
+    "NULs and the end of a line": ("a.csv", bytes(999) + b"\r\n", "the file holds NUL bytes .00. only", AGAIN),
+    "NULs behind a mark": ("a.csv", b"\xff\xfe" + bytes(1000), "the file holds NUL bytes .00. only", AGAIN),
+    "NULs alone, packed": ("a.csv.gz", gzip.compress(bytes(5000)), "the file holds NUL bytes .00. only", AGAIN),
+    "NULs alone as Excel": ("a.xlsx", bytes(5000), "the file holds NUL bytes .00. only", AGAIN),
+    "NULs to the end": ("a.csv", (TABLE * 40).encode() + bytes(512), "line 801: there are 512 NUL bytes", AGAIN),
+    "blank lines of UTF-16": ("a.csv", "\r\n\r\n".encode("utf-16-le"), "blank lines only", AGAIN),
     "no text": ("a.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256)) * 4, "no format that feeds read", "as CSV"),
     "old Excel": ("a.xls", OLE, "old or protected Office", "save it as .xlsx"),
     "Excel with a password": ("a.xlsx", OLE, "read: the file is an old or protected Office", "save it as .xlsx without a password"),
@@ -77,6 +87,12 @@ def test_a_broken_line_of_json_lines_is_told_by_its_number(broken: int, tmp_path
     made = draft(sample)
     assert made.mapped == {"figures": len(LINES) - 1}
     assert f"1 records cannot be read, the first: line {broken + 1}:" in made.text
+
+
+def test_bytes_without_a_nul_are_no_utf_16() -> None:
+    assert utf_16(b"") is None
+    assert utf_16(b"Hospital") is None
+    assert utf_16("Hospital".encode("utf-16-le")) == "utf-16-le"
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
