@@ -48,21 +48,34 @@ _LOOKED_AT = 1 << 16
 
 def refuse_no_file(sample: Path) -> None:
     """Raise CareGridError for a path that is no file which can be read."""
-    where = str(sample)
+    try:
+        told = _no_file(sample)
+        if told is None:
+            sample.open("rb").close()
+    except OSError as error:
+        # Looking at a path fails as opening it does: below a directory that is closed to this account.
+        raise CareGridError(
+            f"the file cannot be opened: {error.strerror}",
+            where=str(sample),
+            fix="let this account read it"
+            if isinstance(error, PermissionError)
+            else "name a data file on this machine",
+        ) from error
+    if told is not None:
+        raise CareGridError(told[0], where=str(sample), fix=told[1])
+
+
+def _no_file(sample: Path) -> tuple[str, str] | None:
+    """Return what a path is that is no file, and the fix; None for a file."""
     if sample.is_dir():
         inside = next((path.name for path in sorted(sample.iterdir()) if path.is_file()), None)
         fix = f"name one file in it, for example {sample / inside}" if inside else "name a data file"
-        raise CareGridError("this is a directory, and a draft is made of one file", where=where, fix=fix)
+        return "this is a directory, and a draft is made of one file", fix
     if not sample.exists():
-        raise CareGridError("there is no such file", where=where, fix="name a data file on this machine")
+        return "there is no such file", "name a data file on this machine"
     if not sample.is_file():
-        raise CareGridError("this is no plain file", where=where, fix="name a data file on this machine")
-    try:
-        sample.open("rb").close()
-    except OSError as error:
-        raise CareGridError(
-            f"the file cannot be opened: {error.strerror}", where=where, fix="let this account read it"
-        ) from error
+        return "this is no plain file", "name a data file on this machine"
+    return None
 
 
 def unreadable(error: UnreadableFile, sample: Path) -> CareGridError:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import openpyxl
 import pytest
@@ -77,6 +81,42 @@ def test_a_directory_is_named_as_one_with_a_file_of_it(tmp_path: Path) -> None:
     assert "beds.csv" in (caught.value.fix or "")
     with pytest.raises(CareGridError, match="no such file"):
         draft(tmp_path / "other.csv")
+
+
+def test_a_name_that_no_file_can_have_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(CareGridError, match="the file cannot be opened: File name too long") as caught:
+        draft(tmp_path / ("b" * 300 + ".csv"))
+    assert "name a data file" in (caught.value.fix or "")
+
+
+@contextmanager
+def as_another_account() -> Iterator[None]:
+    """Run as an account to which modes apply: to root they do not."""
+    mine = os.geteuid()
+    if mine == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(mine)
+
+
+@pytest.mark.parametrize(("mode", "name"), [(0o311, ""), (0o700, "beds.csv"), (0o711, "beds.csv")])
+def test_what_is_closed_to_this_account_is_refused_in_words(mode: int, name: str) -> None:
+    with TemporaryDirectory() as made:
+        directory = Path(made)
+        (directory / "beds.csv").write_text(TABLE)
+        (directory / "beds.csv").chmod(0)
+        directory.chmod(mode if os.geteuid() == 0 or mode != 0o700 else 0)
+        try:
+            with (
+                as_another_account(),
+                pytest.raises(CareGridError, match="the file cannot be opened: Permission denied") as caught,
+            ):
+                draft(directory / name)
+        finally:
+            directory.chmod(0o700)
+    assert caught.value.fix == "let this account read it"
 
 
 @pytest.mark.parametrize("broken", [0, 1, 4])
