@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 import polars as pl
 
-from caregrid.drafts.dates import DIGITS, is_time, time_formats
+from caregrid.drafts.dates import digits_of, is_time, time_formats
 from caregrid.drafts.marks import Written, written
 from caregrid.drafts.words import means
 from caregrid.mapping.numerals import NumberStyle, parse_numbers
@@ -33,6 +34,7 @@ STYLES = (
 _CURRENCIES = "$€£¥"
 _FITS = 0.9
 _SHOWN = 300
+_TRIED = 600
 
 
 @dataclass
@@ -91,16 +93,26 @@ def _column(series: pl.Series) -> Column:
     if not len(real):
         column.kind = "empty" if set(column.missing) - {"x", "?"} else "text"
         return column
-    column.formats = time_formats(column.values, is_told=bool(means(column.name, "period")))
+    column.formats = time_formats(
+        _cells(filled.filter(filled.is_in(real.implode()))),
+        is_told=bool(means(column.name, "period")),
+        digits=digits_of(column.name),
+    )
     style = number_style(real)
     column.kind = "text"
     if style is not None:
         column.kind, column.style, column.written = "number", style, written(real)
         column.whole_numbers = bool(real.str.contains(r"^-?\d+$").all())
-    if column.formats and (style is None or column.formats[0] in DIGITS):
-        column.kind = "time"
+    if column.formats:
+        column.kind, form = "time", column.formats[0]
+        column.values = list(islice((value for value in real if is_time(value, form)), _SHOWN))
         column.no_times = _no_times(text, {*column.missing, *column.suppressed, ""}, column.formats[0])
     return column
+
+
+def _cells(real: pl.Series) -> Counter[str]:
+    """Return how many cells hold each text, of a column of very many texts by a sample from all over it."""
+    return Counter((real if real.n_unique() <= _TRIED else real.sample(_TRIED, seed=0)).to_list())
 
 
 def _no_times(text: pl.Series, words: set[str], form: str) -> list[int]:

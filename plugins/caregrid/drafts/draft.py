@@ -110,6 +110,11 @@ def _first_that_maps(
         if not kept or (best and sum(mapped.values()) <= best[0]):
             continue
         told = _told(sample, seen, roles, mapped, rejected, repeated)
+        if "column" in roles.period and not any("period" in output for output in kept):
+            told.append(
+                f"{CONFIRM} {roles.period['column']!r} was taken for the period, but no output has one: "
+                "no column was taken for a figure."
+            )
         notes = [*seen.notes, *_missing_notes(columns)]
         text = text_of({**feed, "outputs": kept}, notes, roles.unsure, told)
         problems = check_text(Path(f"{name}.yml"), text)

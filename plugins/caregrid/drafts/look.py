@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from glob import escape
@@ -16,7 +17,7 @@ import polars as pl
 from caregrid.drafts import kinds
 from caregrid.drafts.headings import full, is_of_figures, is_second, unique
 from caregrid.drafts.markup import xml_form
-from caregrid.drafts.refusals import misnamed, no_json, unreadable, utf_16
+from caregrid.drafts.refusals import misnamed, no_json, refuse_nuls, unreadable, utf_16
 from caregrid.feeds import Source
 from caregrid.feeds.spec import build_source
 from caregrid.mapping import UnreadableFile, members, read
@@ -37,6 +38,7 @@ _MARKS = (
 _LEGACY = {name: name for name in ("cp1252", "gb18030", "big5", "cp932", "euc_kr")}
 _JUDGED = 1 << 15
 _LINES = 50
+_OF_LINES = re.compile(r"\.(ndjson|jsonl|jsonlines|ldjson)(\.(gz|zst|zip))*$", re.IGNORECASE)
 
 
 @dataclass
@@ -94,7 +96,8 @@ def _look(path: Path) -> Look:
                 # How it is encoded the document says itself.
                 form, notes[:] = xml_form(stream, notes), [n for n in notes if not n.startswith("encoding")]
         else:
-            form = _text_form(text, {key: form[key] for key in form if key != "type"}, notes)
+            named = bool(_OF_LINES.search(chosen or path.name))
+            form = _text_form(text, {key: form[key] for key in form if key != "type"}, notes, of_lines=named)
     return _records(path, chosen, member, form, notes)
 
 
@@ -104,6 +107,7 @@ def _source(form: dict[str, Any], member: str | None = None) -> Source:
 
 def _encoding(start: bytes, stream: Any, notes: list[str]) -> str:
     """Return the encoding: by its mark, by its NULs, UTF-8 if all of it is, else by likelihood."""
+    refuse_nuls(start)
     for mark, name in _MARKS:
         if start.startswith(mark) and name != "utf-8":
             return name
@@ -138,18 +142,22 @@ def _decoded(start: bytes, encoding: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _text_form(text: str, form: dict[str, Any], notes: list[str]) -> dict[str, Any]:
+def _text_form(text: str, form: dict[str, Any], notes: list[str], *, of_lines: bool) -> dict[str, Any]:
     begin = text.lstrip()[:1]
     if begin in "{[" and begin:
-        return {**form, "type": "ndjson" if begin == "{" and _is_of_lines(text) else "json"}
+        return {**form, "type": "ndjson" if begin == "{" and _is_of_lines(text, of_lines) else "json"}
     return _delimited(text, form, notes)
 
 
-def _is_of_lines(text: str) -> bool:
-    """Say whether most lines are a JSON object each: some may be broken, the first as well."""
+def _is_of_lines(text: str, of_lines: bool) -> bool:
+    """Say whether most lines are a JSON object each: some may be broken, the first as well.
+
+    Args:
+        of_lines: the file's name says so, which decides where an object is alone in its file.
+    """
     lines = [line for line in text.split("\n") if line.strip()]
     whole = sum(map(_is_json, lines[:_LINES]))
-    return whole * 2 > len(lines[:_LINES]) and (len(lines) > 1 or not _holds_records(lines[0]))
+    return whole * 2 > len(lines[:_LINES]) and (len(lines) > 1 or of_lines or not _holds_records(lines[0]))
 
 
 def _is_json(line: str) -> bool:

@@ -16,6 +16,10 @@ _SPACED = (
     ("'", r"^[1-9]\d{0,2}(?:['\u2019]\d{3})+(?:[.,]\d+)?$"),
 )
 _OTHER = {",": ".", ".": ","}
+_NOTES = 3
+_WIDE = 300
+_SPACED_LEAST = 3
+_SPACED_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -35,19 +39,33 @@ class Marks:
 
 @dataclass(frozen=True)
 class Written:
-    """How a column's numbers are written: by mark, and the sign between their groups that is no such mark."""
+    """How a column's numbers are written: by mark, and the sign between their groups that is no such mark.
+
+    groups, example: how many cells have that sign, and one of them.
+    """
 
     marks: dict[str, Marks] = field(default_factory=dict)
     spaced: str | None = None
+    groups: int = 0
+    example: str = ""
+
+    @property
+    def is_spaced(self) -> bool:
+        """Say whether the column parts its groups by that sign, and not some cells only."""
+        return self.groups > max((marks.either for marks in self.marks.values()), default=0)
 
 
 def written(real: pl.Series) -> Written:
     """Return what the cells of a column of numbers show of its marks."""
     affixed = real.str.replace_all(r"[%$€£¥+\-\u2212]", "").str.strip_chars()
-    spaced = next((sign for sign, pattern in _SPACED if affixed.str.contains(pattern).any()), None)
+    found = {sign: real.filter(affixed.str.contains(pattern)) for sign, pattern in _SPACED}
+    spaced = max(found, key=lambda sign: len(found[sign]))
     bare = real.str.replace_all(_AROUND, "")
     plain = int(bare.str.contains(r"^\d+$").sum())
-    return Written({mark: _marks(bare, mark, plain) for mark in _OTHER}, spaced)
+    marks = {mark: _marks(bare, mark, plain) for mark in _OTHER}
+    if not len(found[spaced]):
+        return Written(marks)
+    return Written(marks, spaced, len(found[spaced]), str(found[spaced][0]))
 
 
 def _marks(bare: pl.Series, mark: str, plain: int) -> Marks:
@@ -82,9 +100,15 @@ def style_of(
     decimal = {mark: any(marks.decimal for _, marks in told[mark]) for mark in _OTHER}
     groups = {mark: any(marks.thousands for _, marks in told[mark]) for mark in _OTHER}
     either = {mark: any(marks.either for _, marks in told[mark]) for mark in _OTHER}
-    # A file whose groups are parted by spaces does not part them by a mark as well.
+    shown = dict(decimal)
+    # A file whose groups are parted by spaces does not by a mark as well; a few such cells are slips.
     for mark in _OTHER:
-        if spaced and either[mark] and not groups[mark] and not decimal[_OTHER[mark]]:
+        if (
+            either[mark]
+            and not groups[mark]
+            and not decimal[_OTHER[mark]]
+            and _is_spaced(columns, told[mark])
+        ):
             decimal[mark] = True
     if decimal[","] or (groups["."] and not decimal["."]):
         style = NumberStyle(",", "." if groups["."] or _grouped(told["."]) else spaced)
@@ -94,7 +118,23 @@ def style_of(
         style = NumberStyle(",", ".")
     else:
         style = NumberStyle(".", spaced)
-    return style, _notes(style, told, is_sure=any(decimal.values()) or any(groups.values()))
+    notes = _notes(
+        style,
+        told,
+        is_sure=any(shown.values()) or any(groups.values()),
+        is_point_sure=not is_free_text or (shown["."] and not is_comma_land),
+    )
+    return style, notes + [
+        f"thousands: {found.example} in {name!r} is not read, as the file's other numbers are not written so"
+        for name, found in columns
+        if found.spaced and found.spaced != style.thousands
+    ]
+
+
+def _is_spaced(columns: list[tuple[str, Written]], told: list[tuple[str, Marks]]) -> bool:
+    """Say whether a file parts its groups by spaces: enough of the cells that may have groups."""
+    spaced = sum(found.groups for _, found in columns if found.is_spaced)
+    return spaced >= _SPACED_LEAST and spaced >= _SPACED_SHARE * sum(marks.either for _, marks in told)
 
 
 def _grouped(told: list[tuple[str, Marks]]) -> bool:
@@ -102,22 +142,43 @@ def _grouped(told: list[tuple[str, Marks]]) -> bool:
     return any(marks.either and not marks.decimal for _, marks in told)
 
 
-def _notes(style: NumberStyle, told: dict[str, list[tuple[str, Marks]]], *, is_sure: bool) -> list[str]:
-    notes = []
+def _notes(
+    style: NumberStyle, told: dict[str, list[tuple[str, Marks]]], *, is_sure: bool, is_point_sure: bool
+) -> list[str]:
+    notes: list[str] = []
+    others: dict[str, list[str]] = {"thousands": [], "decimal": []}
     for mark, columns in told.items():
         for name, marks in columns:
             if not marks.either or marks.decimal or marks.thousands:
                 continue
             as_group = marks.example.replace(mark, "")
             as_fraction = marks.example.replace(mark, ".")
+            note = ""
             if mark == style.thousands and not is_sure:
-                notes.append(
+                note = (
                     f"thousands: {marks.example} in {name!r} is read as {as_group}; if it is {as_fraction}, "
                     f'say decimal: "{mark}" and no thousands'
                 )
-            elif mark == style.decimal and (mark == "," or marks.plain):
-                notes.append(
+            elif mark == style.decimal and (mark == "," or marks.plain or not is_point_sure):
+                note = (
                     f"decimal: {marks.example} in {name!r} is read as {as_fraction}; if it is {as_group}, "
                     f'say thousands: "{mark}" and decimal: "{_OTHER[mark]}"'
                 )
-    return notes[:3]
+            if note and len(notes) >= _NOTES:
+                others[note.partition(":")[0]].append(name)
+            elif note:
+                notes.append(note)
+    return notes + [
+        f"{key}: the same is asked of {line}" for key, names in others.items() for line in _lines(names)
+    ]
+
+
+def _lines(names: list[str]) -> list[str]:
+    """Return names, as many to a line as are still read."""
+    lines: list[str] = []
+    for shown in map(repr, names):
+        if lines and len(lines[-1]) + len(shown) < _WIDE:
+            lines[-1] += f", {shown}"
+        else:
+            lines.append(shown)
+    return lines

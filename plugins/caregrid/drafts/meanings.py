@@ -48,11 +48,10 @@ def settle(guesses: list[Guess], figures: Figures) -> None:
         if guess.column not in doubtful:
             continue
         several = doubtful[guess.column]
-        beside = {
-            other.measure: other.column
-            for other in guesses
-            if other is not guess and other.service == guess.service
-        }
+        beside: dict[str, list[str]] = {}
+        for other in guesses:
+            if other is not guess and other.service == guess.service:
+                beside.setdefault(other.measure, []).append(other.column)
         why = ""
         if guess.measure == "free":
             guess.measure, why = _free_or_open(guess, beside, figures)
@@ -75,31 +74,41 @@ def _several(guess: Guess) -> dict[str, Any] | None:
     return None
 
 
-def _free_or_open(guess: Guess, beside: dict[str, str], figures: Figures) -> tuple[str, str]:
-    """Return whether places are free, or open and perhaps taken, and what of the sample says so."""
-    occupied, total = beside.get("occupied"), beside.get("capacity")
-    if occupied is None:
-        return guess.measure, ""
-    mine, taken = figures[guess.column], figures[occupied]
-    if total is not None:
-        whole = figures[total]
-        rows = (mine + taken + whole).is_not_null()
-        adds_up = _share((mine + taken - whole).abs() < _HALF, rows)
-        over = _share(mine + taken > whole + _HALF, rows)
-        if adds_up >= _MOSTLY:
+def _free_or_open(guess: Guess, beside: dict[str, list[str]], figures: Figures) -> tuple[str, str]:
+    """Return whether places are free, or open and perhaps taken, and what of the sample says so.
+
+    A file may have several columns of all places (total, staffed) and of those taken: any may be what the
+    free ones belong to, so they are not free only where none can be.
+    """
+    mine = figures[guess.column]
+    totals, taken_by = beside.get("capacity", []), beside.get("occupied", [])
+    pairs = [(occupied, total) for occupied in taken_by for total in totals]
+    for occupied, total in pairs:
+        both, whole = mine + figures[occupied], figures[total]
+        if _share((both - whole).abs() < _HALF, (both + whole).is_not_null()) >= _MOSTLY:
             return "free", f"with {occupied!r} it adds up to {total!r}"
-        if over > _SOMETIMES and _share(mine >= taken, rows) >= _MOSTLY:
-            return "staffed_capacity", f"with {occupied!r} it is more than {total!r}, so it is not free"
-        return guess.measure, ""
-    rows = (mine + taken).is_not_null()
-    if not rows.any():
-        return guess.measure, ""
-    if _share(mine >= taken, rows) >= _MOSTLY:
-        return "capacity", f"it is never less than {occupied!r}, or hardly ever"
-    return (
-        "free",
-        f"it is less than {occupied!r} in {int((mine < taken).sum()):,} of {int(rows.sum()):,} records",
-    )
+    if pairs and all(_is_more(mine, figures[occupied], figures[total]) for occupied, total in pairs):
+        return "staffed_capacity", (
+            f"with {' or '.join(map(repr, taken_by))} it is more than {' or '.join(map(repr, totals))}, "
+            "so it is not free"
+        )
+    known = [] if totals else [name for name in taken_by if (mine + figures[name]).is_not_null().any()]
+    for occupied in known:
+        taken = figures[occupied]
+        rows = (mine + taken).is_not_null()
+        if _share(mine >= taken, rows) < _MOSTLY:
+            below = int((mine < taken).sum())
+            return "free", f"it is less than {occupied!r} in {below:,} of {int(rows.sum()):,} records"
+    if known:
+        return "capacity", f"it is never less than {' or '.join(map(repr, known))}, or hardly ever"
+    return guess.measure, ""
+
+
+def _is_more(mine: pl.Series, taken: pl.Series, whole: pl.Series) -> bool:
+    """Say whether places are those that are open: with the taken ones they are too many to be free."""
+    rows = (mine + taken + whole).is_not_null()
+    over = _share(mine + taken > whole + _HALF, rows)
+    return over > _SOMETIMES and _share(mine >= taken, rows) >= _MOSTLY
 
 
 def _share(found: pl.Series, rows: pl.Series) -> float:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from caregrid.drafts.columns import Column, grain_of
-from caregrid.drafts.words import means, weight
+from caregrid.drafts.dates import COUNTED
+from caregrid.drafts.words import is_rate, means, weight
 
 _MANY = 0.5  # a period that is missing in half the records is none
 _SHOWN = 3
@@ -33,7 +35,7 @@ def period_of(columns: list[Column], unsure: dict[str, str]) -> dict[str, Any]:
     ]
     if not times:
         return _joined(columns, unsure) or _untold(columns, unsure)
-    best = max(times, key=lambda column: (means(column.name, "period"), len(_form(column)), column.filled))
+    best = max(times, key=_likelihood)
     period: dict[str, Any] = {
         "column": best.name,
         "format": _form(best),
@@ -68,6 +70,13 @@ def period_of(columns: list[Column], unsure: dict[str, str]) -> dict[str, Any]:
     return period
 
 
+def _likelihood(column: Column) -> tuple[bool, int, bool, int, float]:
+    """Return what the columns of times are compared by: any number may be a count, so a date comes first."""
+    form, told = _form(column), means(column.name, "period")
+    is_written = column.typed or "%" in form or form == "iso8601"
+    return form not in COUNTED, told, is_written, len(form), column.filled
+
+
 def _no_times(column: Column) -> str:
     lines = column.no_times
     many = f"{len(lines):,} cells of {column.name!r} are no date, lines" if len(lines) > 1 else ""
@@ -100,17 +109,19 @@ def _joined(columns: list[Column], unsure: dict[str, str]) -> dict[str, Any]:
         (
             c
             for c in columns
-            if c.kind in ("time", "number") and weight(c.name, ["year", "jahr", "annee", "anno", "ano", "年"])
+            if c.kind in ("time", "number") and means(c.name, "year") and not is_rate(c.name)
         ),
         None,
     )
-    if year is None or any(not value[:4].isdigit() or len(value) != 4 for value in year.values):
+    if year is None or not all(re.fullmatch(r"19[5-9]\d|20[0-7]\d", value) for value in year.values):
         return {}
     month = next(
         (
             c
             for c in columns
-            if weight(c.name, ["month", "monat", "mois", "mese", "mes", "月"]) and c is not year
+            if weight(c.name, ["month", "monat", "mois", "mese", "mes", "月"])
+            and c is not year
+            and not is_rate(c.name)
         ),
         None,
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from caregrid.drafts.columns import Column
 from caregrid.drafts.periods import period_of
-from caregrid.drafts.words import best_of, means, vocabulary, weight, words_of
+from caregrid.drafts.words import best_of, is_rate, means, vocabulary, weight, words_of
 
 _LEVELS = ("facility", "department", "organisation", "region", "country")
 _MANY = 0.5  # a place that is missing in half the records is none
@@ -54,7 +54,7 @@ def assign(columns: list[Column], country: str, system: str) -> Roles:
         if column.kind == "number"
         and column.name not in described
         and column.name != roles.long_value
-        and not means(column.name, "period")
+        and (not means(column.name, "period") or is_rate(column.name))
         and not (column.whole_numbers and _is_identifier(column))
     ]
     used = {column.name for column in roles.figures} | described | {roles.long_measure, roles.long_value}

@@ -54,6 +54,11 @@ def means(heading: str, kind: str) -> int:
     return weight(heading, vocabulary()[kind])
 
 
+def is_rate(heading: str) -> bool:
+    """Say whether a heading tells what is counted within a unit of time: visits per week, 每月."""
+    return bool(means(heading, "period") and means(heading, "rate"))
+
+
 def best_of(heading: str, kind: str) -> tuple[str | None, int]:
     """Return the meaning among several (a level of place, a measure) that fits best, and its weight."""
     found, most = None, 0

@@ -68,6 +68,40 @@ def test_available_beside_a_larger_total_is_what_is_staffed(tmp_path: Path) -> N
     assert "so it is not free" in asked["Available beds"]
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_each_column_of_all_beds_is_tried_whatever_their_order(order: int, tmp_path: Path) -> None:
+    staffed = [total - 15 for total in TOTALS]
+    wholes = dict([("Total beds", TOTALS), ("Staffed beds", staffed)][::order])
+    taken = [12 + number % 5 for number in range(len(DAYS))]
+    free = [total - used for total, used in zip(TOTALS, taken, strict=True)]
+    measures, asked = drafted(tmp_path, {**wholes, "Available beds": free, "Occupied beds": taken})
+    assert measures["Available beds"] == "free"
+    assert "it adds up to 'Total beds'" in asked["Available beds"]
+
+
+def test_what_may_be_free_beside_one_of_two_columns_is_not_said_to_be_none(tmp_path: Path) -> None:
+    staffed = [total - 15 for total in TOTALS]
+    taken = [12 + number % 5 for number in range(len(DAYS))]
+    free = [total - used - 2 for total, used in zip(TOTALS, taken, strict=True)]
+    columns = {"Total beds": TOTALS, "Staffed beds": staffed, "Available beds": free, "Occupied beds": taken}
+    measures, asked = drafted(tmp_path, columns)
+    assert measures["Available beds"] == "free"
+    assert "as no figure of the sample tells" in asked["Available beds"]
+
+
+def test_of_two_columns_of_the_taken_the_one_that_adds_up_tells(tmp_path: Path) -> None:
+    some = [taken // 2 for taken in TAKEN]
+    columns = {
+        "Total beds": TOTALS,
+        "Occupied beds": TAKEN,
+        "Occupied by covid": some,
+        "Available beds": FREE,
+    }
+    measures, asked = drafted(tmp_path, columns)
+    assert measures["Available beds"] == "free"
+    assert "with 'Occupied beds' it adds up to 'Total beds'" in asked["Available beds"]
+
+
 def test_nothing_beside_it_leaves_the_guess_to_a_person(tmp_path: Path) -> None:
     measures, asked = drafted(tmp_path, {"ICU beds available": FREE})
     assert measures == {"ICU beds available": "free"}

@@ -37,7 +37,7 @@ _MAGIC = (
     (b"7z\xbc\xaf", "a 7z archive", "offer it as gzip, zstd or zip"),
     (b"Rar!", "a RAR archive", "offer it as gzip, zstd or zip"),
     (b"%PDF-", "a PDF", "ask the publisher for the data as CSV"),
-    (b"\xd0\xcf\x11\xe0", "an old or protected Office file", "save it as .xlsx"),
+    (b"\xd0\xcf\x11\xe0", "an old or protected Office file", "save it as .xlsx without a password"),
     (b"PAR1", "Parquet", "set format: {type: parquet}"),
     (b"ORC", "ORC", "set format: {type: orc}"),
     (b"Obj\x01", "Avro", "set format: {type: avro}"),
