@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
+from caregrid.arguments import count
 from caregrid.errors import CareGridError
 
 
@@ -25,7 +26,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     firing = commands.add_parser("firing", help="what fires now")
     firing.set_defaults(run=_firing)
     read = commands.add_parser("read", help="print the newest messages of the local channel")
-    read.add_argument("--count", type=int, default=10, help="how many (10)")
+    read.add_argument("--count", type=count, default=10, help="how many (10)")
     read.set_defaults(run=_read)
     attempt = commands.add_parser("try", help="send a test message through a channel")
     attempt.add_argument("channel")

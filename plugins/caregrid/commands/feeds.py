@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from caregrid.arguments import count, whole_number
 from caregrid.errors import CareGridError
 
 _NEXT = "staged: the gate decides when the warehouse is next built (Airflow: trigger build_warehouse)"
@@ -69,15 +70,8 @@ def _register_loading(actions: Any) -> None:
     record.set_defaults(run=_show)
     ledger = actions.add_parser("loads", help="list the newest loads")
     ledger.add_argument("--feed", help="of this feed only")
-    ledger.add_argument("--count", type=whole_number, default=20, help="how many (20)")
+    ledger.add_argument("--count", type=count, default=20, help="how many (20)")
     ledger.set_defaults(run=_loads)
-
-
-def whole_number(text: str) -> int:
-    """Return a count as typed. Raises what argparse shows: it is below 0, or no whole number."""
-    if not text.isdecimal() or len(text) > 9:
-        raise argparse.ArgumentTypeError(f"{text!r} is no count; write a whole number, 0 or more")
-    return int(text)
 
 
 def _day(text: str) -> date:

@@ -31,10 +31,16 @@ def dotted(path: Iterable[str | int]) -> str:
     return text
 
 
+def _words(name: str) -> list[str]:
+    return sorted(name.lower().replace("-", "_").split("_"))
+
+
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Return advice that names the nearest allowed word, or all of them when none is near."""
     listed = sorted(choices)
-    near = difflib.get_close_matches(word, listed, n=1, cutoff=0.6)
+    # The same words in another order mean the same, fewer words do not: icu_bed is bed_icu and not bed.
+    same = [choice for choice in listed if _words(choice) == _words(word)]
+    near = same or difflib.get_close_matches(word, listed, n=1, cutoff=0.6)
     if near:
         return f"did you mean {near[0]}?"
     shown = ", ".join(listed[:40]) + (" …" if len(listed) > 40 else "")

@@ -119,10 +119,13 @@ def source_files(feed: Feed, source: Source) -> list[Path]:
         with place_of(feed, source) as place:
             found = [address.path for address in file.list_addresses(place) if address.path is not None]
     if not found:
+        is_relative = source.path and not source.path.startswith("file:")
+        correct = "set CAREGRID_FEEDS_BASE to the directory that holds it" if is_relative else ""
+        correct = correct or ("correct the path, which names files and no directory" if source.path else "")
         raise CareGridError(
             f"no file on this machine matches {source.path or source.url or 'the query'}",
             where=f"{feed.name}, source {source.name}",
-            fix="set CAREGRID_FEEDS_BASE to the directory that holds it, or name a file: --file FILE",
+            fix=f"{correct}, or name a file: --file FILE" if correct else "name a file: --file FILE",
         )
     return found
 
@@ -195,6 +198,8 @@ def _print_output(console: Console, output: Output, found: _Found) -> None:
         _print_rows(console, pl.concat(found.first), output.contract)
     if found.rejects.count:
         _print_rejects(console, "rejected", found.rejects)
+    if found.rows:
+        console.print("[dim]whether lines repeat or contradict each other is found when they are loaded[/]")
 
 
 def _print_rows(console: Console, shown: pl.DataFrame, contract: str) -> None:

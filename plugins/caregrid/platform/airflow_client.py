@@ -17,7 +17,7 @@ _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
 _FIXES = {
     401: "the accounts have changed since it started: `make down`, then `make up`",
     403: "the account may not do that: use one whose role may (README, Two commands)",
-    404: "Airflow knows no such thing: see its name, and whether the DAG has been parsed",
+    404: "Airflow knows no such thing: see its name; the DAG of a new feed is parsed within a minute",
     409: "it is there already: wait until it has ended, or see it in Airflow",
 }
 

@@ -51,5 +51,5 @@ def _words(state: str, task_state: str | None) -> str:
     if state == "failed":
         return "failed; the run's log says why"
     if task_state == "skipped":
-        return "nothing was published, or landed, on that day; the run's log says which"
+        return "nothing to take: none of that day is offered, or landed; the run's log says which"
     return "staged; the build takes it from here"

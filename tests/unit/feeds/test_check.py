@@ -127,6 +127,13 @@ def test_a_good_feed_has_no_problem() -> None:
             "did you mean bed?",
         ),
         (
+            "service_or_resource: bed\n",
+            "service_or_resource: icu_bed\n",
+            26,
+            "outputs[0].service_or_resource",
+            "did you mean bed_icu?",
+        ),
+        (
             "measure: occupied",
             "measure: occupancies",
             28,

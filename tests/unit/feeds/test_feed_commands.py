@@ -114,6 +114,7 @@ def test_try_shows_rows_rejects_and_what_cannot_be_read(
     assert "'many' is no number" in out
     assert "1 fields where the heading has 4" in out
     assert "sites → facility: 2 rows, 0 rejected" in out
+    assert "repeat or contradict each other is found when they are loaded" in out
 
 
 def test_what_goes_to_a_pipe_is_not_cut(
@@ -154,10 +155,25 @@ def test_a_feed_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert "caregrid feeds list" in capsys.readouterr().err
 
 
-def test_no_file_matches(feed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_file_matches(feed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     feed.with_name("beds_1.csv").unlink()
     assert main(["feeds", "try", str(feed)]) == 2
     assert "CAREGRID_FEEDS_BASE" in capsys.readouterr().err
+    text = feed.read_text(encoding="utf-8")
+    feed.write_text(text.replace("path: beds_", f"path: {tmp_path.as_uri()}/beds_"), encoding="utf-8")
+    assert main(["feeds", "try", str(feed)]) == 2
+    told = capsys.readouterr().err
+    assert "correct the path" in told
+    assert "CAREGRID_FEEDS_BASE" not in told
+
+
+@pytest.mark.parametrize("command", [["alerts", "read"], ["feeds", "loads"]])
+@pytest.mark.parametrize("count", ["0", "-1", "many"])
+def test_a_count_is_at_least_one(command: list[str], count: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*command, f"--count={count}"])
+    assert ended.value.code == 2
+    assert "--count" in capsys.readouterr().err
 
 
 def test_list_names_every_feed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
