@@ -289,7 +289,7 @@ def _loads(options: argparse.Namespace) -> int:
     from caregrid.loading.accounting import newest_loads
 
     loads = newest_loads(options.feed, options.count)
-    if not loads and options.count:
+    if not loads:
         raise CareGridError(
             f"nothing of the feed {options.feed!r} has been loaded yet"
             if options.feed

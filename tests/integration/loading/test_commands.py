@@ -68,7 +68,8 @@ def test_a_failed_file_is_exit_code_one_and_bad_input_two(
 ) -> None:
     assert main(["feeds", "ingest", str(publisher.feed)]) == 1
     assert "failed: beds_*.csv: there is no file" in capsys.readouterr().out
-    assert main(["feeds", "loads", "--count", "1"]) == 0
+    assert main(["feeds", "loads", "--count", "1"]) == 2
+    assert "nothing has been loaded yet" in capsys.readouterr().err
     assert main(["feeds", "replay", "4711"]) == 2
     assert "there is no load 4711" in capsys.readouterr().err
     assert main(["feeds", "show", "4711", "1"]) == 2
