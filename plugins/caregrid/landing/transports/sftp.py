@@ -79,7 +79,7 @@ def open_one(place: Place, address: Address, known: Known) -> Iterator[Answer]:
             yield Answer(known.etag, known.last_modified)
         else:
             modified = datetime.fromtimestamp(before.st_mtime or 0, UTC)
-            yield Answer(_version(before), modified, _pieces(stream, before))
+            yield Answer(_version(before), modified, _pieces(place, stream, before))
 
 
 def _opened(place: Place, address: Address) -> tuple[paramiko.SFTPFile, paramiko.SFTPAttributes]:
@@ -108,7 +108,7 @@ def _opened(place: Place, address: Address) -> tuple[paramiko.SFTPFile, paramiko
     return stream, before
 
 
-def _pieces(stream: paramiko.SFTPFile, before: paramiko.SFTPAttributes) -> Iterator[bytes]:
+def _pieces(place: Place, stream: paramiko.SFTPFile, before: paramiko.SFTPAttributes) -> Iterator[bytes]:
     """Yield the content; fail where it is not the whole of one version of the file."""
     received, size = 0, before.st_size or 0
     # Many requests are under way at once, as far as memory allows: else each piece waits for the one before.
@@ -119,6 +119,8 @@ def _pieces(stream: paramiko.SFTPFile, before: paramiko.SFTPAttributes) -> Itera
             yield piece
         after = stream.stat()
     except _BROKEN as error:
+        # A lost connection may not know it yet: the next file has one of its own.
+        place.let_go("sftp")
         raise FetchFailedError("failed", f"the transfer broke off: {_said(error)}") from error
     if received != size or _version(after) != _version(before):
         raise FetchFailedError("failed", f"the file changed while it was read: {size:,} bytes were announced")
