@@ -9,7 +9,7 @@ from caregrid.errors import CareGridError
 from caregrid.feeds.document import BrokenYaml, Document, read_document
 from caregrid.feeds.document import Path as DocumentPath
 from caregrid.feeds.problems import Problem
-from caregrid.feeds.schema import schema_problems
+from caregrid.feeds.schema import schema_faults
 
 _FORMS = {
     "^[a-z][a-z0-9_]*$": "use lower_snake_case, for example stretchers_full",
@@ -37,7 +37,8 @@ def problems_of(
     file: Path, document: Document, schema: dict[str, Any], at: DocumentPath = (), value: Any = None
 ) -> list[Problem]:
     """Return every violation of `schema` in the value at path `at`, each with its line."""
-    return schema_problems(file, document, schema, forms=_FORMS, page="docs/alerts.md", at=at, value=value)
+    faults = schema_faults(file, document, schema, forms=_FORMS, page="docs/alerts.md", at=at, value=value)
+    return [problem for _, problem in faults]
 
 
 def as_error(problems: list[Problem]) -> CareGridError:

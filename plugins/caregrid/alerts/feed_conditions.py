@@ -152,7 +152,7 @@ def _refusals(connection: psycopg.Connection[Any], moments: Moments, states: Sta
         before = states.get(row["subject"])
         if before is not None and not before.is_firing and before.recorded_at >= row["failed_at"]:
             continue
-        reason = _reason(row["messages"], row["reason"])
+        file, is_load = row["uri"].rsplit("/", 1)[-1], row["load_id"] is not None
         found.append(
             Condition(
                 row["subject"],
@@ -160,13 +160,13 @@ def _refusals(connection: psycopg.Connection[Any], moments: Moments, states: Sta
                 not row["is_made_good"],
                 moments.of(row["feed"]),
                 f"{row['feed']}/{row['source']}",
-                _named(_REFUSED if row["load_id"] is not None else _UNREADABLE, row["uri"]),
+                _named(_REFUSED if is_load else _UNREADABLE, file),
                 details={
                     "feed": row["feed"],
                     "load_id": row["load_id"],
-                    "file": row["uri"].rsplit("/", 1)[-1],
-                    "reason": reason,
-                    **({} if row["load_id"] is not None else {"fix": _fix(row["feed"])}),
+                    "file": file,
+                    "reason": _reason(row["messages"], row["reason"]),
+                    **({} if is_load else {"fix": _fix(row["feed"])}),
                     "published_at": row["published_at"].isoformat(),
                 },
             )
@@ -193,9 +193,8 @@ def _refusals(connection: psycopg.Connection[Any], moments: Moments, states: Sta
     return found
 
 
-def _named(what: Words, uri: str) -> Words:
+def _named(what: Words, file: str) -> Words:
     """Return what became of a file, with its name."""
-    file = uri.rsplit("/", 1)[-1]
     return {"en": f"{what['en']}: {file}", "zh": f"{what['zh']}：{file}"}
 
 

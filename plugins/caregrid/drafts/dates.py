@@ -43,9 +43,8 @@ def digits_of(heading: str) -> tuple[str, ...]:
     """Return the formats of digits alone that a heading allows."""
     if is_rate(heading):
         return ()
-    if not means(
-        heading, "period"
-    ):  # their months and days make them no numbers; they are not taken for more
+    # Their months and days make these no numbers, whatever the heading; others are not taken for times.
+    if not means(heading, "period"):
         return _OF_MONTHS
     # Any count of five digits is also a day of a spreadsheet, any of four a year: what counts something as
     # well has to say that it is a date, or a year.

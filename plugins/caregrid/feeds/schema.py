@@ -39,23 +39,6 @@ def feed_schema() -> dict[str, Any]:
     return dict(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
 
 
-def schema_problems(
-    file: Path,
-    document: Document,
-    schema: Mapping[str, Any],
-    *,
-    forms: Mapping[str, str] = _FORMS,
-    page: str = "docs/feeds.md",
-    at: DocumentPath = (),
-    value: Any = None,
-) -> list[Problem]:
-    """Return every violation of a schema, with its line; the arguments are those of `schema_faults`."""
-    return [
-        problem
-        for _, problem in schema_faults(file, document, schema, forms=forms, page=page, at=at, value=value)
-    ]
-
-
 def schema_faults(
     file: Path,
     document: Document,

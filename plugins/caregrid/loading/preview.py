@@ -119,13 +119,16 @@ def source_files(feed: Feed, source: Source) -> list[Path]:
         with place_of(feed, source) as place:
             found = [address.path for address in file.list_addresses(place) if address.path is not None]
     if not found:
-        is_relative = source.path and not source.path.startswith("file:")
-        correct = "set CAREGRID_FEEDS_BASE to the directory that holds it" if is_relative else ""
-        correct = correct or ("correct the path, which names files and no directory" if source.path else "")
+        if not source.path:
+            correct = ""
+        elif source.path.startswith("file:"):
+            correct = "correct the path, which names files and no directory, or "
+        else:
+            correct = "set CAREGRID_FEEDS_BASE to the directory that holds it, or "
         raise CareGridError(
             f"no file on this machine matches {source.path or source.url or 'the query'}",
             where=f"{feed.name}, source {source.name}",
-            fix=f"{correct}, or name a file: --file FILE" if correct else "name a file: --file FILE",
+            fix=f"{correct}name a file: --file FILE",
         )
     return found
 

@@ -147,12 +147,18 @@ RATES = {
 }
 
 
+def written(tmp_path: Path, heading: str, rows: list[str]) -> Path:
+    """Return a sample of these lines."""
+    sample = tmp_path / "sample.csv"
+    sample.write_text("\n".join([heading, *rows]) + "\n", encoding="utf-8")
+    return sample
+
+
 @pytest.mark.parametrize("name", RATES)
 def test_what_is_counted_in_a_week_is_a_figure_and_no_date(name: str, tmp_path: Path) -> None:
     dates, form, figures, first = RATES[name]
-    sample = tmp_path / "sample.csv"
     rows = [f"R{number % 4},{day.strftime(form)},{first + number}" for number, day in enumerate(WEEKS)]
-    sample.write_text("\n".join([f"region,{dates},{figures}", *rows]) + "\n", encoding="utf-8")
+    sample = written(tmp_path, f"region,{dates},{figures}", rows)
     made = draft(sample, name="drafted")
     (output,) = parse_feed(Path("drafted.yml"), made.text).outputs
     assert (output.spec["period"]["column"], output.spec["period"]["format"]) == (dates, form)
@@ -162,9 +168,8 @@ def test_what_is_counted_in_a_week_is_a_figure_and_no_date(name: str, tmp_path: 
 
 
 def test_a_written_date_comes_before_days_that_are_counted(tmp_path: Path) -> None:
-    sample = tmp_path / "sample.csv"
     rows = [f"H1,{45000 + number},{day},{number}" for number, day in enumerate(WEEKS)]
-    sample.write_text("\n".join(["hospital,reporting period date,day,occupied beds", *rows]) + "\n")
+    sample = written(tmp_path, "hospital,reporting period date,day,occupied beds", rows)
     (output,) = parse_feed(Path("drafted.yml"), draft(sample, name="drafted").text).outputs
     assert (output.spec["period"]["column"], output.spec["period"]["format"]) == ("day", "%Y-%m-%d")
 
@@ -176,25 +181,20 @@ def test_a_date_of_what_is_counted_is_still_a_date(heading: str, tmp_path: Path)
 
 
 def test_figures_that_look_like_years_stay_figures(tmp_path: Path) -> None:
-    sample = tmp_path / "sample.csv"
     rows = [f"H1,{day},{1990 + number}" for number, day in enumerate(WEEKS)]
-    sample.write_text("\n".join(["hospital,day,occupied beds", *rows]) + "\n")
+    sample = written(tmp_path, "hospital,day,occupied beds", rows)
     assert draft(sample).mapped == {"figures": len(WEEKS)}
 
 
 def test_a_period_that_no_output_has_is_told(tmp_path: Path) -> None:
-    sample = tmp_path / "sample.csv"
     rows = [f"R{number},{day},quiet {number}" for number, day in enumerate(WEEKS)]
-    sample.write_text("\n".join(["region,week,remark", *rows]) + "\n")
-    made = draft(sample)
+    made = draft(written(tmp_path, "region,week,remark", rows))
     assert made.mapped == {"places": len(WEEKS)}
     assert "CONFIRM 'week' was taken for the period, but no output has one" in made.text
 
 
 def test_days_in_digits_under_no_word_of_time_are_no_figures(tmp_path: Path) -> None:
-    sample = tmp_path / "sample.csv"
     rows = [f"H{number % 2},{day},{day:%Y%m%d},{number}" for number, day in enumerate(WEEKS)]
-    sample.write_text("\n".join(["hospital,day,Date1,occupied beds", *rows]) + "\n")
-    made = draft(sample)
+    made = draft(written(tmp_path, "hospital,day,Date1,occupied beds", rows))
     assert made.mapped == {"figures": len(WEEKS)}
     assert "columns that nothing reads yet: Date1" in made.text
