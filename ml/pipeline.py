@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from . import backtest, fitting, forecasting, output, promotion, registry, versions
+from . import fitting, forecasting, origins, output, promotion, registry, versions
 from .data import Data
 from .eligibility import LeftOut, left_out
 from .inputs import Inputs, read, warehouse
@@ -48,14 +48,14 @@ class ScoreResult:
 
 def backtest_and_fit(
     inputs: Inputs, settings: Settings, progress: Progress, fit_too: bool = True
-) -> tuple[list[backtest.Backtest], dict[str, QuantileModel]]:
+) -> tuple[list[origins.Backtest], dict[str, QuantileModel]]:
     """Back-test every grain, and fit it on everything known."""
     tests, models = [], {}
     for grain in settings.grains:
         spines = [spine for spine in inputs.spines if spine.grain == grain]
         if not spines:
             continue
-        tests.append(backtest.run(spines, settings, progress))
+        tests.append(origins.run(spines, settings, progress))
         model = (
             fitting.fit([spine.as_known(None) for spine in spines], settings, settings.rows)
             if fit_too

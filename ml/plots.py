@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from . import metrics
-from .backtest import MODELS, OURS, Backtest
+from .origins import MODELS, OURS, Backtest
 
 FEWEST_EVENTS = 50  # a reliability diagram of fewer shows noise
 

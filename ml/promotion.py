@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .backtest import OURS
+from .origins import OURS
 from .scores import Score
 
 FEWEST_ORIGINS = 5

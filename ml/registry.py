@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from . import plots
-from .backtest import Backtest
 from .eligibility import LeftOut
 from .model import QuantileModel, load, save
+from .origins import Backtest
 from .promotion import PROMOTED, Verdict
 from .scores import Score
 from .settings import MODEL_NAME, Settings

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import metrics
-from .backtest import MODELS, OURS, PAST_SHARE, PERSISTENCE, SEASONAL_NAIVE, Backtest, Cells, RiskCells
+from .origins import MODELS, OURS, PAST_SHARE, PERSISTENCE, SEASONAL_NAIVE, Backtest, Cells, RiskCells
 
 Floats = np.ndarray
 LEVELS = (0.5, 0.8, 0.95)

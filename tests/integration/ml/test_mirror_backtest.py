@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from caregrid.paths import feeds_base
 
-from ml import backtest, scores
+from ml import origins, scores
 from ml.data import Frames
 from ml.settings import DEMO
 from ml.spine import build_spines
@@ -46,14 +46,14 @@ def test_hourly_departments_of_quebec() -> None:
     spines = build_spines(data.series(), data._values, seasons, history)
     found = {
         (score.model, score.metric): score
-        for score in scores.table([backtest.run(spines, DEMO)], DEMO.quantiles)
+        for score in scores.table([origins.run(spines, DEMO)], DEMO.quantiles)
         if score.grain == "hour"
     }
-    loss = found[backtest.OURS, "relative_loss"]
+    loss = found[origins.OURS, "relative_loss"]
     assert loss.cells > 5000
     assert loss.origins >= 5
     assert (loss.value or 9) < 0.75
-    assert 0.92 <= (found[backtest.OURS, "coverage_95"].value or 0) <= 0.98
-    assert 0.75 <= (found[backtest.OURS, "coverage_80"].value or 0) <= 0.87
-    assert (found[backtest.OURS, "brier_skill_vs_persistence"].value or 0) > 0.4
-    assert (found[backtest.OURS, "brier_skill_vs_past_share"].value or 0) > 0
+    assert 0.92 <= (found[origins.OURS, "coverage_95"].value or 0) <= 0.98
+    assert 0.75 <= (found[origins.OURS, "coverage_80"].value or 0) <= 0.87
+    assert (found[origins.OURS, "brier_skill_vs_persistence"].value or 0) > 0.4
+    assert (found[origins.OURS, "brier_skill_vs_past_share"].value or 0) > 0

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ml import backtest, fitting, forecasting, pipeline, scores
+from ml import fitting, forecasting, origins, pipeline, scores
 from ml import model as models
 from ml.data import Frames
 from ml.eligibility import usable_rows
@@ -77,13 +77,13 @@ def test_a_department_at_120_percent_is_forecast_above_capacity() -> None:
         measure=["occupied"] * 8 + ["staffed_capacity"] * 8,
         is_forecast=[True] * 8 + [False] * 8,
     )
-    test = backtest.run(spines(data), SMALL)
+    test = origins.run(spines(data), SMALL)
     table = {
         (score.model, score.metric): score.value
         for score in scores.table([test], SMALL.quantiles)
         if score.grain == "day"
     }
-    said = np.concatenate([cells.quantiles[backtest.OURS] for cells in test.cells])
+    said = np.concatenate([cells.quantiles[origins.OURS] for cells in test.cells])
     truth = np.concatenate([cells.truth for cells in test.cells])
     above = truth > 100
     assert above.mean() > 0.6
@@ -92,7 +92,7 @@ def test_a_department_at_120_percent_is_forecast_above_capacity() -> None:
     assert 0.7 <= inside[above].mean() <= 0.92
     assert said[:, 3].max() > 130
     assert (said[:, -1] > 100).mean() > 0.8
-    assert table[backtest.OURS, "relative_loss"] < 1
+    assert table[origins.OURS, "relative_loss"] < 1
 
 
 def test_a_panel_that_shrinks_is_no_fall_in_demand() -> None:
@@ -146,13 +146,13 @@ def test_case_22_reads_a_rate_and_not_a_fall() -> None:
 
 
 @pytest.fixture(scope="module")
-def two_versions() -> list[backtest.Backtest]:
+def two_versions() -> list[origins.Backtest]:
     """The same frame twice: in the second, everything known after the earliest cut is other."""
     columns = {number: wave(200, 30.0 + 10 * number, seed=number) for number in range(1, 9)}
     data = frame(columns)
     settings = _one_origin()
     spine = spines(data, settings)[0]
-    cut = backtest.cuts_of(spine, settings)[-1]
+    cut = origins.cuts_of(spine, settings)[-1]
     draws = np.random.default_rng(99)
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=cut)
     later = pl.col("known_at") > moment
@@ -165,7 +165,7 @@ def two_versions() -> list[backtest.Backtest]:
         value=pl.lit(5555.0), known_at=pl.lit(moment + timedelta(seconds=1))
     )  # fmt: skip
     other = Frames(data.series(), pl.concat([changed, corrections]))
-    return [backtest.run(spines(one, settings), settings) for one in (data, other)]
+    return [origins.run(spines(one, settings), settings) for one in (data, other)]
 
 
 def _one_origin() -> Settings:
@@ -173,18 +173,18 @@ def _one_origin() -> Settings:
     return replace(SMALL, grains={**SMALL.grains, "day": replace(SMALL.grains["day"], origins=5)})
 
 
-def test_what_is_known_after_a_cut_changes_no_forecast_from_it(two_versions: list[backtest.Backtest]) -> None:
+def test_what_is_known_after_a_cut_changes_no_forecast_from_it(two_versions: list[origins.Backtest]) -> None:
     """Noise for all values and corrections after the cut: all forecasts stay bit for bit the same."""
     earliest = [max(test.cells, key=lambda cells: int(cells.origin[0])) for test in two_versions]
     assert (earliest[0].series_id == earliest[1].series_id).all()
     assert not np.array_equal(earliest[0].truth, earliest[1].truth)
-    for model in backtest.MODELS:
+    for model in origins.MODELS:
         assert np.array_equal(earliest[0].quantiles[model], earliest[1].quantiles[model]), model
         assert np.array_equal(earliest[0].points[model], earliest[1].points[model]), model
 
 
 def test_every_model_is_scored_on_the_same_cells_of_five_origins(
-    two_versions: list[backtest.Backtest],
+    two_versions: list[origins.Backtest],
 ) -> None:
     test = two_versions[0]
     assert len(test.cuts["frame"]) == 5
@@ -236,7 +236,7 @@ def test_importing_the_package_is_light() -> None:
 def test_a_short_history_has_its_five_origins_close_together() -> None:
     """Sixty days with a horizon of fourteen: the usual step of nine days would leave four origins."""
     (spine,) = spines(frame({number: wave(60, 40.0 + number, seed=number) for number in range(1, 9)}))
-    cuts = backtest.cuts_of(spine, SMALL)
+    cuts = origins.cuts_of(spine, SMALL)
     assert len(cuts) == 5
     assert len(set(np.diff(cuts))) == 1
 

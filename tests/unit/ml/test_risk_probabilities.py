@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from ml import backtest, eligibility, fitting, overload, risk
+from ml import eligibility, fitting, origins, overload, risk
 from ml.features import FeatureMaker
 from ml.settings import DEMO
 from tests.unit.ml.frames import frame, spines, wave
@@ -112,12 +112,12 @@ def test_a_capacity_that_always_holds_its_demand_gets_no_alarm() -> None:
 
 def test_risks_of_a_weekly_wave_beat_both_references() -> None:
     """Demand crosses capacity with the weekday: a list of who is over now knows nothing of tomorrow."""
-    test = backtest.run(spines(frame(**_pairs(over=True))), DEMO)  # type: ignore[arg-type]
+    test = origins.run(spines(frame(**_pairs(over=True))), DEMO)  # type: ignore[arg-type]
     event = np.concatenate([one.event for one in test.risks])
     loss = {
         name: np.mean((np.concatenate([one.probability[name] for one in test.risks]) - event) ** 2)
         for name in test.risks[0].probability
     }
     assert 0.1 < event.mean() < 0.95
-    assert loss[backtest.OURS] < loss[backtest.PERSISTENCE]
-    assert loss[backtest.OURS] < loss[backtest.PAST_SHARE]
+    assert loss[origins.OURS] < loss[origins.PERSISTENCE]
+    assert loss[origins.OURS] < loss[origins.PAST_SHARE]
