@@ -1,0 +1,158 @@
+"""A long table from a CSV or Parquet file, typed, with refusals that name the line and what to do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from caregrid.errors import CareGridError
+
+from .times import instant
+
+if TYPE_CHECKING:
+    import polars as pl
+
+NEEDED = ("unique_id", "ds", "y")
+# Words that say that a cell is empty.
+EMPTY = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
+# A code such as 01 is text, whatever it looks like: as a number it would be another code.
+_CODE = re.compile(r"0\d+")
+
+
+def read(path: Path, known_at: str | None = None, zone: ZoneInfo | None = None) -> pl.DataFrame:
+    """Return the table with unique_id as text, ds (and known_at) in microseconds, y as a number.
+
+    Every other column is a number where all of its cells are, else text. `known_at` names the column that
+    tells when a row became known; it is called known_at in what is returned. `line` counts the file's lines.
+
+    Raises:
+        CareGridError: no such file, not a table, a needed column is missing, no rows, a time that cannot be
+            read, or text in y.
+    """
+    import polars as pl
+
+    frame = _frame(path).with_row_index("line", offset=1 if _is_parquet(path) else 2)
+    missing = [name for name in (*NEEDED, *([known_at] if known_at else [])) if name not in frame.columns]
+    if missing:
+        raise CareGridError(
+            f"no column {', '.join(missing)}; there are {', '.join(frame.columns[1:])}",
+            where=path.name,
+            fix="name the columns unique_id, ds and y (one row per series and period), and when a row "
+            "became known with --known-at COLUMN",
+        )
+    if known_at and known_at != "known_at":
+        frame = frame.drop("known_at", strict=False).rename({known_at: "known_at"})
+    if not len(frame):
+        raise CareGridError("has no rows", where=path.name, fix="give a table with at least one row")
+    where = (path.name, "row" if _is_parquet(path) else "line")
+    nameless = frame.filter(pl.col("unique_id").is_null() | (pl.col("unique_id").cast(pl.String) == ""))
+    if len(nameless):
+        raise CareGridError(
+            "has no unique_id", where=_at(where, nameless["line"][0], "unique_id"), fix="name every row's series"
+        )
+    frame = frame.with_columns(pl.col("unique_id").cast(pl.String))
+    for name in ("ds", "known_at"):
+        if name in frame.columns:
+            frame = frame.with_columns(_times(frame, name, where, zone))
+    undated = frame.filter(pl.col("ds").is_null())
+    if len(undated):
+        raise CareGridError(
+            "is empty", where=_at(where, undated["line"][0], "ds"), fix="give every row the time of its period"
+        )
+    frame = frame.with_columns(_numbers(frame, where))
+    others = [name for name in frame.columns if name not in (*NEEDED, "known_at", "line")]
+    return frame.with_columns([_typed(frame[name]) for name in others])
+
+
+def _is_parquet(path: Path) -> bool:
+    return path.suffix.lower() in (".parquet", ".pq")
+
+
+def _at(where: tuple[str, str], line: int, field: str) -> str:
+    return f"{where[0]}, {where[1]} {line}, {field}"
+
+
+def _frame(path: Path) -> pl.DataFrame:
+    """Return the file's cells, those of a CSV all as text."""
+    import polars as pl
+
+    if not path.is_file():
+        raise CareGridError("there is no such file", where=str(path), fix="check the path given to --series")
+    try:
+        if _is_parquet(path):
+            return pl.read_parquet(path)
+        return pl.read_csv(path, infer_schema=False, null_values=list(EMPTY), encoding="utf8")
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise CareGridError(
+            f"is not a table that can be read: {str(error).splitlines()[0]}",
+            where=path.name,
+            fix="give a CSV in UTF-8 with commas and a header (also .csv.gz), or a Parquet file",
+        ) from error
+
+
+def _times(frame: pl.DataFrame, name: str, where: tuple[str, str], zone: ZoneInfo | None) -> pl.Series:
+    """Return a column of times in microseconds since 1970: offsets brought to UTC, else as `instant` says."""
+    import polars as pl
+
+    column = frame[name]
+    if column.dtype == pl.Datetime and getattr(column.dtype, "time_zone", None):
+        return column.dt.convert_time_zone("UTC").dt.timestamp("us").alias(name)
+    if column.dtype in (pl.Date, pl.Datetime) and zone is None:
+        return column.cast(pl.Datetime("us")).dt.timestamp("us").alias(name)
+    if column.dtype in (pl.Date, pl.Datetime):
+        column = column.cast(pl.Datetime("us")).dt.to_string("iso")
+    elif column.dtype != pl.String:
+        raise CareGridError(
+            f"holds {column.dtype}, no times",
+            where=f"{where[0]}, {name}",
+            fix="write dates or times of ISO 8601, such as 2024-03-01 or 2024-03-01T06:00",
+        )
+    # A table repeats its times many times over: each is read once.
+    texts = column.drop_nulls().unique()
+    read_, broken = [], None
+    for text in texts:
+        try:
+            read_.append(instant(text, zone))
+        except ValueError:
+            broken = text
+            break
+    if broken is not None:
+        line = frame.filter(pl.col(name) == broken)["line"][0]
+        raise CareGridError(
+            f"{broken!r} is no date or time",
+            where=_at(where, line, name),
+            fix="write dates or times of ISO 8601, such as 2024-03-01 or 2024-03-01T06:00",
+        )
+    if not len(texts):
+        return pl.Series(name, [None] * len(column), dtype=pl.Int64)
+    return column.replace_strict(texts, pl.Series(read_, dtype=pl.Int64), default=None).alias(name)
+
+
+def _numbers(frame: pl.DataFrame, where: tuple[str, str]) -> pl.Series:
+    """Return y as numbers; an empty cell stays empty."""
+    import polars as pl
+
+    numbers = frame["y"].cast(pl.Float64, strict=False)
+    refused = frame.filter(numbers.is_null() & frame["y"].is_not_null())
+    if len(refused):
+        raise CareGridError(
+            f"{refused['y'][0]!r} is no number",
+            where=_at(where, refused["line"][0], "y"),
+            fix="write numbers with a decimal point, and leave a cell empty where nothing was reported",
+        )
+    return numbers.fill_nan(None).alias("y")
+
+
+def _typed(column: pl.Series) -> pl.Series:
+    """Return a further column as numbers where all its cells are some, else as text."""
+    import polars as pl
+
+    if column.dtype == pl.Boolean or column.dtype.is_numeric():
+        return column.cast(pl.Float64).fill_nan(None)
+    text = column.cast(pl.String)
+    numbers = text.cast(pl.Float64, strict=False)
+    if numbers.null_count() > text.null_count() or text.str.contains(f"^{_CODE.pattern}$").any():
+        return text
+    return numbers.fill_nan(None)
