@@ -127,13 +127,13 @@ def _check_columns(frame: pl.DataFrame, meaning: Meaning, where: str) -> None:
                 )
             if option in ("--known-in-advance", "--capacity") and frame[name].dtype == pl.String:
                 raise CareGridError(
-                    f"{option}: column {name!r} holds text", where=where, fix="give numbers, empty where unknown"
+                    f"{option}: column {name!r} holds text",
+                    where=where,
+                    fix="give numbers, empty where unknown",
                 )
 
 
-def _known(
-    frame: pl.DataFrame, meaning: Meaning, where: str, notes: list[str]
-) -> tuple[pl.DataFrame, bool]:
+def _known(frame: pl.DataFrame, meaning: Meaning, where: str, notes: list[str]) -> tuple[pl.DataFrame, bool]:
     """Return the rows with known_at, by vintages or by the publication lag, and whether that was assumed."""
     import polars as pl
 
@@ -152,7 +152,9 @@ def _known(
         return frame.with_columns((pl.col("ds") + meaning.lag).alias("known_at")), True
     unknown = int(frame["known_at"].null_count())
     if unknown and meaning.lag is not None:
-        notes.append(f"{unknown} rows without known_at count as known {_words(meaning.lag, meaning.frequency)} ds")
+        notes.append(
+            f"{unknown} rows without known_at count as known {_words(meaning.lag, meaning.frequency)} ds"
+        )
         frame = frame.with_columns(pl.col("known_at").fill_null(pl.col("ds") + meaning.lag))
     elif unknown:
         notes.append(f"{unknown} rows left out: nothing tells when they became known")

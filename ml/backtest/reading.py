@@ -50,7 +50,9 @@ def read(path: Path, known_at: str | None = None, zone: ZoneInfo | None = None) 
     nameless = frame.filter(pl.col("unique_id").is_null() | (pl.col("unique_id").cast(pl.String) == ""))
     if len(nameless):
         raise CareGridError(
-            "has no unique_id", where=_at(where, nameless["line"][0], "unique_id"), fix="name every row's series"
+            "has no unique_id",
+            where=_at(where, nameless["line"][0], "unique_id"),
+            fix="name every row's series",
         )
     frame = frame.with_columns(pl.col("unique_id").cast(pl.String))
     for name in ("ds", "known_at"):
@@ -59,7 +61,9 @@ def read(path: Path, known_at: str | None = None, zone: ZoneInfo | None = None) 
     undated = frame.filter(pl.col("ds").is_null())
     if len(undated):
         raise CareGridError(
-            "is empty", where=_at(where, undated["line"][0], "ds"), fix="give every row the time of its period"
+            "is empty",
+            where=_at(where, undated["line"][0], "ds"),
+            fix="give every row the time of its period",
         )
     frame = frame.with_columns(_numbers(frame, where))
     others = [name for name in frame.columns if name not in (*NEEDED, "known_at", "line")]

@@ -125,7 +125,7 @@ class Table:
             capacity=cut(self.newest(self.numbers[self.capacity], count, last)) if self.capacity else None,
             past=past,
             ahead={name: cut(self._in_advance(name, count), width + horizon) for name in self.ahead},
-            static={name: self._static(name, count)[rows] for name in self.static},
+            static={name: self.static_values(name, count)[rows] for name in self.static},
             clock=clock,
             versions=None if self.vintages_assumed else self._versions(count, last, rows, first),
         )
@@ -140,7 +140,7 @@ class Table:
         newest = self.newest(values, count)
         return np.where(np.isnan(newest), first, newest)
 
-    def _static(self, name: str, count: int) -> np.ndarray:
+    def static_values(self, name: str, count: int) -> np.ndarray:
         """Return [series] the newest known text ("" for none) or number of a column."""
         if name in self.texts:
             codes, names = self.texts[name]
@@ -170,14 +170,14 @@ class Table:
         """Return unique_id, ds, y of every cell that has a truth."""
         return self.frame(self.truth(as_of))
 
-    def frame(self, values: Floats) -> pl.DataFrame:
+    def frame(self, values: Floats, ids: tuple[str, ...] | None = None) -> pl.DataFrame:
         """Return unique_id, ds, y of the cells of a [series, column] array that are not NaN."""
         import polars as pl
 
         row, column = np.nonzero(~np.isnan(values))
         return pl.DataFrame(
             {
-                "unique_id": pl.Series(np.array(self.ids, dtype=object)[row], dtype=pl.String),
+                "unique_id": pl.Series(np.array(ids or self.ids, dtype=object)[row], dtype=pl.String),
                 "ds": pl.Series(self.times(0, self.width)[column].astype("datetime64[us]")),
                 "y": values[row, column],
             }

@@ -75,7 +75,9 @@ def span(text: str, frequency: str, option: str) -> int:
     if found and unit in _UNITS:
         return int(found.group(1)) * _UNITS[unit]
     raise CareGridError(
-        f"{text!r} is no span of time", where=option, fix="write a number and h, D or W, such as 6h, 28D or 1W"
+        f"{text!r} is no span of time",
+        where=option,
+        fix="write a number and h, D or W, such as 6h, 28D or 1W",
     )
 
 
@@ -144,7 +146,9 @@ def zone_named(name: str | None) -> ZoneInfo | None:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         raise CareGridError(
-            f"there is no time zone {name!r}", where="--time-zone", fix="write an IANA name such as Europe/Berlin"
+            f"there is no time zone {name!r}",
+            where="--time-zone",
+            fix="write an IANA name such as Europe/Berlin",
         ) from None
 
 

@@ -1,0 +1,316 @@
+"""The command line: `python -m ml.backtest --series FILE --freq D --horizon 28 --cutoffs A:B:STEP --out DIR`."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib.metadata
+import json
+import platform
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from caregrid.errors import CareGridError
+
+from .. import paths as joint
+from .. import versions
+from ..panel import Forecaster
+from ..settings import WHOLE_QUANTILES
+from . import files, hierarchy, models, reuse, times
+from .building import Meaning, build
+from .plugins import TIME_LIMIT, Command
+from .reading import read
+from .rolling import Plan, Told, run
+from .table import Table
+
+if TYPE_CHECKING:
+    pass
+
+LIBRARIES = ("numpy", "polars", "lightgbm", "statsforecast", "mlforecast", "scikit-learn", "scipy")
+UNANSWERED = ("cutoff", "model", "unique_id", "periods", "reason")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    made = argparse.ArgumentParser(
+        prog="python -m ml.backtest",
+        description="Back-test models on a long table: at each cutoff each sees what was known by then.",
+    )
+    add = made.add_argument
+    add(
+        "--series", type=Path, required=True, help="CSV (also .csv.gz) or Parquet: unique_id, ds, y, and more"
+    )
+    add(
+        "--freq", choices=tuple(times.STEPS), required=True, help="hours, days, or weeks (ds: their last day)"
+    )
+    add("--horizon", type=int, required=True, help="periods with ds after the cutoff that are forecast")
+    add("--cutoffs", required=True, help="FIRST:LAST:STEP (STEP: 31h, 28D, 1W), times with commas, or a file")
+    add("--out", type=Path, required=True, help="directory of what is written")
+    add("--known-at", help="column: when a row became known (default: known_at where there is one)")
+    add("--publication-lag", help="without vintages: from ds to publication, such as 0, 6h, 1D or 2W")
+    add("--known-in-advance", nargs="+", default=[], metavar="COLUMN", help="numbers known before their ds")
+    add(
+        "--static", nargs="+", metavar="COLUMN", help="columns that do not change (default: text, population)"
+    )
+    add("--capacity", metavar="COLUMN", help="what demand is held against")
+    add("--hierarchy", default="", metavar="COLUMN,…", help="add the sum of the series of each value")
+    add("--time-zone", metavar="ZONE", help="whose clock ds follows, such as America/Montreal (default: UTC)")
+    add(
+        "--truth-as-of", metavar="TIME", help="score against the newest version by then (default: the newest)"
+    )
+    add("--models", default=",".join((models.OURS, *models.ALWAYS)), help="names with commas; see the docs")
+    add("--baseline", help="model that relative scores divide by (default: seasonal_naive; last_value for W)")
+    add("--external", type=Path, metavar="DIR", help="submissions of the CDC's hubs, scored beside")
+    add("--paths", default="", metavar="MODELS", help="whose joint paths are written: names, all or none")
+    add("--path-count", type=int, default=200, help="paths per cutoff (default: 200)")
+    add(
+        "--counts-of-events", action="store_true", help="y counts events, not a stock: show the Poisson floor"
+    )
+    add("--seed", type=int, default=1, help="of every draw (default: 1)")
+    add("--model-time-limit", type=float, default=TIME_LIMIT, help="seconds per call of a model's command")
+    add("--reuse", type=Path, metavar="DIR", help="take unchanged models' forecasts from an earlier --out")
+    add(
+        "--anew",
+        default=models.OURS,
+        metavar="MODELS",
+        help="models that --reuse does not take (default: ours)",
+    )
+    add("--leak-check", action="store_true", help="test every model for leaks at the first cutoff, and stop")
+    return made
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; 0 when it is done, 1 when something was refused, 3 when a leak was found."""
+    options = parser().parse_args(arguments)
+    try:
+        return back_test(options)
+    except CareGridError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def back_test(options: argparse.Namespace) -> int:
+    """Read, forecast from every cutoff, write, score.
+
+    Raises:
+        CareGridError: for input or options that cannot be used.
+    """
+    started = time.time()
+    _check(options)
+    zone = times.zone_named(options.time_zone)
+    cutoffs = times.cutoffs(options.cutoffs, options.freq, zone)
+    listed, absent = models.named(_listed(options.models))
+    for model in listed:
+        if isinstance(model, Command):
+            model.time_limit = options.model_time_limit
+    table = table_of(options)
+    as_of = _as_of(options)
+    for note in table.notes:
+        _say(note)
+    for name, why in absent.items():
+        _say(f"{name} is left out: {why}")
+    if options.leak_check:
+        from . import leaks
+
+        return leaks.command(table, cutoffs, listed, options.horizon, WHOLE_QUANTILES, options.seed, _say)
+    asked = _asked(options, cutoffs)
+    if options.reuse:
+        reuse.check(options.reuse, asked)
+        listed = _reusing(options, listed, {cutoff.known: cutoff for cutoff in cutoffs})
+    plan = Plan(
+        horizon=options.horizon,
+        quantiles=WHOLE_QUANTILES,
+        paths_of=_paths_of(options, listed),
+        path_count=options.path_count,
+        seed=options.seed,
+        sums=hierarchy.sums_of(table, _listed(options.hierarchy)),
+    )
+    options.out.mkdir(parents=True, exist_ok=True)
+    with (
+        files.Writer(options.out / files.FORECASTS) as forecasts,
+        files.Writer(options.out / files.PATHS) as paths,
+    ):
+        told = run(table, cutoffs, listed, plan, forecasts, paths if plan.paths_of else None, _say)
+    files.write_csv(options.out / "unanswered.csv", UNANSWERED, told.unanswered)
+    _say(f"{len(told.unanswered)} lines in unanswered.csv")
+    info = _info(options, asked, table, told, absent, plan, time.time() - started)
+    (options.out / "run.json").write_text(json.dumps(info, indent=1, ensure_ascii=False), encoding="utf-8")
+    if not sum(told.answered.values()):
+        raise CareGridError(
+            "no model answered anything", where=str(options.series), fix="see unanswered.csv for the reasons"
+        )
+    _frames(options, table, told, plan, as_of)
+    return 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse numbers that make no sense."""
+    if options.horizon < 1:
+        raise CareGridError(f"{options.horizon} periods are none", where="--horizon", fix="give 1 or more")
+    if options.path_count < joint.FEWEST:
+        raise CareGridError(
+            f"{options.path_count} paths are too few",
+            where="--path-count",
+            fix=f"give {joint.FEWEST} or more",
+        )
+
+
+def table_of(options: argparse.Namespace) -> Table:
+    """Return the table that the options name."""
+    lag = options.publication_lag
+    zone = times.zone_named(options.time_zone)
+    meaning = Meaning(
+        frequency=options.freq,
+        lag=None if lag is None else times.span(lag, options.freq, "--publication-lag"),
+        ahead=tuple(options.known_in_advance),
+        static=None if options.static is None else tuple(options.static),
+        hierarchy=_listed(options.hierarchy),
+        capacity=options.capacity,
+        zone=zone if options.freq == "H" else None,
+    )
+    return build(read(options.series, options.known_at, zone), meaning, options.series.name)
+
+
+def _as_of(options: argparse.Namespace) -> int | None:
+    """Return the instant whose truth is scored against, None for the newest."""
+    if options.truth_as_of is None:
+        return None
+    try:
+        return times.cutoff(options.truth_as_of, options.freq, times.zone_named(options.time_zone)).known
+    except CareGridError as error:
+        raise CareGridError(error.message, where="--truth-as-of", fix=error.fix) from None
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    """Return the parts between commas. A command line may hold commas in quotes."""
+    import csv
+
+    parts = next(csv.reader([text], skipinitialspace=True), [])
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def _paths_of(options: argparse.Namespace, listed: list[Forecaster]) -> tuple[str, ...]:
+    """Return the models whose paths are written: by default ours, anybody's, and the baseline."""
+    names = tuple(model.name for model in listed)
+    if options.paths in ("all", "none"):
+        return names if options.paths == "all" else ()
+    wanted = _listed(options.paths)
+    unknown = [name for name in wanted if name not in names]
+    if unknown:
+        raise CareGridError(
+            f"there is no model {unknown[0]!r} in this run", where="--paths", fix=", ".join(names)
+        )
+    plain = set(models.ALWAYS) - {baseline_of(options)}
+    return wanted or tuple(name for name in names if name not in plain)
+
+
+def baseline_of(options: argparse.Namespace) -> str:
+    """Return the model that relative scores divide by."""
+    if options.baseline:
+        return str(options.baseline)
+    return "last_value" if options.freq == "W" else "seasonal_naive"
+
+
+def _reusing(
+    options: argparse.Namespace, listed: list[Forecaster], by_known: dict[int, Any]
+) -> list[Forecaster]:
+    """Return the models, those that are not to be made anew as they are in the earlier run."""
+    anew = set(_listed(options.anew))
+    return [model if model.name in anew else reuse.Reused(model, options.reuse, by_known) for model in listed]
+
+
+def _asked(options: argparse.Namespace, cutoffs: list[times.Cutoff]) -> dict[str, Any]:
+    """Return everything that the run was asked, as JSON can hold it."""
+    asked = {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in vars(options).items()
+        if name != "leak_check"
+    }
+    digest = hashlib.sha256()
+    with options.series.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return asked | {
+        "data_sha256": digest.hexdigest(),
+        "quantiles": list(WHOLE_QUANTILES),
+        "cutoffs_made": [str(cutoff) for cutoff in cutoffs],
+    }
+
+
+def _info(
+    options: argparse.Namespace,
+    asked: dict[str, Any],
+    table: Table,
+    told: Told,
+    absent: dict[str, str],
+    plan: Plan,
+    seconds: float,
+) -> dict[str, Any]:
+    """Return what a reader must know to judge and repeat the run."""
+    libraries = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            libraries[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            libraries[name] = "absent"
+    failed: dict[str, int] = {}
+    for _, model, series, _, _ in told.unanswered:
+        if model and not series:
+            failed[model] = failed.get(model, 0) + 1
+    return {
+        "asked": asked,
+        "baseline": baseline_of(options),
+        "frequency": options.freq,
+        "counts_of_events": options.counts_of_events,
+        "series": len(table.ids),
+        "versions": len(table.known),
+        "first": str(table.times(0, 1)[0]),
+        "last": str(table.times(table.width - 1, 1)[0]),
+        "vintages_assumed": table.vintages_assumed,
+        "notes": list(table.notes),
+        "absent_models": absent,
+        "failed_at_cutoffs": failed,
+        "answered_cells": told.answered,
+        "cells_put_in_order": told.crossed,
+        "seconds": {
+            name: {"fit": round(fit, 3), "predict": round(predict, 3), "write_and_paths": round(rest, 3)}
+            for name, (fit, predict, rest) in told.seconds.items()
+        },
+        "seconds_in_all": round(seconds, 1),
+        "fingerprints": told.fingerprints,
+        "paths_of": list(plan.paths_of),
+        "sums_in_the_table_itself": list(plan.sums.told),
+        "code_version": versions.code_version(),
+        "lock_sha256": versions.lock_sha256(),
+        "libraries": libraries,
+    }
+
+
+def _frames(options: argparse.Namespace, table: Table, told: Told, plan: Plan, as_of: int | None) -> None:
+    """Write truth.parquet, history.parquet and capacity.parquet: what scores need beside the forecasts."""
+    import polars as pl
+
+    truth = table.truth(as_of)
+    rows = table.frame(truth)
+    if plan.sums.ids:
+        totals = hierarchy.summed(table, plan.sums, truth)
+        rows = pl.concat([rows, table.frame(totals, plan.sums.ids)])
+    rows.write_parquet(options.out / "truth.parquet")
+    for name, column, found in (
+        ("history", "naive_error", told.naive),
+        ("capacity", "capacity", told.capacity),
+    ):
+        pl.DataFrame(
+            {
+                "unique_id": pl.Series([one[0] for one in found], dtype=pl.String),
+                "cutoff": pl.Series(np.array([one[1].label for one in found], dtype="datetime64[us]")),
+                column: pl.Series([one[2] for one in found], dtype=pl.Float64),
+            }
+        ).write_parquet(options.out / f"{name}.parquet")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

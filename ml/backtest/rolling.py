@@ -1,0 +1,227 @@
+"""Rolling origins: at each cutoff every model is fitted and asked on what was known then, and on nothing else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .. import paths as joint
+from ..panel import Floats, Forecaster, Panel
+from . import files, hierarchy
+from .table import Table
+from .times import Cutoff
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked of the models.
+
+    Args:
+        paths_of: models whose paths are written; None: those of none.
+        path_count: paths per cutoff.
+        sums: series that are sums of the table's.
+    """
+
+    horizon: int
+    quantiles: tuple[float, ...]
+    paths_of: tuple[str, ...] = ()
+    path_count: int = 200
+    seed: int = 1
+    sums: hierarchy.Sums = hierarchy.Sums((), ())
+
+
+@dataclass
+class Told:
+    """What happened besides the forecasts.
+
+    Args:
+        seconds: {model: [fit, predict, paths]} over all cutoffs.
+        unanswered: (cutoff, model, series or "" for all, periods, reason).
+        crossed: {model: cells whose quantiles had to be put in order}.
+        answered: {model: cells}; fingerprints: {model: of its configuration, where it has one}.
+        naive: (series, cutoff, in-sample mean absolute seasonal naive error), for MASE.
+        capacity: (series, cutoff, last known capacity).
+    """
+
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    unanswered: list[tuple[str, str, str, int, str]] = field(default_factory=list)
+    crossed: dict[str, int] = field(default_factory=dict)
+    answered: dict[str, int] = field(default_factory=dict)
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    naive: list[tuple[str, Cutoff, float]] = field(default_factory=list)
+    capacity: list[tuple[str, Cutoff, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One model's answer at one cutoff.
+
+    Args:
+        values: [series, horizon, quantile] ascending, NaN where a cell has no answer; None: the model failed.
+        reason: why it failed; reasons: {series: why it has none}.
+        paths: makes [path, series, horizon] by the model itself, or None.
+    """
+
+    values: Floats | None
+    seconds: tuple[float, float]
+    reason: str = ""
+    reasons: dict[str, str] = field(default_factory=dict)
+    crossed: int = 0
+    paths: Callable[[Panel, int, int], Floats] | None = None
+
+
+def ask(model: Forecaster, panel: Panel, quantiles: tuple[float, ...]) -> Answer:
+    """Fit one model on a panel and return its answer; whatever it raises is its reason, and nobody else's."""
+    started = time.perf_counter()
+    fitting = predicting = 0.0
+    try:
+        fitted = model.fit(panel)
+        fitting = time.perf_counter() - started
+        values = np.array(fitted.predict(panel, quantiles), dtype=float)
+        predicting = time.perf_counter() - started - fitting
+    except Exception as error:  # a model's failure is told and takes nothing else down
+        return Answer(None, (fitting, predicting), f"{type(error).__name__}: {error}")
+    shape = (len(panel.ids), panel.horizon, len(quantiles))
+    if values.shape != shape:
+        reason = f"answered with the shape {values.shape}, not [series, horizon, quantile] = {shape}"
+        return Answer(None, (fitting, predicting), reason)
+    values[~np.isfinite(values).all(axis=2)] = np.nan
+    crossed = int((np.diff(values, axis=2) < 0).any(axis=2).sum())
+    reasons = dict(getattr(fitted, "reasons", None) or {})
+    own = getattr(fitted, "paths", None)
+    return Answer(np.sort(values, axis=2), (fitting, predicting), "", reasons, crossed, own)
+
+
+def run(
+    table: Table,
+    cutoffs: list[Cutoff],
+    models: list[Forecaster],
+    plan: Plan,
+    forecasts: files.Writer,
+    paths: files.Writer | None = None,
+    progress: Callable[[str], None] = lambda line: None,
+) -> Told:
+    """Write the forecasts (and paths) of every model at every cutoff; what one model cannot do costs only that.
+
+    Memory holds one cutoff at a time.
+    """
+    told = Told()
+    for number, cutoff in enumerate(cutoffs):
+        panel = frozen(table.panel(cutoff, plan.horizon))
+        if not panel.ids:
+            told.unanswered.append((str(cutoff), "", "", 0, "nothing was known by this cutoff"))
+            continue
+        _remember(told, panel, cutoff)
+        parts = []
+        for model in models:
+            answer = ask(model, panel, plan.quantiles)
+            seconds = told.seconds.setdefault(model.name, [0.0, 0.0, 0.0])
+            seconds[0] += answer.seconds[0]
+            seconds[1] += answer.seconds[1]
+            parts.append(f"{model.name} {sum(answer.seconds):.1f} s")
+            _note(told, model, panel, cutoff, answer)
+            if answer.values is not None:
+                started = time.perf_counter()
+                _write(told, model.name, answer, panel, cutoff, plan, forecasts, paths)
+                seconds[2] += time.perf_counter() - started
+            fingerprint = getattr(model, "fingerprint", None)
+            if callable(fingerprint):
+                told.fingerprints[model.name] = str(fingerprint())
+        progress(f"{number + 1}/{len(cutoffs)} {cutoff}: {len(panel.ids)} series; {', '.join(parts)}")
+    return told
+
+
+def frozen(panel: Panel) -> Panel:
+    """Return the panel with arrays that cannot be written to: a model must not change what the next one sees."""
+    arrays: list[Any] = [panel.times, panel.y, panel.capacity, panel.clock]
+    arrays += [*panel.past.values(), *panel.ahead.values(), *panel.static.values()]
+    for array in arrays:
+        if array is not None:
+            array.setflags(write=False)
+    return panel
+
+
+def _remember(told: Told, panel: Panel, cutoff: Cutoff) -> None:
+    """Keep what scores need of each series as it was known at the cutoff."""
+    season = panel.season
+    error = np.abs(panel.y[:, season:] - panel.y[:, : max(panel.width - season, 0)])
+    for row, name in enumerate(panel.ids):
+        known = error[row][~np.isnan(error[row])]
+        if len(known):
+            told.naive.append((name, cutoff, float(known.mean())))
+        if panel.capacity is not None:
+            held = panel.capacity[row][~np.isnan(panel.capacity[row])]
+            if len(held):
+                told.capacity.append((name, cutoff, float(held[-1])))
+
+
+def _note(told: Told, model: Forecaster, panel: Panel, cutoff: Cutoff, answer: Answer) -> None:
+    """Keep what a model did not answer, with its reason."""
+    if answer.values is None:
+        cells = len(panel.ids) * panel.horizon
+        told.unanswered.append((str(cutoff), model.name, "", cells, answer.reason))
+        return
+    told.crossed[model.name] = told.crossed.get(model.name, 0) + answer.crossed
+    missing = np.isnan(answer.values).any(axis=2).sum(axis=1)
+    told.answered[model.name] = told.answered.get(model.name, 0) + int(answer.values.shape[1] * len(missing))
+    told.answered[model.name] -= int(missing.sum())
+    for row in np.flatnonzero(missing):
+        name = panel.ids[row]
+        reason = answer.reasons.get(name, "too little history, or no number in the answer")
+        told.unanswered.append((str(cutoff), model.name, name, int(missing[row]), reason))
+
+
+def _write(
+    told: Told,
+    name: str,
+    answer: Answer,
+    panel: Panel,
+    cutoff: Cutoff,
+    plan: Plan,
+    forecasts: files.Writer,
+    paths: files.Writer | None,
+) -> None:
+    """Write one model's quantiles, and its paths and sums where they are wanted."""
+    values, times = answer.values, files.targets(panel)
+    if values is None or np.isnan(values).all():
+        return
+    ids = np.array(panel.ids, dtype=object)
+    forecasts.write(files.forecast_rows(ids, times, cutoff, name, plan.quantiles, values))
+    wanted = paths is not None and name in plan.paths_of
+    answered = ~np.isnan(values).any(axis=(1, 2))
+    if not answered.any() or not (wanted or plan.sums.ids):
+        return
+    try:
+        drawn = _paths(answer, panel, values, plan, answered)
+    except Exception as error:  # a model's own paths may fail as its forecasts may
+        reason = f"paths: {type(error).__name__}: {error}"
+        told.unanswered.append((str(cutoff), name, "", 0, reason))
+        return
+    if wanted and paths is not None:
+        paths.write(files.path_rows(ids[answered], times, cutoff, name, drawn[:, answered]))
+    sums, totals = hierarchy.add(panel, plan.sums, drawn, answered)
+    if sums:
+        said = joint.quantiles_of_paths(totals, plan.quantiles)
+        names = np.array(sums, dtype=object)
+        forecasts.write(files.forecast_rows(names, times, cutoff, name, plan.quantiles, said))
+        if wanted and paths is not None:
+            paths.write(files.path_rows(names, times, cutoff, name, totals))
+
+
+def _paths(answer: Answer, panel: Panel, values: Floats, plan: Plan, answered: np.ndarray) -> Floats:
+    """Return [path, series, horizon] by the model itself or by past errors; 0 for series without an answer."""
+    shape = (len(panel.ids), panel.horizon)
+    if answer.paths is not None:
+        own = np.asarray(answer.paths(panel, plan.path_count, plan.seed), dtype=np.float32)
+        if own.ndim != 3 or own.shape[1:] != shape or len(own) < joint.FEWEST:
+            raise ValueError(f"shape {own.shape}, not [path, series, horizon] = ({plan.path_count}, {shape})")
+        if not np.isfinite(own[:, answered]).all():
+            raise ValueError("a path has no number where the model has an answer")
+        return own
+    return joint.shuffle(
+        panel, np.where(answered[:, None, None], values, 0.0), plan.quantiles, plan.path_count, plan.seed
+    )
