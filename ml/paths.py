@@ -30,7 +30,7 @@ def shuffle(panel: Panel, values: Floats, levels: tuple[float, ...], count: int,
     paths, they serve several times; a cell without past errors follows the mean error of the other series.
 
     Args:
-        values: [series, horizon, quantile] without NaN, ascending along the last axis; series as in the panel.
+        values: [series, horizon, quantile] without NaN, ascending along the last axis.
         levels: of the quantiles, ascending.
         count: number of paths, at least FEWEST.
     """
@@ -54,7 +54,7 @@ def levels_of_paths(count: int) -> Floats:
 
 
 def quantiles_of_paths(paths: Floats, levels: tuple[float, ...]) -> Floats:
-    """Return [..., quantile] of paths along their first axis (Hazen's rule, as `levels_of_paths` places them)."""
+    """Return [..., quantile] of paths along their first axis (Hazen's rule, as `levels_of_paths`)."""
     return np.moveaxis(np.quantile(paths.astype(float), levels, axis=0, method="hazen"), 0, -1)
 
 

@@ -1,4 +1,4 @@
-"""From rows to a table: onto the grid of periods, each version once; what cannot be used is counted and told."""
+"""From rows to a table: on the grid of periods, each version once; what cannot be used is told."""
 
 from __future__ import annotations
 
@@ -194,8 +194,8 @@ def _grid(frame: pl.DataFrame, frequency: str, where: str) -> tuple[int, Ints]:
     if len(off):
         worst = off[np.argmin(frame["line"].to_numpy()[off])]
         raise CareGridError(
-            f"{as_text(int(ds[worst]))} is not on the grid of the others, which {_grid_words(frequency, phase)}"
-            f" ({len(off)} of {len(ds)} rows are off it)",
+            f"{as_text(int(ds[worst]))} is not on the grid of the others, which "
+            f"{_grid_words(frequency, phase)} ({len(off)} of {len(ds)} rows are off it)",
             where=f"{where}, line {frame['line'][int(worst)]}, ds",
             fix="give one row per series and period, all at the same minute of the hour (H), time of the day "
             "(D) or day of the week (W, the week's last day), or another --freq",
@@ -242,7 +242,7 @@ def _each_version_once(cell: Ints, known: Ints, y: Floats, where: str, notes: li
     cells = int(contradicted.sum())
     if bad.mean() > 0.5:
         raise CareGridError(
-            f"most cells have several rows that contradict each other ({cells} of unique_id, ds and known_at)",
+            f"most cells have several rows that contradict each other ({cells} cells)",
             where=where,
             fix="make unique_id tell the series apart, or give one row per period (--freq)",
         )

@@ -1,35 +1,27 @@
-"""The command line: `python -m ml.backtest --series FILE --freq D --horizon 28 --cutoffs A:B:STEP --out DIR`."""
+"""The command line: `python -m ml.backtest --series FILE --freq D --cutoffs A:B:STEP --out DIR …`."""
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import importlib.metadata
 import json
-import platform
 import sys
 import time
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 from caregrid.errors import CareGridError
 
 from .. import paths as joint
-from .. import versions
 from ..panel import Forecaster
 from ..settings import WHOLE_QUANTILES
-from . import files, hierarchy, models, reuse, times
+from . import files, hierarchy, leaks, models, records, reuse, times
 from .building import Meaning, build
 from .plugins import TIME_LIMIT, Command
 from .reading import read
-from .rolling import Plan, Told, run
+from .rolling import Plan, run
 from .table import Table
 
-if TYPE_CHECKING:
-    pass
-
-LIBRARIES = ("numpy", "polars", "lightgbm", "statsforecast", "mlforecast", "scikit-learn", "scipy")
 UNANSWERED = ("cutoff", "model", "unique_id", "periods", "reason")
 
 
@@ -40,35 +32,25 @@ def parser() -> argparse.ArgumentParser:
         description="Back-test models on a long table: at each cutoff each sees what was known by then.",
     )
     add = made.add_argument
-    add(
-        "--series", type=Path, required=True, help="CSV (also .csv.gz) or Parquet: unique_id, ds, y, and more"
-    )
-    add(
-        "--freq", choices=tuple(times.STEPS), required=True, help="hours, days, or weeks (ds: their last day)"
-    )
+    add("--series", type=Path, required=True, help="CSV, .csv.gz or Parquet: unique_id, ds, y, and more")
+    add("--freq", choices=tuple(times.STEPS), required=True, help="hours, days, weeks (ds: their last day)")
     add("--horizon", type=int, required=True, help="periods with ds after the cutoff that are forecast")
     add("--cutoffs", required=True, help="FIRST:LAST:STEP (STEP: 31h, 28D, 1W), times with commas, or a file")
     add("--out", type=Path, required=True, help="directory of what is written")
     add("--known-at", help="column: when a row became known (default: known_at where there is one)")
     add("--publication-lag", help="without vintages: from ds to publication, such as 0, 6h, 1D or 2W")
     add("--known-in-advance", nargs="+", default=[], metavar="COLUMN", help="numbers known before their ds")
-    add(
-        "--static", nargs="+", metavar="COLUMN", help="columns that do not change (default: text, population)"
-    )
+    add("--static", nargs="+", metavar="COLUMN", help="what does not change (default: text, population)")
     add("--capacity", metavar="COLUMN", help="what demand is held against")
     add("--hierarchy", default="", metavar="COLUMN,…", help="add the sum of the series of each value")
-    add("--time-zone", metavar="ZONE", help="whose clock ds follows, such as America/Montreal (default: UTC)")
-    add(
-        "--truth-as-of", metavar="TIME", help="score against the newest version by then (default: the newest)"
-    )
+    add("--time-zone", metavar="ZONE", help="whose clock ds follows, e.g. America/Montreal (default: UTC)")
+    add("--truth-as-of", metavar="TIME", help="score against the newest version by then (default: of all)")
     add("--models", default=",".join((models.OURS, *models.ALWAYS)), help="names with commas; see the docs")
     add("--baseline", help="model that relative scores divide by (default: seasonal_naive; last_value for W)")
     add("--external", type=Path, metavar="DIR", help="submissions of the CDC's hubs, scored beside")
     add("--paths", default="", metavar="MODELS", help="whose joint paths are written: names, all or none")
     add("--path-count", type=int, default=200, help="paths per cutoff (default: 200)")
-    add(
-        "--counts-of-events", action="store_true", help="y counts events, not a stock: show the Poisson floor"
-    )
+    add("--counts-of-events", action="store_true", help="y counts events, no stock: show the Poisson floor")
     add("--seed", type=int, default=1, help="of every draw (default: 1)")
     add("--model-time-limit", type=float, default=TIME_LIMIT, help="seconds per call of a model's command")
     add("--reuse", type=Path, metavar="DIR", help="take unchanged models' forecasts from an earlier --out")
@@ -76,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
         "--anew",
         default=models.OURS,
         metavar="MODELS",
-        help="models that --reuse does not take (default: ours)",
+        help="models that --reuse leaves out (default: ours)",
     )
     add("--leak-check", action="store_true", help="test every model for leaks at the first cutoff, and stop")
     return made
@@ -102,21 +84,18 @@ def back_test(options: argparse.Namespace) -> int:
     _check(options)
     zone = times.zone_named(options.time_zone)
     cutoffs = times.cutoffs(options.cutoffs, options.freq, zone)
-    listed, absent = models.named(_listed(options.models))
-    for model in listed:
-        if isinstance(model, Command):
-            model.time_limit = options.model_time_limit
+    listed, absent = _models(options)
     table = table_of(options)
     as_of = _as_of(options)
     for note in table.notes:
         _say(note)
     for name, why in absent.items():
         _say(f"{name} is left out: {why}")
+    leaks.refuse_columns_of_the_future(table, options.horizon)
     if options.leak_check:
-        from . import leaks
-
-        return leaks.command(table, cutoffs, listed, options.horizon, WHOLE_QUANTILES, options.seed, _say)
-    asked = _asked(options, cutoffs)
+        makers = {model.name: partial(_made_anew, options, at) for at, model in enumerate(listed)}
+        return leaks.command(table, cutoffs[0], makers, options.horizon, WHOLE_QUANTILES, _say, options.seed)
+    asked = records.asked_of(options, cutoffs)
     if options.reuse:
         reuse.check(options.reuse, asked)
         listed = _reusing(options, listed, {cutoff.known: cutoff for cutoff in cutoffs})
@@ -136,14 +115,30 @@ def back_test(options: argparse.Namespace) -> int:
         told = run(table, cutoffs, listed, plan, forecasts, paths if plan.paths_of else None, _say)
     files.write_csv(options.out / "unanswered.csv", UNANSWERED, told.unanswered)
     _say(f"{len(told.unanswered)} lines in unanswered.csv")
-    info = _info(options, asked, table, told, absent, plan, time.time() - started)
+    info = records.info_of(
+        options, baseline_of(options), asked, table, told, absent, plan, time.time() - started
+    )
     (options.out / "run.json").write_text(json.dumps(info, indent=1, ensure_ascii=False), encoding="utf-8")
     if not sum(told.answered.values()):
         raise CareGridError(
             "no model answered anything", where=str(options.series), fix="see unanswered.csv for the reasons"
         )
-    _frames(options, table, told, plan, as_of)
+    records.write_frames(options, table, told, plan, as_of)
     return 0
+
+
+def _models(options: argparse.Namespace) -> tuple[list[Forecaster], dict[str, str]]:
+    """Return the models that are asked for, and {name: why it is left out}."""
+    listed, absent = models.named(_listed(options.models))
+    for model in listed:
+        if isinstance(model, Command):
+            model.time_limit = options.model_time_limit
+    return listed, absent
+
+
+def _made_anew(options: argparse.Namespace, at: int) -> Forecaster:
+    """Return one of the models as if nothing had been asked of it before."""
+    return _models(options)[0][at]
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -220,96 +215,6 @@ def _reusing(
     """Return the models, those that are not to be made anew as they are in the earlier run."""
     anew = set(_listed(options.anew))
     return [model if model.name in anew else reuse.Reused(model, options.reuse, by_known) for model in listed]
-
-
-def _asked(options: argparse.Namespace, cutoffs: list[times.Cutoff]) -> dict[str, Any]:
-    """Return everything that the run was asked, as JSON can hold it."""
-    asked = {
-        name: str(value) if isinstance(value, Path) else value
-        for name, value in vars(options).items()
-        if name != "leak_check"
-    }
-    digest = hashlib.sha256()
-    with options.series.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return asked | {
-        "data_sha256": digest.hexdigest(),
-        "quantiles": list(WHOLE_QUANTILES),
-        "cutoffs_made": [str(cutoff) for cutoff in cutoffs],
-    }
-
-
-def _info(
-    options: argparse.Namespace,
-    asked: dict[str, Any],
-    table: Table,
-    told: Told,
-    absent: dict[str, str],
-    plan: Plan,
-    seconds: float,
-) -> dict[str, Any]:
-    """Return what a reader must know to judge and repeat the run."""
-    libraries = {"python": platform.python_version()}
-    for name in LIBRARIES:
-        try:
-            libraries[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            libraries[name] = "absent"
-    failed: dict[str, int] = {}
-    for _, model, series, _, _ in told.unanswered:
-        if model and not series:
-            failed[model] = failed.get(model, 0) + 1
-    return {
-        "asked": asked,
-        "baseline": baseline_of(options),
-        "frequency": options.freq,
-        "counts_of_events": options.counts_of_events,
-        "series": len(table.ids),
-        "versions": len(table.known),
-        "first": str(table.times(0, 1)[0]),
-        "last": str(table.times(table.width - 1, 1)[0]),
-        "vintages_assumed": table.vintages_assumed,
-        "notes": list(table.notes),
-        "absent_models": absent,
-        "failed_at_cutoffs": failed,
-        "answered_cells": told.answered,
-        "cells_put_in_order": told.crossed,
-        "seconds": {
-            name: {"fit": round(fit, 3), "predict": round(predict, 3), "write_and_paths": round(rest, 3)}
-            for name, (fit, predict, rest) in told.seconds.items()
-        },
-        "seconds_in_all": round(seconds, 1),
-        "fingerprints": told.fingerprints,
-        "paths_of": list(plan.paths_of),
-        "sums_in_the_table_itself": list(plan.sums.told),
-        "code_version": versions.code_version(),
-        "lock_sha256": versions.lock_sha256(),
-        "libraries": libraries,
-    }
-
-
-def _frames(options: argparse.Namespace, table: Table, told: Told, plan: Plan, as_of: int | None) -> None:
-    """Write truth.parquet, history.parquet and capacity.parquet: what scores need beside the forecasts."""
-    import polars as pl
-
-    truth = table.truth(as_of)
-    rows = table.frame(truth)
-    if plan.sums.ids:
-        totals = hierarchy.summed(table, plan.sums, truth)
-        rows = pl.concat([rows, table.frame(totals, plan.sums.ids)])
-    rows.write_parquet(options.out / "truth.parquet")
-    for name, column, found in (
-        ("history", "naive_error", told.naive),
-        ("capacity", "capacity", told.capacity),
-    ):
-        pl.DataFrame(
-            {
-                "unique_id": pl.Series([one[0] for one in found], dtype=pl.String),
-                "cutoff": pl.Series(np.array([one[1].label for one in found], dtype="datetime64[us]")),
-                column: pl.Series([one[2] for one in found], dtype=pl.Float64),
-            }
-        ).write_parquet(options.out / f"{name}.parquet")
 
 
 def _say(line: str) -> None:

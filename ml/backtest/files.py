@@ -1,4 +1,4 @@
-"""What a back-test leaves: forecasts and paths as Parquet, written cutoff by cutoff, and small tables as CSV."""
+"""What a back-test leaves: forecasts and paths as Parquet, written cutoff by cutoff, and small CSVs."""
 
 from __future__ import annotations
 

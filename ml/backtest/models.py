@@ -74,7 +74,7 @@ def named(names: Sequence[str]) -> tuple[list[Forecaster], dict[str, str]]:
             raise CareGridError(
                 f"there is no model {name!r}",
                 where="--models",
-                fix=f"name some of {', '.join(known)}, or NAME=package.module:Class, or 'NAME=command:COMMAND'",
+                fix=f"name some of {', '.join(known)}, NAME=package.module:Class or 'NAME=command:COMMAND'",
             )
         elif library and importlib.util.find_spec(library) is None:
             absent[name] = f"{library} is not installed here"

@@ -1,4 +1,4 @@
-"""Forecasts that any model must beat: last value, seasonal naive and climatology, with their own errors' spread."""
+"""Forecasts that any model must beat: last value, seasonal naive and climatology."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def seasonally_filled(y: Floats, season: int) -> tuple[Floats, Ints]:
 def with_own_errors(
     panel: Panel, point: Floats, lag: Ints, known: Floats, levels: tuple[float, ...]
 ) -> Floats:
-    """Return [series, horizon, level]: points plus quantiles of the errors that the same lag made in the past.
+    """Return [series, horizon, level]: points plus quantiles of the past errors of the same lag.
 
     Errors are taken with both signs, so that the median is the point, as the baseline of the CDC's hubs does
     (Cramer et al., 2022, PNAS 119, e2113561119, "COVIDhub-baseline"). Clipped at 0: what is counted is
@@ -95,7 +95,7 @@ def _symmetric(magnitudes: Floats, levels: tuple[float, ...]) -> Floats:
     return np.sign(np.asarray(levels) - 0.5) * np.where(tau == 0, 0, found)
 
 
-@dataclass(frozen=True)
+@dataclass
 class LastValue:
     """The last known value, however old; its spread grows as past errors of the same lead did."""
 
@@ -113,7 +113,7 @@ class LastValue:
         return with_own_errors(panel, point, age[:, -1:] + ahead, known, quantiles)
 
 
-@dataclass(frozen=True)
+@dataclass
 class SeasonalNaive:
     """The newest known value at the target's position of the season.
 
@@ -141,7 +141,7 @@ class SeasonalNaive:
         return np.where(np.isnan(said), last, said)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Climatology:
     """What the past was like at this time: no model, the quantiles of past values.
 

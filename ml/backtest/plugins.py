@@ -104,7 +104,7 @@ class FittedCommand:
         return self._placed(found.rows(), panel, quantiles)
 
     def _placed(self, rows: list[Any], panel: Panel, quantiles: tuple[float, ...]) -> Floats:
-        """Return the rows of forecasts.csv by series, horizon and quantile; rows of no target are left out."""
+        """Return forecasts.csv by series, horizon and quantile; rows of no target are left out."""
         series = {name: at for at, name in enumerate(panel.ids)}
         targets = panel.times[panel.width :].astype("datetime64[us]").tolist()
         steps = {target: at for at, target in enumerate(targets)}

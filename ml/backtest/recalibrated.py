@@ -1,4 +1,4 @@
-"""A model's points with the spread of its own earlier errors: what conformal recalibration alone would bring."""
+"""A model's points with the spread of its own earlier errors: what recalibration alone would bring."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _middle_and_width(said: Floats, quantiles: tuple[float, ...]) -> tuple[Float
 def _errors(
     panel: Panel, targets: np.ndarray, ids: tuple[str, ...], said: Floats, quantiles: tuple[float, ...]
 ) -> Floats:
-    """Return [series, lead] errors of earlier forecasts in widths; NaN where the panel has no truth for them."""
+    """Return [series, lead] errors of earlier forecasts in widths; NaN where the panel has no truth."""
     place = {name: row for row, name in enumerate(panel.ids)}
     rows = np.array([place.get(name, -1) for name in ids])
     columns = np.searchsorted(panel.times[: panel.width], targets)
@@ -85,7 +85,7 @@ def _errors(
 
 
 def _earlier(panel: Panel, back: int) -> Panel | None:
-    """Return the panel as if it ended `back` periods earlier, with the values known now; None if too short."""
+    """Return the panel as if it ended `back` periods earlier, with values known now; None if too short."""
     width = panel.width - back
     if width < max(2 * panel.horizon, 8):
         return None

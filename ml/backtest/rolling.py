@@ -1,4 +1,4 @@
-"""Rolling origins: at each cutoff every model is fitted and asked on what was known then, and on nothing else."""
+"""Rolling origins: at each cutoff every model is fitted and asked on what was known then."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from ..panel import Floats, Forecaster, Panel
 from . import files, hierarchy
 from .table import Table
 from .times import Cutoff
+
+NO_SUMS = hierarchy.Sums((), ())
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Plan:
     paths_of: tuple[str, ...] = ()
     path_count: int = 200
     seed: int = 1
-    sums: hierarchy.Sums = hierarchy.Sums((), ())
+    sums: hierarchy.Sums = NO_SUMS
 
 
 @dataclass
@@ -105,7 +107,7 @@ def run(
     paths: files.Writer | None = None,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Told:
-    """Write the forecasts (and paths) of every model at every cutoff; what one model cannot do costs only that.
+    """Write every model's forecasts (and paths) at every cutoff; what one cannot do costs only that.
 
     Memory holds one cutoff at a time.
     """
@@ -136,7 +138,7 @@ def run(
 
 
 def frozen(panel: Panel) -> Panel:
-    """Return the panel with arrays that cannot be written to: a model must not change what the next one sees."""
+    """Return the panel with arrays that no model can write to: the next one sees the same."""
     arrays: list[Any] = [panel.times, panel.y, panel.capacity, panel.clock]
     arrays += [*panel.past.values(), *panel.ahead.values(), *panel.static.values()]
     for array in arrays:
@@ -213,7 +215,7 @@ def _write(
 
 
 def _paths(answer: Answer, panel: Panel, values: Floats, plan: Plan, answered: np.ndarray) -> Floats:
-    """Return [path, series, horizon] by the model itself or by past errors; 0 for series without an answer."""
+    """Return [path, series, horizon] by the model itself or by past errors; 0 for series not answered."""
     shape = (len(panel.ids), panel.horizon)
     if answer.paths is not None:
         own = np.asarray(answer.paths(panel, plan.path_count, plan.seed), dtype=np.float32)

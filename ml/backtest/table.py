@@ -131,7 +131,7 @@ class Table:
         )
 
     def _in_advance(self, name: str, count: int) -> Floats:
-        """Return [series, column] of a signal that is known in advance: newest known, else first published."""
+        """Return [series, column] of a signal known in advance: newest known, else first published."""
         values = self.numbers[name]
         told = np.flatnonzero(~np.isnan(values))[::-1]
         out = np.full(len(self.ids) * self.width, np.nan)

@@ -1,0 +1,180 @@
+"""Leak tests for any table and model: what became known after a cutoff must not reach a forecast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from caregrid.errors import CareGridError
+
+from .. import metrics
+from ..panel import Floats, Forecaster
+from .rolling import ask, frozen
+from .table import Table
+from .times import STEPS, Cutoff
+
+# A column that equals y of a later period in this share of the cells in which y moved is one of the future.
+SHARE = 0.95
+FEWEST_CELLS = 30
+# So many columns of the table, the newest, are enough to see it.
+RECENT = 5000
+LEAK = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the tests say of one model.
+
+    Args:
+        identical: whether noise after the cutoff left every quantile and path as it was, bit by bit.
+        wis, delayed: mean weighted interval score, and the same when everything becomes known later; NaN
+            where there is no truth.
+        reason: why there is no answer.
+    """
+
+    model: str
+    identical: bool
+    wis: float
+    delayed: float
+    reason: str = ""
+
+
+def noised(table: Table, cutoff: Cutoff, seed: int) -> Table:
+    """Return the table with noise in place of everything that is not known at a cutoff.
+
+    That is every version of a period after it, and every version that became known later: values of y and of
+    all numeric columns, and texts. Columns that are known in advance stay: they were declared to be.
+    """
+    rng = np.random.default_rng(seed)
+    later = (table.known > cutoff.known) | (table.column > table.column_at(cutoff.at))
+
+    def noise(values: Floats) -> Floats:
+        scale = float(np.nanmax(np.abs(values), initial=1.0))
+        return np.where(later & ~np.isnan(values), rng.uniform(0, 3 * scale, len(values)), values)
+
+    texts = {
+        name: (np.where(later & (codes >= 0), rng.integers(0, max(len(names), 1), len(codes)), codes), names)
+        for name, (codes, names) in table.texts.items()
+    }
+    numbers = {
+        name: values if name in table.ahead else noise(values) for name, values in table.numbers.items()
+    }
+    return replace(table, y=noise(table.y), numbers=numbers, texts=texts)
+
+
+def delayed(table: Table, periods: int) -> Table:
+    """Return the table with everything known so many periods later."""
+    return replace(table, known=table.known + periods * STEPS[table.frequency])
+
+
+def refuse_columns_of_the_future(table: Table, horizon: int) -> None:
+    """Refuse a column that holds y of a later period (or, known in advance, of its own).
+
+    No noise shows that: such a column is known at its cutoff, and so is in it what only came later.
+
+    Raises:
+        CareGridError: naming the column and how much later.
+    """
+    first = max(table.width - RECENT, 0)
+    y = table.truth()[:, first:]
+    for name, told in table.numbers.items():
+        if name in table.static or name == table.capacity:
+            continue
+        values = table.newest(told, len(table.known))[:, first:]
+        for later in range(0 if name in table.ahead else 1, horizon + 1):
+            width = y.shape[1] - later
+            if width < 1:
+                break
+            future, now, said = y[:, later:], y[:, :width], values[:, :width]
+            # Where y stood still, its present value tells the later one as well.
+            before = now if later else np.roll(y, 1, axis=1)
+            moved = ~np.isnan(future) & ~np.isnan(said) & ~np.isnan(before) & (future != before)
+            if moved.sum() >= FEWEST_CELLS and (said[moved] == future[moved]).mean() >= SHARE:
+                raise CareGridError(
+                    f"holds y of {later} periods later: a column of the future",
+                    where=f"column {name}",
+                    fix="leave it out, or shift it to the period in which it was known",
+                )
+
+
+def check(
+    table: Table,
+    cutoff: Cutoff,
+    make: Callable[[Table], Forecaster],
+    horizon: int,
+    quantiles: tuple[float, ...],
+    seed: int = 1,
+) -> Finding:
+    """Put one model through the tests at one cutoff.
+
+    Args:
+        make: a new model each time. It gets the table that the panel is made of, which no honest model needs:
+            a planted leak does.
+    """
+    other = noised(table, cutoff, seed)
+    answers = []
+    for one in (table, other, delayed(table, horizon)):
+        model = make(one)
+        panel = frozen(one.panel(cutoff, horizon))
+        answer = ask(model, panel, quantiles)
+        drawn = None
+        if answer.values is not None and answer.paths is not None:
+            drawn = np.asarray(answer.paths(panel, 200, seed))
+        answers.append((model.name, panel, answer, drawn))
+    (name, panel, first, paths), (_, _, second, paths_too), (_, panel_later, third, _) = answers
+    if first.values is None or second.values is None:
+        return Finding(name, first.reason == second.reason, np.nan, np.nan, first.reason or second.reason)
+    same = np.array_equal(first.values, second.values, equal_nan=True)
+    if paths is not None and paths_too is not None:
+        same &= np.array_equal(paths, paths_too, equal_nan=True)
+    truth = _truth(table, cutoff, panel.ids, horizon)
+    late = np.full_like(first.values, np.nan)
+    if third.values is not None:
+        rows = [panel.ids.index(one) for one in panel_later.ids]
+        late[rows] = third.values
+    both = ~np.isnan(truth) & ~np.isnan(first.values).any(axis=2) & ~np.isnan(late).any(axis=2)
+    return Finding(
+        name, bool(same), _wis(truth, first.values, both, quantiles), _wis(truth, late, both, quantiles)
+    )
+
+
+def _truth(table: Table, cutoff: Cutoff, ids: tuple[str, ...], horizon: int) -> Floats:
+    """Return [series, horizon] the newest values of the targets."""
+    rows = [table.ids.index(name) for name in ids]
+    columns = table.column_at(cutoff.at) + np.arange(1, horizon + 1)
+    inside = (columns >= 0) & (columns < table.width)
+    out = np.full((len(ids), horizon), np.nan)
+    out[:, inside] = table.truth()[rows][:, columns[inside]]
+    return out
+
+
+def _wis(truth: Floats, said: Floats, cells: np.ndarray, quantiles: tuple[float, ...]) -> float:
+    if not cells.any():
+        return float("nan")
+    return float(metrics.weighted_interval_score(truth[cells], said[cells], quantiles).mean())
+
+
+def command(
+    table: Table,
+    cutoff: Cutoff,
+    makers: Mapping[str, Callable[[], Forecaster]],
+    horizon: int,
+    quantiles: tuple[float, ...],
+    say: Callable[[str], None],
+    seed: int = 1,
+) -> int:
+    """Test every model at one cutoff, say what was found; LEAK when the future reached a forecast, else 0."""
+    found = 0
+    for name, make in makers.items():
+        finding = check(table, cutoff, lambda _, make=make: make(), horizon, quantiles, seed)  # type: ignore[misc]
+        if finding.reason:
+            say(f"{name}: no answer at {cutoff}: {finding.reason}")
+            continue
+        verdict = (
+            "unchanged by noise after the cutoff" if finding.identical else "LEAK: the future changes it"
+        )
+        scores = f"WIS {finding.wis:.4g}, {finding.delayed:.4g} if all is known {horizon} periods later"
+        say(f"{name}: {verdict}; {scores}")
+        found = found if finding.identical else LEAK
+    return found

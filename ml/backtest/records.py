@@ -1,0 +1,114 @@
+"""What a run leaves beside its forecasts: how it was asked and made, and the truth that it is scored on."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib.metadata
+import platform
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import versions
+from ..settings import WHOLE_QUANTILES
+from . import hierarchy
+from .rolling import Plan, Told
+from .table import Table
+from .times import Cutoff
+
+LIBRARIES = ("numpy", "polars", "lightgbm", "statsforecast", "mlforecast", "scikit-learn", "scipy")
+
+
+def asked_of(options: argparse.Namespace, cutoffs: list[Cutoff]) -> dict[str, Any]:
+    """Return everything that the run was asked, as JSON can hold it."""
+    asked = {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in vars(options).items()
+        if name != "leak_check"
+    }
+    digest = hashlib.sha256()
+    with options.series.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return asked | {
+        "data_sha256": digest.hexdigest(),
+        "quantiles": list(WHOLE_QUANTILES),
+        "cutoffs_made": [str(cutoff) for cutoff in cutoffs],
+    }
+
+
+def info_of(
+    options: argparse.Namespace,
+    baseline: str,
+    asked: dict[str, Any],
+    table: Table,
+    told: Told,
+    absent: dict[str, str],
+    plan: Plan,
+    seconds: float,
+) -> dict[str, Any]:
+    """Return what a reader must know to judge and repeat the run."""
+    libraries = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            libraries[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            libraries[name] = "absent"
+    failed: dict[str, int] = {}
+    for _, model, series, _, _ in told.unanswered:
+        if model and not series:
+            failed[model] = failed.get(model, 0) + 1
+    return {
+        "asked": asked,
+        "baseline": baseline,
+        "frequency": options.freq,
+        "counts_of_events": options.counts_of_events,
+        "series": len(table.ids),
+        "versions": len(table.known),
+        "first": str(table.times(0, 1)[0]),
+        "last": str(table.times(table.width - 1, 1)[0]),
+        "vintages_assumed": table.vintages_assumed,
+        "notes": list(table.notes),
+        "absent_models": absent,
+        "failed_at_cutoffs": failed,
+        "answered_cells": told.answered,
+        "cells_put_in_order": told.crossed,
+        "seconds": {
+            name: {"fit": round(fit, 3), "predict": round(predict, 3), "write_and_paths": round(rest, 3)}
+            for name, (fit, predict, rest) in told.seconds.items()
+        },
+        "seconds_in_all": round(seconds, 1),
+        "fingerprints": told.fingerprints,
+        "paths_of": list(plan.paths_of),
+        "sums_in_the_table_itself": list(plan.sums.told),
+        "code_version": versions.code_version(),
+        "lock_sha256": versions.lock_sha256(),
+        "libraries": libraries,
+    }
+
+
+def write_frames(
+    options: argparse.Namespace, table: Table, told: Told, plan: Plan, as_of: int | None
+) -> None:
+    """Write truth.parquet, history.parquet and capacity.parquet: what scores need beside the forecasts."""
+    import polars as pl
+
+    truth = table.truth(as_of)
+    rows = table.frame(truth)
+    if plan.sums.ids:
+        totals = hierarchy.summed(table, plan.sums, truth)
+        rows = pl.concat([rows, table.frame(totals, plan.sums.ids)])
+    rows.write_parquet(options.out / "truth.parquet")
+    for name, column, found in (
+        ("history", "naive_error", told.naive),
+        ("capacity", "capacity", told.capacity),
+    ):
+        pl.DataFrame(
+            {
+                "unique_id": pl.Series([one[0] for one in found], dtype=pl.String),
+                "cutoff": pl.Series(np.array([one[1].label for one in found], dtype="datetime64[us]")),
+                column: pl.Series([one[2] for one in found], dtype=pl.Float64),
+            }
+        ).write_parquet(options.out / f"{name}.parquet")
