@@ -9,7 +9,7 @@ import numpy as np
 from caregrid.errors import CareGridError
 
 from .. import metrics
-from ..panel import Floats, Forecaster
+from ..panel import SEASONS, Floats, Forecaster
 from .rolling import ask, frozen
 from .table import Table
 from .times import STEPS, Cutoff
@@ -68,6 +68,15 @@ def delayed(table: Table, periods: int) -> Table:
     return replace(table, known=table.known + periods * STEPS[table.frequency])
 
 
+def lateness(frequency: str, horizon: int) -> int:
+    """Return by how many periods knowledge is delayed: a horizon, in whole days (H) or weeks (D).
+
+    A value of yesterday at this hour may tell more of now than one of twelve hours ago.
+    """
+    season = 1 if frequency == "W" else SEASONS[frequency]
+    return -(-horizon // season) * season
+
+
 def refuse_columns_of_the_future(table: Table, horizon: int) -> None:
     """Refuse a column that holds y of a later period (or, known in advance, of its own).
 
@@ -114,7 +123,7 @@ def check(
     """
     other = noised(table, cutoff, seed)
     answers = []
-    for one in (table, other, delayed(table, horizon)):
+    for one in (table, other, delayed(table, lateness(table.frequency, horizon))):
         model = make(one)
         panel = frozen(one.panel(cutoff, horizon))
         answer = ask(model, panel, quantiles)
@@ -174,7 +183,8 @@ def command(
         verdict = (
             "unchanged by noise after the cutoff" if finding.identical else "LEAK: the future changes it"
         )
-        scores = f"WIS {finding.wis:.4g}, {finding.delayed:.4g} if all is known {horizon} periods later"
+        late = f"{finding.delayed:.4g} if all is known {lateness(table.frequency, horizon)} periods later"
+        scores = f"WIS {finding.wis:.4g}, {late}"
         say(f"{name}: {verdict}; {scores}")
         found = found if finding.identical else LEAK
     return found

@@ -92,7 +92,7 @@ def _symmetric(magnitudes: Floats, levels: tuple[float, ...]) -> Floats:
     """Return quantiles of values of which each stands with both signs."""
     tau = np.abs(2 * np.asarray(levels) - 1)
     found = quantiles_of(magnitudes, tuple(tau))
-    return np.sign(np.asarray(levels) - 0.5) * np.where(tau == 0, 0, found)
+    return np.sign(np.asarray(levels) - 0.5) * found
 
 
 @dataclass

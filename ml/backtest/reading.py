@@ -50,7 +50,7 @@ def read(path: Path, known_at: str | None = None, zone: ZoneInfo | None = None) 
     nameless = frame.filter(pl.col("unique_id").is_null() | (pl.col("unique_id").cast(pl.String) == ""))
     if len(nameless):
         raise CareGridError(
-            "has no unique_id",
+            "is empty",
             where=_at(where, nameless["line"][0], "unique_id"),
             fix="name every row's series",
         )

@@ -47,8 +47,10 @@ class Recalibrated:
         origins = [self._memory[at] for at in sorted(self._memory) if at < panel.cutoff]
         errors = [_errors(panel, *origin, quantiles) for origin in origins[-MOST_ORIGINS:]]
         errors = [found for found in errors if np.isfinite(found).any()]
+        # What was published late is no truth yet: its columns are stepped back over.
+        silent = int(np.isnan(panel.y).all(axis=0)[::-1].cumprod().sum())
         for back in range(1, FEWEST_ORIGINS - len(errors) + 1):
-            earlier = _earlier(panel, back * panel.horizon)
+            earlier = _earlier(panel, silent + back * panel.horizon)
             if earlier is not None:
                 then = self.base.fit(earlier).predict(earlier, quantiles)
                 targets = earlier.times[earlier.width :]
