@@ -10,9 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from caregrid.errors import CareGridError
 
 from .. import paths as joint
+from ..evaluation import hub, report
 from ..panel import Forecaster
 from ..settings import WHOLE_QUANTILES
 from . import files, hierarchy, leaks, models, records, reuse, times
@@ -48,6 +50,9 @@ def parser() -> argparse.ArgumentParser:
     add("--models", default=",".join((models.OURS, *models.ALWAYS)), help="names with commas; see the docs")
     add("--baseline", help="model that relative scores divide by (default: seasonal_naive; last_value for W)")
     add("--external", type=Path, metavar="DIR", help="submissions of the CDC's hubs, scored beside")
+    add(
+        "--external-target", metavar="NAME", help="which target of those submissions, where they hold several"
+    )
     add("--paths", default="", metavar="MODELS", help="whose joint paths are written: names, all or none")
     add("--path-count", type=int, default=200, help="paths per cutoff (default: 200)")
     add("--counts-of-events", action="store_true", help="y counts events, no stock: show the Poisson floor")
@@ -107,24 +112,76 @@ def back_test(options: argparse.Namespace) -> int:
         seed=options.seed,
         sums=hierarchy.sums_of(table, _listed(options.hierarchy)),
     )
+    others: Any = None
+    left_out: dict[str, int] = {}
+    if options.external:
+        others, left_out = _beside(options, table, cutoffs, [model.name for model in listed])
     options.out.mkdir(parents=True, exist_ok=True)
     with (
         files.Writer(options.out / files.FORECASTS) as forecasts,
         files.Writer(options.out / files.PATHS) as paths,
     ):
         told = run(table, cutoffs, listed, plan, forecasts, paths if plan.paths_of else None, _say)
+        if others is not None:
+            forecasts.write(others)
     files.write_csv(options.out / "unanswered.csv", UNANSWERED, told.unanswered)
     _say(f"{len(told.unanswered)} lines in unanswered.csv")
     info = records.info_of(
         options, baseline_of(options), asked, table, told, absent, plan, time.time() - started
     )
+    info["left_out"] = left_out
     (options.out / "run.json").write_text(json.dumps(info, indent=1, ensure_ascii=False), encoding="utf-8")
     if not sum(told.answered.values()):
         raise CareGridError(
             "no model answered anything", where=str(options.series), fix="see unanswered.csv for the reasons"
         )
-    records.write_frames(options, table, told, plan, as_of)
+    truth, history, capacity = records.write_frames(options, table, told, plan, as_of)
+    _say(f"forecasts are in {options.out / files.FORECASTS}; scoring them")
+    drawn = options.out / files.PATHS
+    report.write(
+        options.out,
+        options.out / files.FORECASTS,
+        drawn if plan.paths_of and drawn.is_file() else None,
+        truth,
+        history,
+        capacity if options.capacity else None,
+        info,
+    )
+    _say(f"scores are in {options.out / 'scores.csv'}, all of it in {options.out / 'report.html'}")
     return 0
+
+
+def _beside(
+    options: argparse.Namespace, table: Table, cutoffs: list[times.Cutoff], names: list[str]
+) -> tuple[Any, dict[str, int]]:
+    """Return others' submissions as rows of ours, and {why: number} of what has no place beside them.
+
+    Raises:
+        CareGridError: they cannot be read, none is about a target of ours, or one bears a name of ours.
+    """
+    import polars as pl
+
+    count = options.horizon
+    first = [table.column_at(cutoff.at) + 1 for cutoff in cutoffs]
+    targets = np.concatenate([table.times(at, count) for at in first]).astype("datetime64[us]")
+    cells = pl.DataFrame(
+        {
+            "cutoff": pl.Series(np.repeat([cutoff.label for cutoff in cutoffs], count)),
+            "ds": pl.Series(targets),
+            "horizon": np.tile(np.arange(1, count + 1), len(cutoffs)),
+        }
+    ).join(pl.DataFrame({"unique_id": pl.Series(table.ids, dtype=pl.String)}), how="cross")
+    found = hub.read(options.external, options.external_target)
+    same = set(found.rows["model"].unique()) & set(names)
+    if same:
+        raise CareGridError(
+            f"{', '.join(sorted(same))} is the name of a model of this run",
+            where="--external",
+            fix="rename the folder or the files of that model",
+        )
+    rows = hub.align(found, cells)
+    kinds = {"cutoff": pl.Datetime("us"), "ds": pl.Datetime("us"), "horizon": pl.Int32}
+    return files.external_rows(rows.cast(kinds)), dict(found.left_out)  # type: ignore[arg-type]
 
 
 def _models(options: argparse.Namespace) -> tuple[list[Forecaster], dict[str, str]]:

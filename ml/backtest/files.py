@@ -13,6 +13,7 @@ from ..panel import Floats, Panel
 from .times import Cutoff
 
 if TYPE_CHECKING:
+    import polars as pl
     import pyarrow as pa
 
 FORECASTS, PATHS = "forecasts.parquet", "paths.parquet"
@@ -71,6 +72,22 @@ def forecast_rows(
             "value": pa.array(values[series, step, level]),
         }
     )
+
+
+def external_rows(rows: pl.DataFrame) -> pa.Table:
+    """Return others' forecasts, which have the columns of ours, in the types of ours."""
+    import pyarrow as pa
+
+    kinds = {
+        "unique_id": pa.string(),
+        "cutoff": pa.timestamp("us"),
+        "ds": pa.timestamp("us"),
+        "horizon": pa.int32(),
+        "model": pa.string(),
+        "quantile": pa.float64(),
+        "value": pa.float64(),
+    }
+    return rows.select(*kinds).to_arrow().cast(pa.schema(kinds.items()))
 
 
 def path_rows(ids: np.ndarray, times: np.ndarray, cutoff: Cutoff, model: str, values: Floats) -> pa.Table:

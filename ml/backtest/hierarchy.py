@@ -42,11 +42,17 @@ def sums_of(table: Table, columns: tuple[str, ...]) -> Sums:
     return Sums(tuple(ids), tuple(members), tuple(told))
 
 
-def alive(panel: Panel) -> np.ndarray:
-    """Return [series] whether a series still reported shortly before the cutoff, as far as was known then."""
+def living(panel: Panel, sums: Sums) -> list[np.ndarray]:
+    """Return the panel's rows of each sum's members that still reported shortly before the cutoff.
+
+    As far as was known then: a place that closed is no part of the sum any more.
+    """
     recent = panel.y[:, -LONGEST_GAP * panel.horizon :]
-    found: np.ndarray = ~np.isnan(recent).all(axis=1)
-    return found
+    alive = ~np.isnan(recent).all(axis=1)
+    return [
+        np.array([row for row, one in enumerate(panel.ids) if alive[row] and one in members], dtype=int)
+        for members in sums.members
+    ]
 
 
 def add(panel: Panel, sums: Sums, paths: Floats, answered: np.ndarray) -> tuple[tuple[str, ...], Floats]:
@@ -55,12 +61,8 @@ def add(panel: Panel, sums: Sums, paths: Floats, answered: np.ndarray) -> tuple[
     Args:
         paths: [path, series, horizon]; answered: [series].
     """
-    living = alive(panel)
     ids, values = [], []
-    for name, members in zip(sums.ids, sums.members, strict=True):
-        rows = np.array(
-            [row for row, one in enumerate(panel.ids) if one in members and living[row]], dtype=int
-        )
+    for name, rows in zip(sums.ids, living(panel, sums), strict=True):
         if len(rows) and answered[rows].all():
             ids.append(name)
             values.append(paths[:, rows].sum(axis=1, dtype=np.float64))

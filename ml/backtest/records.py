@@ -7,7 +7,7 @@ import hashlib
 import importlib.metadata
 import platform
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from . import hierarchy
 from .rolling import Plan, Told
 from .table import Table
 from .times import Cutoff
+
+if TYPE_CHECKING:
+    import polars as pl
 
 LIBRARIES = ("numpy", "polars", "lightgbm", "statsforecast", "mlforecast", "scikit-learn", "scipy")
 
@@ -83,6 +86,7 @@ def info_of(
         "fingerprints": told.fingerprints,
         "paths_of": list(plan.paths_of),
         "sums_in_the_table_itself": list(plan.sums.told),
+        "parts": {name: members for name, members in told.parts.items() if members},
         "code_version": versions.code_version(),
         "lock_sha256": versions.lock_sha256(),
         "libraries": libraries,
@@ -91,8 +95,13 @@ def info_of(
 
 def write_frames(
     options: argparse.Namespace, table: Table, told: Told, plan: Plan, as_of: int | None
-) -> None:
-    """Write truth.parquet, history.parquet and capacity.parquet: what scores need beside the forecasts."""
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Write and return what scores need beside the forecasts.
+
+    Returns:
+        truth (unique_id, ds, y), history (unique_id, cutoff, naive_error), capacity (unique_id, cutoff,
+        capacity).
+    """
     import polars as pl
 
     truth = table.truth(as_of)
@@ -100,15 +109,17 @@ def write_frames(
     if plan.sums.ids:
         totals = hierarchy.summed(table, plan.sums, truth)
         rows = pl.concat([rows, table.frame(totals, plan.sums.ids)])
-    rows.write_parquet(options.out / "truth.parquet")
-    for name, column, found in (
-        ("history", "naive_error", told.naive),
-        ("capacity", "capacity", told.capacity),
-    ):
-        pl.DataFrame(
+
+    def at_cutoffs(column: str, found: list[tuple[str, Cutoff, float]]) -> pl.DataFrame:
+        return pl.DataFrame(
             {
                 "unique_id": pl.Series([one[0] for one in found], dtype=pl.String),
                 "cutoff": pl.Series(np.array([one[1].label for one in found], dtype="datetime64[us]")),
                 column: pl.Series([one[2] for one in found], dtype=pl.Float64),
             }
-        ).write_parquet(options.out / f"{name}.parquet")
+        )
+
+    history, capacity = at_cutoffs("naive_error", told.naive), at_cutoffs("capacity", told.capacity)
+    for name, frame in (("truth", rows), ("history", history), ("capacity", capacity)):
+        frame.write_parquet(options.out / f"{name}.parquet")
+    return rows, history, capacity

@@ -46,7 +46,8 @@ class Told:
         crossed: {model: cells whose quantiles had to be put in order}.
         answered: {model: cells}; fingerprints: {model: of its configuration, where it has one}.
         naive: (series, cutoff, in-sample mean absolute seasonal naive error), for MASE.
-        capacity: (series, cutoff, last known capacity).
+        capacity: (series, cutoff, last known capacity), of sums where all their living members have one.
+        parts: {sum: its living members}, None where they changed between cutoffs.
     """
 
     seconds: dict[str, list[float]] = field(default_factory=dict)
@@ -56,6 +57,7 @@ class Told:
     fingerprints: dict[str, str] = field(default_factory=dict)
     naive: list[tuple[str, Cutoff, float]] = field(default_factory=list)
     capacity: list[tuple[str, Cutoff, float]] = field(default_factory=list)
+    parts: dict[str, list[str] | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def run(
         if not panel.ids:
             told.unanswered.append((str(cutoff), "", "", 0, "nothing was known by this cutoff"))
             continue
-        _remember(told, panel, cutoff)
+        _remember(told, panel, cutoff, plan.sums)
         parts = []
         for model in models:
             answer = ask(model, panel, plan.quantiles)
@@ -147,18 +149,25 @@ def frozen(panel: Panel) -> Panel:
     return panel
 
 
-def _remember(told: Told, panel: Panel, cutoff: Cutoff) -> None:
+def _remember(told: Told, panel: Panel, cutoff: Cutoff, sums: hierarchy.Sums) -> None:
     """Keep what scores need of each series as it was known at the cutoff."""
     season = panel.season
     error = np.abs(panel.y[:, season:] - panel.y[:, : max(panel.width - season, 0)])
+    held: dict[int, float] = {}
     for row, name in enumerate(panel.ids):
         known = error[row][~np.isnan(error[row])]
         if len(known):
             told.naive.append((name, cutoff, float(known.mean())))
         if panel.capacity is not None:
-            held = panel.capacity[row][~np.isnan(panel.capacity[row])]
-            if len(held):
-                told.capacity.append((name, cutoff, float(held[-1])))
+            said = panel.capacity[row][~np.isnan(panel.capacity[row])]
+            if len(said):
+                held[row] = float(said[-1])
+                told.capacity.append((name, cutoff, held[row]))
+    for name, rows in zip(sums.ids, hierarchy.living(panel, sums), strict=True):
+        members = [panel.ids[row] for row in rows]
+        told.parts[name] = members if told.parts.get(name, members) == members else None
+        if len(rows) and all(row in held for row in rows.tolist()):
+            told.capacity.append((name, cutoff, sum(held[row] for row in rows.tolist())))
 
 
 def _note(told: Told, model: Forecaster, panel: Panel, cutoff: Cutoff, answer: Answer) -> None:
