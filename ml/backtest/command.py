@@ -47,7 +47,11 @@ def parser() -> argparse.ArgumentParser:
     add("--hierarchy", default="", metavar="COLUMN,…", help="add the sum of the series of each value")
     add("--time-zone", metavar="ZONE", help="whose clock ds follows, e.g. America/Montreal (default: UTC)")
     add("--truth-as-of", metavar="TIME", help="score against the newest version by then (default: of all)")
-    add("--models", default=",".join((models.OURS, *models.ALWAYS)), help="names with commas; see the docs")
+    add(
+        "--models",
+        default=",".join((models.OURS, *models.ALWAYS)),
+        help="names with commas (all: the usual ones); see the docs",
+    )
     add("--baseline", help="model that relative scores divide by (default: seasonal_naive; last_value for W)")
     add("--external", type=Path, metavar="DIR", help="submissions of the CDC's hubs, scored beside")
     add(
@@ -112,10 +116,7 @@ def back_test(options: argparse.Namespace) -> int:
         seed=options.seed,
         sums=hierarchy.sums_of(table, _listed(options.hierarchy)),
     )
-    others: Any = None
-    left_out: dict[str, int] = {}
-    if options.external:
-        others, left_out = _beside(options, table, cutoffs, [model.name for model in listed])
+    others, left_out = _others(options, table, cutoffs, [model.name for model in listed])
     options.out.mkdir(parents=True, exist_ok=True)
     with (
         files.Writer(options.out / files.FORECASTS) as forecasts,
@@ -151,6 +152,24 @@ def back_test(options: argparse.Namespace) -> int:
     return 0
 
 
+def _others(
+    options: argparse.Namespace, table: Table, cutoffs: list[times.Cutoff], names: list[str]
+) -> tuple[Any, dict[str, int]]:
+    """Return others' rows (None for none) and what of them has no place; refuse a baseline that nobody is."""
+    others: Any = None
+    left_out: dict[str, int] = {}
+    if options.external:
+        others, left_out = _beside(options, table, cutoffs, names)
+        names = [*names, *others["model"].unique().to_pylist()]
+    if baseline_of(options) not in names:
+        raise CareGridError(
+            f"there is no model {baseline_of(options)!r} in this run",
+            where="--baseline",
+            fix=f"name one of {', '.join(names)}",
+        )
+    return others, left_out
+
+
 def _beside(
     options: argparse.Namespace, table: Table, cutoffs: list[times.Cutoff], names: list[str]
 ) -> tuple[Any, dict[str, int]]:
@@ -181,12 +200,15 @@ def _beside(
         )
     rows = hub.align(found, cells)
     kinds = {"cutoff": pl.Datetime("us"), "ds": pl.Datetime("us"), "horizon": pl.Int32}
-    return files.external_rows(rows.cast(kinds)), dict(found.left_out)  # type: ignore[arg-type]
+    return files.external_rows(rows.cast(kinds)), dict(found.left_out)
 
 
 def _models(options: argparse.Namespace) -> tuple[list[Forecaster], dict[str, str]]:
     """Return the models that are asked for, and {name: why it is left out}."""
-    listed, absent = models.named(_listed(options.models))
+    names = [*_listed(options.models)]
+    # What relative scores divide by has to be there, whatever else is asked for.
+    names += [baseline_of(options)] if baseline_of(options) in models.ALWAYS else []
+    listed, absent = models.named(names)
     for model in listed:
         if isinstance(model, Command):
             model.time_limit = options.model_time_limit

@@ -46,6 +46,9 @@ class Writer:
             self._partial.replace(self.path)
         elif kind is not None:
             self._partial.unlink(missing_ok=True)
+        else:
+            # What an earlier run left here belongs to other forecasts.
+            self.path.unlink(missing_ok=True)
 
 
 def forecast_rows(

@@ -44,7 +44,8 @@ def _ours() -> Forecaster:
 def named(names: Sequence[str]) -> tuple[list[Forecaster], dict[str, str]]:
     """Return the models of these names, and {name: why it is left out}.
 
-    A name is one of ours, or `NAME=package.module:Class`, or `NAME=command:COMMAND LINE` (see plugins).
+    A name is one of ours, `all` for those that are always scored beside, `NAME=package.module:Class`, or
+    `NAME=command:COMMAND LINE` (see plugins).
 
     Raises:
         CareGridError: for a name that is none.
@@ -66,7 +67,8 @@ def named(names: Sequence[str]) -> tuple[list[Forecaster], dict[str, str]]:
     }
     found: list[Forecaster] = []
     absent: dict[str, str] = {}
-    for name in dict.fromkeys(names):
+    whole = [one for name in names for one in (ALWAYS if name == "all" else (name,))]
+    for name in dict.fromkeys(whole):
         library = NEEDS.get(name)
         if "=" in name:
             found.append(plugins.plugin(name))
@@ -74,7 +76,7 @@ def named(names: Sequence[str]) -> tuple[list[Forecaster], dict[str, str]]:
             raise CareGridError(
                 f"there is no model {name!r}",
                 where="--models",
-                fix=f"name some of {', '.join(known)}, NAME=package.module:Class or 'NAME=command:COMMAND'",
+                fix=f"name some of all, {', '.join(known)}, NAME=package.module:Class or 'NAME=command:…'",
             )
         elif library and importlib.util.find_spec(library) is None:
             absent[name] = f"{library} is not installed here"

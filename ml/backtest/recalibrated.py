@@ -20,13 +20,13 @@ FEWEST_ERRORS = 100
 
 @dataclass
 class Recalibrated:
-    """Split conformal offsets per lead and quantile, pooled over series and earlier origins.
+    """Split conformal offsets per lead and interval, pooled over series and earlier origins; points stay.
 
     An error is measured in widths of the model's own 80 % interval of its cell, so that series of all sizes
-    pool. Level tau of n such errors is their order statistic tau (n + 1) (Vovk et al., 2005, Algorithmic
-    Learning in a Random World; Romano et al., 2019, arXiv:1905.03222, for scores scaled by a model's own
-    spread). An origin counts as far as its truth stands in the panel that is predicted from, so nothing that
-    became known after the cutoff is used. In a back-test the earlier cutoffs' own forecasts are remembered;
+    pool. A central interval of level p reaches to the order statistic p (n + 1) of the n sizes of errors
+    (Vovk et al., 2005, Algorithmic Learning in a Random World; Lei et al., 2018, J. Am. Stat. Assoc. 113,
+    for scores scaled by a spread). An origin counts as far as its truth stands in the panel that is predicted
+    from, so nothing that became known after the cutoff is used. In a back-test the earlier cutoffs' own forecasts are remembered;
     for the first ones, forecasts are made from earlier columns of the panel.
     """
 
@@ -118,8 +118,14 @@ def _offsets(errors: Floats, quantiles: tuple[float, ...]) -> Floats:
 
 
 def _order_statistics(errors: Floats, quantiles: tuple[float, ...]) -> Floats:
-    """Return the errors of rank tau (n + 1), linear between ranks; NaN without errors."""
+    """Return offsets that leave the point where it is: of |error| the rank |2 tau - 1| (n + 1), either way.
+
+    Linear between ranks; NaN without errors.
+    """
     if not len(errors):
         return np.full(len(quantiles), np.nan)
-    ranks = np.asarray(quantiles) * (len(errors) + 1) - 1
-    return np.interp(ranks, np.arange(len(errors)), np.sort(errors))
+    away = 2 * np.asarray(quantiles) - 1
+    ranks = np.abs(away) * (len(errors) + 1)
+    sizes = np.concatenate([[0.0], np.sort(np.abs(errors))])
+    found: Floats = np.sign(away.round(9)) * np.interp(ranks, np.arange(len(sizes)), sizes)
+    return found

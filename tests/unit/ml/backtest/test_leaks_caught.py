@@ -20,7 +20,14 @@ from tests.unit.ml.backtest import toys
 pytestmark = pytest.mark.unit
 LEVELS = (0.025, 0.25, 0.5, 0.75, 0.975)
 # A model of each kind; the two of statsforecast differ by their class alone.
-HONEST = ("last_value", "seasonal_naive", "climatology", "auto_theta", "auto_theta_recalibrated", "mlforecast")
+HONEST = (
+    "last_value",
+    "seasonal_naive",
+    "climatology",
+    "auto_theta",
+    "auto_theta_recalibrated",
+    "mlforecast",
+)
 FREQUENCIES = {"H": (360, "2023-01-14T07:00", 6), "D": (260, "2023-09-01", 5), "W": (130, "2025-05-04", 3)}
 
 

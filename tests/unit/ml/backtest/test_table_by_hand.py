@@ -61,7 +61,10 @@ def test_targets_are_the_weeks_after_the_cutoff_and_carry_their_last_day(tmp_pat
     table = toys.table(tmp_path, VINTAGES, Meaning("W"))
     for at in ("2024-01-20", "2024-01-24"):
         panel = table.panel(cutoff(at, "W"), 2)
-        assert panel.times[panel.width :].astype(str).tolist() == ["2024-01-27T00:00:00", "2024-02-03T00:00:00"]
+        assert panel.times[panel.width :].astype(str).tolist() == [
+            "2024-01-27T00:00:00",
+            "2024-02-03T00:00:00",
+        ]
 
 
 def test_a_further_column_is_known_when_its_row_was(tmp_path: Path) -> None:
