@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import tempfile
+import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -56,19 +58,19 @@ class Command:
         Raises:
             CareGridError: when it fails or takes longer than the time limit; its last words are in it.
         """
-        # It lives as long as the fitted model does: the command may keep there what it learned.
-        folder = tempfile.TemporaryDirectory(prefix="caregrid-model-")
-        fitted = FittedCommand(self, folder, Path(folder.name))
+        path = Path(tempfile.mkdtemp(prefix="caregrid-model-"))
+        fitted = FittedCommand(self, path)
+        # The directory lives as long as the fitted model does: the command keeps there what it learned.
+        weakref.finalize(fitted, shutil.rmtree, path, ignore_errors=True)
         fitted.call("fit", panel, WHOLE_QUANTILES)
         return fitted
 
 
-@dataclass
+@dataclass(eq=False)
 class FittedCommand:
     """A directory in which a command has learned."""
 
     model: Command
-    folder: tempfile.TemporaryDirectory[str]
     path: Path
     reasons: dict[str, str] = field(default_factory=dict)
 

@@ -26,8 +26,8 @@ class Recalibrated:
     pool. A central interval of level p reaches to the order statistic p (n + 1) of the n sizes of errors
     (Vovk et al., 2005, Algorithmic Learning in a Random World; Lei et al., 2018, J. Am. Stat. Assoc. 113,
     for scores scaled by a spread). An origin counts as far as its truth stands in the panel that is predicted
-    from, so nothing that became known after the cutoff is used. In a back-test the earlier cutoffs' own forecasts are remembered;
-    for the first ones, forecasts are made from earlier columns of the panel.
+    from, so nothing that became known after the cutoff is used. In a back-test the earlier cutoffs' own
+    forecasts are remembered; for the first ones, forecasts are made from earlier columns of the panel.
     """
 
     base: Forecaster

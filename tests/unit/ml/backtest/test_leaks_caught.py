@@ -33,7 +33,7 @@ FREQUENCIES = {"H": (360, "2023-01-14T07:00", 6), "D": (260, "2023-09-01", 5), "
 
 def named(name: str) -> Callable[[Table], Forecaster]:
     """Return a maker of a model that is always scored beside, and skip it where its library is absent."""
-    found, absent = models.named([name])
+    _, absent = models.named([name])
     if absent:
         pytest.skip(f"{absent}")
     return lambda table: models.named([name])[0][0]

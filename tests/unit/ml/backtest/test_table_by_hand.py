@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from ml.backtest.building import Meaning
 from ml.backtest.reading import read
 from ml.backtest.times import cutoff
-
 from tests.unit.ml.backtest import toys
 
 pytestmark = pytest.mark.unit
