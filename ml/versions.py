@@ -15,8 +15,8 @@ CHECKOUT = PACKAGE.parent
 def source_hash() -> str:
     """Return 12 hex digits over this package's source, so that uncommitted changes show as well."""
     digest = hashlib.sha256()
-    for path in sorted(PACKAGE.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for path in sorted(PACKAGE.rglob("*.py")):
+        digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
 
 
