@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 Floats = np.ndarray
+Ints = np.ndarray
+SAME_LEVEL = 1e-9  # two quantile levels closer than this are one, whatever rounding did to them
 
 
 def pinball(truth: Floats, forecast: Floats, quantiles: tuple[float, ...]) -> Floats:
@@ -40,18 +42,64 @@ def weighted_interval_score(truth: Floats, forecast: Floats, quantiles: tuple[fl
     median it
     equals the mean over the 2K+1 quantiles of twice the pinball loss.
     """
-    return 2 * pinball(truth, forecast, quantiles).mean(axis=1)
+    return interval_score_of(pinball(truth, forecast, quantiles))
+
+
+def interval_score_of(losses: Floats) -> Floats:
+    """Return [cell] weighted interval scores from [cell, quantile] pinball losses."""
+    return 2 * losses.mean(axis=1)
+
+
+def mass_between_quantiles(below: Ints, reached: Ints, quantiles: tuple[float, ...]) -> Floats:
+    """Return [len(quantiles) + 1] how much truth fell before, between and behind the quantiles.
+
+    Czado, Gneiting & Held (2009), Biometrics 65(4), 1254-1261: where truth ties with quantiles, as counts do,
+    its one is shared out over the bins it touches by their width, the two outer ones by half of theirs.
+
+    Args:
+        below, reached: [cell] number of quantiles less than the truth, and at most the truth.
+    """
+    edges = np.concatenate([[0.0], np.asarray(quantiles), [1.0]])
+    width, size = np.diff(edges), len(quantiles) + 1
+    pairs = np.bincount(below * size + reached, minlength=size * size)
+    found = np.zeros(size)
+    for pair in np.flatnonzero(pairs):
+        low, high = divmod(int(pair), size)
+        share = width[low : high + 1].copy()
+        if high > low:
+            share[[0, -1]] /= 2
+        found[low : high + 1] += pairs[pair] * share / share.sum()
+    return found
+
+
+def interval(forecast: Floats, quantiles: tuple[float, ...], level: float) -> tuple[Floats, Floats] | None:
+    """Return the lower and upper edge [cell] of a central interval; None if one of them is not forecast."""
+    edges = []
+    for wanted in ((1 - level) / 2, (1 + level) / 2):
+        at = int(np.argmin(np.abs(np.asarray(quantiles) - wanted))) if quantiles else 0
+        if not quantiles or abs(quantiles[at] - wanted) > SAME_LEVEL:
+            return None
+        edges.append(forecast[:, at])
+    return edges[0], edges[1]
+
+
+def covered(truth: Floats, low: Floats, high: Floats) -> Floats:
+    """Return [cell] 1.0 where the truth lies within an interval, its edges included, else 0.0."""
+    return ((truth >= low) & (truth <= high)).astype(float)
 
 
 def coverage(truth: Floats, forecast: Floats, quantiles: tuple[float, ...], level: float) -> float:
     """Return the share of truth within a central interval; NaN if its two quantiles are not forecast."""
-    low, high = ((1 - level) / 2, (1 + level) / 2)
-    found = [int(np.argmin(np.abs(np.asarray(quantiles) - edge))) for edge in (low, high)]
-    if any(abs(quantiles[at] - edge) > 1e-9 for at, edge in zip(found, (low, high), strict=True)) or not len(
-        truth
-    ):
+    edges = interval(forecast, quantiles, level)
+    if edges is None or not len(truth):
         return float("nan")
-    return float(np.mean((truth >= forecast[:, found[0]]) & (truth <= forecast[:, found[1]])))
+    return float(covered(truth, *edges).mean())
+
+
+def scaled_errors(truth: Floats, point: Floats, naive_error: Floats) -> Floats:
+    """Return [cell] |error| / naive error of the cell's series; NaN where that is 0 or not known."""
+    scale = np.where(naive_error > 0, naive_error, np.nan)
+    return np.abs(truth - point) / scale
 
 
 def mean_absolute_scaled_error(truth: Floats, point: Floats, naive_error: Floats) -> float:
@@ -63,8 +111,50 @@ def mean_absolute_scaled_error(truth: Floats, point: Floats, naive_error: Floats
     Args:
         truth, point, naive_error: [cell].
     """
-    known = (naive_error > 0) & ~np.isnan(point)
-    return float(np.mean(np.abs(truth - point)[known] / naive_error[known])) if known.any() else float("nan")
+    scaled = scaled_errors(truth, point, naive_error)
+    known = ~np.isnan(scaled)
+    return float(scaled[known].mean()) if known.any() else float("nan")
+
+
+def percentage_errors(truth: Floats, point: Floats) -> Floats:
+    """Return [cell] |error| / |truth| as a fraction; NaN where the truth is 0, which has no percentage."""
+    return np.abs(truth - point) / np.where(truth != 0, np.abs(truth), np.nan)
+
+
+def log1p_interval_score(truth: Floats, forecast: Floats, quantiles: tuple[float, ...]) -> Floats:
+    """Return [cell] weighted interval scores of log(1 + x): errors of growth, whatever the size.
+
+    Bosse et al. (2023), PLOS Comput. Biol. 19(8), e1011393. Forecasts below 0 count as 0; NaN where the truth
+    is below 0.
+    """
+    seen = np.log1p(np.where(truth >= 0, truth, np.nan))
+    return weighted_interval_score(seen, np.log1p(np.maximum(forecast, 0.0)), quantiles)
+
+
+def geometric_mean_of_ratios(ratios: Floats) -> Floats:
+    """Return [model, ...] the geometric mean over opponents of pairwise loss ratios; NaN ratios left out.
+
+    Cramer et al. (2022), PNAS 119(15), e2113561119: theta of a model is the mean over all models, itself
+    (ratio 1) included.
+
+    Args:
+        ratios: [model, opponent, ...] mean loss of the model / of the opponent over the cells both have.
+    """
+    known = np.isfinite(ratios) & (ratios > 0)
+    logs = np.where(known, np.log(np.where(known, ratios, 1.0)), 0.0).sum(axis=1)
+    return np.where(known.any(axis=1), np.exp(logs / np.maximum(known.sum(axis=1), 1)), np.nan)
+
+
+def poisson_absolute_error(mean: Floats) -> Floats:
+    """Return [cell] E|Y - median| of a Poisson count Y: no forecast of counts of events can do better.
+
+    With m the median: mean - m + 2 (m F(m) - mean F(m - 1)), about 0.8 sqrt(mean) from a mean of 2 on.
+    """
+    from scipy.stats import poisson
+
+    middle = poisson.median(mean)
+    low, lower = poisson.cdf(middle, mean), poisson.cdf(middle - 1, mean)
+    return np.where(mean > 0, mean - middle + 2 * (middle * low - mean * lower), 0.0)
 
 
 def brier(probability: Floats, event: Floats) -> float:
