@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("unique_id", "cutoff", "ds", "horizon", "model", "quantile", "value")
 # Rows of forecasts that are held at once.
-MOST_ROWS = 12_000_000
+MOST_ROWS = 6_000_000
 # Up to this many possible cells a table of all of them is quicker than sorting.
 DENSE = 60_000_000
 # Levels that fewer of a model's cells hold are strays, not part of its set.
