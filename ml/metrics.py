@@ -170,3 +170,79 @@ def brier_skill(probability: Floats, reference: Floats, event: Floats) -> float:
     base = brier(reference, event)
     told = 0 < event.sum() < len(event) and base > 0
     return 1 - brier(probability, event) / base if told else float("nan")
+
+
+def probability_above(threshold: Floats, forecast: Floats, quantiles: tuple[float, ...]) -> Floats:
+    """Return [cell] P(Y > threshold) from quantiles: straight lines between them.
+
+    Outside of them half of what is left: the forecast does not say how far its tails reach. NaN where there
+    is no threshold. A threshold that lies on quantiles counts as reached by all of them.
+    """
+    level = np.asarray(quantiles)
+    forecast = np.sort(forecast, axis=1)
+    passed = (forecast <= threshold[:, None]).sum(axis=1)
+    low, high = np.maximum(passed - 1, 0), np.minimum(passed, len(level) - 1)
+    rows = np.arange(len(forecast))
+    gap = forecast[rows, high] - forecast[rows, low]
+    part = np.where(gap > 0, (threshold - forecast[rows, low]) / np.where(gap > 0, gap, 1.0), 0.0)
+    below = level[low] + part * (level[high] - level[low])
+    below = np.where(passed == 0, level[0] / 2, np.where(passed == len(level), (1 + level[-1]) / 2, below))
+    return np.where(np.isnan(threshold), np.nan, 1 - below)
+
+
+def relative_economic_value(hits: float, needless: float, missed: float, quiet: float, ratio: float) -> float:
+    """Return what alarms save, as a share of what perfect foresight would: 1 is perfect, 0 is no use.
+
+    Richardson (2000), Q. J. R. Meteorol. Soc. 126, 649-667: acting costs `ratio` of the loss of an event that
+    was not acted upon. NaN where nothing or everything was an event, for then nothing can be saved.
+
+    Args:
+        hits, needless, missed, quiet: numbers of events with alarm, alarms without event, events without
+            alarm, and neither.
+    """
+    total = hits + needless + missed + quiet
+    if not total or not 0 < hits + missed < total:
+        return float("nan")
+    rate = (hits + missed) / total
+    climate, perfect = min(ratio, rate), rate * ratio
+    spent = ((hits + needless) * ratio + missed) / total
+    return (climate - spent) / (climate - perfect)
+
+
+def energy_score(truth: Floats, paths: Floats) -> float:
+    """Return mean |X - y| - mean |X - X'| / 2 over paths, in Euclidean distance.
+
+    Gneiting & Raftery (2007), J. Am. Stat. Assoc. 102, eq. 22, beta 1; each path is paired with every other
+    one (the fair form: Ferro 2014), so that the number of paths does not rule.
+
+    Args:
+        truth: [dimension]; paths: [path, dimension].
+    """
+    count = len(paths)
+    to_truth = np.sqrt(((paths - truth) ** 2).sum(axis=1)).mean()
+    centred = paths - paths.mean(axis=0)
+    square = (centred**2).sum(axis=1)
+    apart = np.maximum(square[:, None] + square[None, :] - 2 * centred @ centred.T, 0.0)
+    np.fill_diagonal(apart, 0.0)
+    return float(to_truth - np.sqrt(apart).sum() / (2 * count * max(1, count - 1)))
+
+
+def variogram_score(truth: Floats, paths: Floats, power: float = 0.5) -> float:
+    """Return the mean over pairs of dimensions of (|y_i - y_j|^p - mean |x_i - x_j|^p)^2.
+
+    Scheuerer & Hamill (2015), Mon. Weather Rev. 143, 1321-1334, all weights equal; NaN for one dimension.
+
+    Args:
+        truth: [dimension]; paths: [path, dimension].
+    """
+    one, two = np.triu_indices(len(truth), 1)
+    if not len(one):
+        return float("nan")
+    seen = np.abs(truth[one] - truth[two]) ** power
+    said = (np.abs(paths[:, one] - paths[:, two]) ** power).mean(axis=0)
+    return float(((seen - said) ** 2).mean())
+
+
+def any_of_independent(probability: Floats) -> Floats:
+    """Return [...] P(any step is an event) if steps were independent: 1 - product of 1 - p, last axis."""
+    return 1 - np.prod(1 - probability, axis=-1)

@@ -94,24 +94,24 @@ class Cells:
         return found
 
 
-def per_cutoff(cells: Cells, frame: pl.DataFrame | None, column: str) -> Floats:
-    """Return [cell] what a frame says of the cell's series at its cutoff, NaN where it says nothing."""
+def per_cutoff(frame: pl.DataFrame | None, column: str, ids: tuple[str, ...], cutoffs: np.ndarray) -> Floats:
+    """Return [series, cutoff] what a frame says of each series at each cutoff, NaN where it says nothing."""
     import polars as pl
 
-    if frame is None or not len(cells.code):
-        return np.full(len(cells.code), np.nan)
+    table = np.full((len(ids), len(cutoffs)), np.nan)
+    if frame is None:
+        return table
     has_columns(frame.columns, ("unique_id", "cutoff", column), column)
-    table = np.full((len(cells.ids), len(cells.cutoffs)), np.nan)
     said = frame.select(
-        series=pl.col("unique_id").cast(pl.String).cast(pl.Enum(list(cells.ids)), strict=False).to_physical(),
+        series=pl.col("unique_id").cast(pl.String).cast(pl.Enum(list(ids)), strict=False).to_physical(),
         cutoff=pl.col("cutoff").cast(pl.Datetime("us")),
         value=pl.col(column).cast(pl.Float64),
     ).drop_nulls()
     moments = said["cutoff"].to_numpy()
-    at = np.minimum(np.searchsorted(cells.cutoffs, moments), len(cells.cutoffs) - 1)
-    same = cells.cutoffs[at] == moments
+    at = np.minimum(np.searchsorted(cutoffs, moments), len(cutoffs) - 1)
+    same = cutoffs[at] == moments
     table[said["series"].to_numpy()[same], at[same]] = said["value"].to_numpy()[same]
-    return table[cells.series, cells.cutoff]
+    return table
 
 
 def has_columns(there: list[str], wanted: tuple[str, ...], where: str) -> None:

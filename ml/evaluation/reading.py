@@ -56,7 +56,8 @@ def read(
         raise CareGridError(
             "there is nothing to score", where=where, fix="give forecasts and the truth of their series"
         )
-    book = _Book(ids, cutoffs, int(sizes["far"].max()), known)  # type: ignore[arg-type]
+    held = per_cutoff(capacity, "capacity", ids, cutoffs)
+    book = _Book(ids, cutoffs, int(sizes["far"].max()), known, held)  # type: ignore[arg-type]
     models = {}
     times: dict[int, np.ndarray] = {}
     for name in sizes["model"].unique().sort().to_list():
@@ -81,18 +82,22 @@ def read(
         ds[at] = times[number]
     cells = Cells(ids, cutoffs, book.horizon, code, ds, np.zeros(0), np.zeros(0), np.zeros(0), models)
     cells.truth = book.truth(cells.series, ds)
-    cells.naive_error = per_cutoff(cells, history, "naive_error")
-    cells.capacity = per_cutoff(cells, capacity, "capacity")
+    cells.naive_error = per_cutoff(history, "naive_error", ids, cutoffs)[cells.series, cells.cutoff]
+    cells.capacity = held[cells.series, cells.cutoff]
     return cells
 
 
 class _Book:
     """How series, cutoffs and horizons are numbered, and the truth by those numbers."""
 
-    def __init__(self, ids: tuple[str, ...], cutoffs: np.ndarray, horizon: int, known: pl.DataFrame) -> None:
+    def __init__(
+        self, ids: tuple[str, ...], cutoffs: np.ndarray, horizon: int, known: pl.DataFrame, held: Floats
+    ) -> None:
         import polars as pl
 
         self.ids, self.cutoffs, self.horizon = ids, cutoffs, horizon
+        # [series, cutoff] capacity, NaN where there is none.
+        self.held = held
         self.names = pl.Enum(list(ids))
         series = known["unique_id"].cast(self.names).to_physical().to_numpy().astype(np.int64)
         moments = known["ds"].cast(pl.Datetime("us")).to_numpy()
@@ -176,7 +181,8 @@ def _score(rows: pl.DataFrame, book: _Book, name: str) -> tuple[Model, np.ndarra
     complete = np.isfinite(matrix[:, kept]).all(axis=1)
     truth = book.truth(code // book.horizon // len(book.cutoffs), ds)
     scored = complete & np.isfinite(truth)
-    model = _figures(truth[scored], matrix[np.ix_(scored, kept)], quantiles)
+    capacity = book.held[code // book.horizon // len(book.cutoffs), code // book.horizon % len(book.cutoffs)]
+    model = _figures(truth[scored], matrix[np.ix_(scored, kept)], quantiles, capacity[scored])
     model.code, model.rows, model.unknown, model.stray = code[scored], read_rows, unknown, stray
     model.incomplete, model.without_truth = int((~complete).sum()), int((complete & ~scored).sum())
     return model, ds[scored]
@@ -195,8 +201,8 @@ def _positions(code: Ints, book: _Book) -> tuple[Ints, Ints]:
     return found, place[code]
 
 
-def _figures(truth: Floats, said: Floats, quantiles: tuple[float, ...]) -> Model:
-    """Return the figures of cells from their truth [cell] and quantiles [cell, level]."""
+def _figures(truth: Floats, said: Floats, quantiles: tuple[float, ...], capacity: Floats) -> Model:
+    """Return the figures of cells from their truth [cell], quantiles [cell, level] and capacity [cell]."""
     model = Model(quantiles, np.zeros(0, dtype=np.int64), {}, mass=np.zeros(len(quantiles) + 1))
     if not quantiles:
         return model
@@ -212,6 +218,8 @@ def _figures(truth: Floats, said: Floats, quantiles: tuple[float, ...]) -> Model
             model.figures[f"covered{level}"] = metrics.covered(truth, *edges)
             if level == LEVELS[-1]:
                 model.figures[f"width{level}"] = edges[1] - edges[0]
+    if np.isfinite(capacity).any():
+        model.figures["over"] = metrics.probability_above(capacity, said, quantiles)
     below, reached = truth[:, None] > said, truth[:, None] >= said
     model.crossed = int((np.diff(said, axis=1) < 0).any(axis=1).sum())
     model.mass = metrics.mass_between_quantiles(below.sum(axis=1), reached.sum(axis=1), quantiles)
