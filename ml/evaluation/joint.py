@@ -211,7 +211,7 @@ def _event(drawn: Floats, truth: Floats, capacity: Floats, within: int) -> tuple
     A case counts where every path has all steps, and the truth of all of them is known or one was over.
     """
     over = drawn[:, :, :within] > capacity[None, :, None]
-    seen: Ints = (truth[:, :within] > capacity[:, None]).any(axis=1)
+    seen = np.asarray((truth[:, :within] > capacity[:, None]).any(axis=1))
     full = np.isfinite(drawn[:, :, :within]).all(axis=(0, 2)) & np.isfinite(capacity)
     told = full & (seen | np.isfinite(truth[:, :within]).all(axis=1))
     by_paths = over.any(axis=2).mean(axis=0)
