@@ -148,7 +148,10 @@ def summarise(
             for row in range(size)
         ]
         frames.append(
-            pl.DataFrame({"model": [name] * size, "group": names, **{key: table[key] for key in FIGURES}})
+            pl.DataFrame(
+                {"model": [name] * size, "group": names, **{key: table[key] for key in FIGURES}},
+                schema_overrides={"reason": pl.String},
+            )
         )
     floats = [key for key in FIGURES if key not in (*COUNTS, "reason")]
     whole = pl.concat(frames).with_columns(pl.col(COUNTS).cast(pl.Int64))

@@ -120,6 +120,14 @@ def test_nothing_that_cannot_be_computed_is_a_number(tmp_path: Path) -> None:
         assert "every truth is 0" in row["reason"]
 
 
+def test_where_nothing_is_empty_there_is_no_reason() -> None:
+    levels = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
+    full = {"full": (levels, {("x", 1): range(7), ("x", 2): range(7)}), "thin": ((0.5,), {("x", 1): (9,)})}
+    table = scores.score_table(tables.forecasts(full), tables.truth(TRUTH), tables.history({"x": 2}), "full")
+    assert table.filter(pl.col("model") == "full")["reason"].to_list() == [None] * 3
+    assert all(table.filter(pl.col("model") == "thin")["reason"].to_list())
+
+
 def test_a_perfect_baseline_gives_no_ratio() -> None:
     exact = {"exact": ((0.25, 0.5, 0.75), {key: (value,) * 3 for key, value in TRUTH.items()})}
     table = scores.score_table(tables.forecasts(SAID | exact), tables.truth(TRUTH), None, "exact")
