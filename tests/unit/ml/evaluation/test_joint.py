@@ -45,7 +45,7 @@ def test_variogram_score_by_hand() -> None:
 def test_energy_score_is_the_slow_one(paths: np.ndarray, truth: np.ndarray) -> None:
     to_truth = np.mean([np.linalg.norm(path - truth) for path in paths])
     apart = np.mean([np.linalg.norm(one - two) for one, two in itertools.combinations(paths, 2)])
-    assert metrics.energy_score(truth, paths) == pytest.approx(to_truth - apart / 2, abs=1e-4)
+    assert metrics.energy_score(truth, paths) == pytest.approx(to_truth - apart / 2, abs=1e-9)
 
 
 def made(together: bool) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
