@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 UNITS = {"H": "hours", "D": "days", "W": "weeks", "M": "months"}
 FEWEST_EVENTS = 50  # a reliability diagram of fewer shows noise
+FEWEST_IN_TENTH = 10
+MOST_EVENTS = 2  # more lines than these hide each other
 
 
 def _line(
@@ -205,7 +207,7 @@ def decisions(
     for name, within, probability, event in _reliable(said, ours):
         tenth = np.clip((probability * 10).astype(int), 0, 9)
         count = np.bincount(tenth, minlength=10)
-        kept = count >= 5
+        kept = count >= FEWEST_IN_TENTH
         shown, seen = (np.bincount(tenth, one, 10)[kept] / count[kept] for one in (probability, event))
         right.plot(shown, seen, "o-", color=(OURS, *OTHERS)[drawn % 10], markersize=4,
                    label=f"{_short(name, 18)}, next {within}")  # fmt: skip
@@ -217,7 +219,7 @@ def decisions(
     )
     right.set(xlim=(0, 1), ylim=(0, 1))
     if drawn:
-        right.legend(loc="upper left", fontsize=8.5)
+        right.legend(loc="lower right", fontsize=8.5)
     else:
         right.annotate(f"fewer than {FEWEST_EVENTS} events:\nnot drawn", (0.5, 0.3), ha="center", color=MUTED)
     _legend(figure, left)
@@ -226,11 +228,13 @@ def decisions(
 def _reliable(said: Mapping[str, Any], ours: str | None) -> list[tuple[str, int, Any, Any]]:
     """Return the events of our model, or of the only one, that are many enough to be drawn."""
     name = ours if ours in said else next(iter(said), None)
-    return [
+    enough = [
         (str(name), within, probability, event)
         for within, (probability, event) in (said.get(name, {}) if name else {}).items()
         if event.sum() >= FEWEST_EVENTS and (1 - event).sum() >= FEWEST_EVENTS
     ]
+    # One step ahead paths say no more than marginals: the longest spans are shown.
+    return enough[-MOST_EVENTS:]
 
 
 def _short(name: str, most: int = 24) -> str:
