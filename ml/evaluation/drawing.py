@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from html import escape
 from io import StringIO
 from typing import Any
 
@@ -86,8 +87,6 @@ def inline(text: str, label: str) -> str:
     Args:
         label: what the picture shows, in plain text, for who cannot see it.
     """
-    from markupsafe import escape
-
     found = text[text.index("<svg") :]
     found = re.sub(r"<metadata>.*?</metadata>", "", found, flags=re.DOTALL)
     found = re.sub(r' id="(?:figure|axes|patch|text|line2d|matplotlib\.axis|xtick|ytick|legend|'

@@ -15,7 +15,7 @@ from .hub_export import COLUMNS, STEPS_AHEAD, export, stored
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["COLUMNS", "STEPS_AHEAD", "HubFiles", "align", "beside", "export", "model_name", "read", "stored"]
+__all__ = ["COLUMNS", "STEPS_AHEAD", "HubFiles", "align", "export", "model_name", "read", "stored"]
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
 NAMED_BY_DATE = re.compile(r"\d{4}-\d{2}-\d{2}-(.+)")
@@ -209,22 +209,3 @@ def align(found: HubFiles, ours: pl.DataFrame, steps_ahead: int = STEPS_AHEAD) -
         )
     return kept.select("unique_id", "cutoff", pl.col("our_ds").alias("ds"), "horizon", "model", "quantile",
                        "value")  # fmt: skip
-
-
-def beside(
-    directory: Path, forecasts: Path, target: str | None = None, steps_ahead: int = STEPS_AHEAD
-) -> tuple[pl.DataFrame, list[str]]:
-    """Return others' submissions as rows to be scored beside a back-test's, and in words what was left out.
-
-    Args:
-        directory: as `read`; forecasts: the back-test's Parquet; target, steps_ahead: as `read` and `align`.
-    """
-    ours = stored(forecasts).select("unique_id", "cutoff", "ds", "horizon", "model").unique().collect()
-    found = read(directory, target)
-    rows = align(found, ours, steps_ahead)
-    notes = [
-        f"{found.files} submissions of target {found.target}; hub horizon h is our h + {steps_ahead}; "
-        "what their makers knew by then is not in the files",
-        *(f"submissions: {count:,} rows left out: {why}" for why, count in sorted(found.left_out.items())),
-    ]
-    return rows, notes

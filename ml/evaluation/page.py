@@ -159,7 +159,7 @@ def number(value: Any, percent: bool = False) -> str:
 
 
 def render(**content: Any) -> str:
-    """Return the page. Every text in it is escaped, pictures alone are taken as they are."""
+    """Return the page. Every text in it is escaped; `pictures` alone, made by drawing.inline, are not."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)

@@ -152,7 +152,6 @@ def _page(
 ) -> str:  # fmt: skip
     """Return the report as one page."""
     import polars as pl
-    from markupsafe import Markup
 
     def sheet(frame: pl.DataFrame, columns: tuple[str, ...], **more: Any) -> page.Sheet:
         return page.sheet(frame, columns, ours, baseline, **more)
@@ -201,7 +200,7 @@ def _page(
         contents=telling.CONTENTS,
         featured=featured,
         tables=shown,
-        pictures={name: Markup(drawn.get(name, "")) for name in DRAWN},  # noqa: S704 made by drawing.inline
+        pictures={name: drawn.get(name, "") for name in DRAWN},
         notes=telling.notes(cells, whole, info),
         command=info.get("command"),
         hashes=telling.hashes(info),

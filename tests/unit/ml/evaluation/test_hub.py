@@ -126,16 +126,6 @@ def test_a_model_named_as_ours_is_refused(tmp_path: Path) -> None:
         hub.align(hub.read(tmp_path), ours())
 
 
-def test_submissions_stand_beside_a_back_test_s_file_and_the_rest_is_told(tmp_path: Path) -> None:
-    submit(tmp_path / "hub", ROWS + OTHERS)
-    placed = hub.align(hub.read(tmp_path / "hub"), ours())
-    placed.with_columns(model=pl.lit("caregrid")).write_parquet(tmp_path / "forecasts.parquet")
-    rows, notes = hub.beside(tmp_path / "hub", tmp_path / "forecasts.parquet")
-    assert rows.sort(pl.all()).equals(placed.sort(pl.all()))
-    assert f"1 submissions of target {TARGET}" in notes[0]
-    assert "submissions: 1 rows left out: output type sample" in notes
-
-
 def test_what_is_exported_reads_back_the_same(tmp_path: Path) -> None:
     rows = hub.align(hub.read(submit(tmp_path / "in" / "T-m", ROWS).parent), ours()).with_columns(
         model=pl.lit("caregrid")
