@@ -1,4 +1,4 @@
-"""`caregrid forecast`: train, score, back-test and reproduce from the terminal."""
+"""`caregrid forecast`: train, score, back-test, reproduce and export from the terminal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 from caregrid import clock
@@ -15,7 +16,7 @@ from caregrid.errors import CareGridError
 
 def register(subparsers: Any) -> None:
     """Add the group."""
-    group = subparsers.add_parser("forecast", help="train, score, back-test and reproduce the models")
+    group = subparsers.add_parser("forecast", help="train, score, back-test, reproduce and export")
     actions = group.add_subparsers(dest="action", required=True, metavar="ACTION")
 
     train = actions.add_parser("train", help="back-test, fit, judge and register a model, if one is due")
@@ -38,6 +39,8 @@ def register(subparsers: Any) -> None:
     reproduce.add_argument("run_id", metavar="RUN", help="run_id of model_output.run")
     reproduce.set_defaults(run=_reproduce)
 
+    _register_export(actions)
+
     for action in (train, score, backtest):
         action.add_argument(
             "--as-of",
@@ -46,6 +49,42 @@ def register(subparsers: Any) -> None:
             metavar="TIME",
             help="ISO 8601 with an offset; default: now",
         )
+
+
+def _register_export(actions: Any) -> None:
+    """Add `export`: from the warehouse by feed and run, or from a back-test's file by model."""
+    export = actions.add_parser("export", help="write forecasts as a forecast hub takes them")
+    export.add_argument(
+        "--hub",
+        action="store_true",
+        required=True,
+        help="in the submission form of the CDC's hubs (hubverse)",
+    )
+    export.add_argument("--target", required=True, help='the hub\'s name of it, such as "wk inc flu hosp"')
+    export.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="writes DIR/NAME/DATE-NAME.csv"
+    )
+    export.add_argument("--name", default="CareGrid-caregrid", help="TEAM-MODEL; default: %(default)s")
+    export.add_argument(
+        "--reference-date",
+        type=_date,
+        metavar="DATE",
+        help="last day of the hub's horizon 0; default: the first",
+    )
+    source = export.add_mutually_exclusive_group(required=True)
+    source.add_argument("--feed", help="of the warehouse; locations are the codes of its places")
+    source.add_argument("--forecasts", type=Path, metavar="FILE", help="forecasts.parquet of a back-test")
+    export.add_argument("--run", dest="run_id", metavar="RUN", help="with --feed; default: the newest")
+    export.add_argument("--measure", help="with --feed, where it has several")
+    export.add_argument("--model", help="with --forecasts; default: caregrid")
+    export.set_defaults(run=_export)
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date; write it as 2025-01-31") from None
 
 
 def _moment(text: str) -> datetime:
@@ -147,6 +186,41 @@ def _reproduce(options: argparse.Namespace) -> int:
     for difference in result.differences[:20]:
         print(f"  {difference}")
     return 1
+
+
+def _export(options: argparse.Namespace) -> int:
+    _quiet()
+    from ml.evaluation import hub, submission
+
+    only = [options.reference_date.isoformat()] if options.reference_date else None
+    for name, given, wanted in (
+        ("--run", options.run_id, "feed"),
+        ("--measure", options.measure, "feed"),
+        ("--model", options.model, "forecasts"),
+    ):
+        if given is not None and getattr(options, wanted) is None:
+            raise CareGridError(f"{name} goes with --{wanted}", where=name, fix="leave it out")
+    if options.feed is not None:
+        from caregrid.database.connect import connect
+
+        with _readable(), connect("model") as connection:
+            made = submission.from_run(
+                connection, options.feed, options.run_id, options.measure, options.reference_date
+            )
+        rows, model = made.rows.lazy(), submission.MODEL
+        print(f"run {made.run_id}, reference date {made.reference_date}")
+        for why, count in sorted(made.left_out.items()):
+            print(f"left out: {why}: {count}")
+    else:
+        rows, model = hub.stored(options.forecasts), options.model or submission.MODEL
+    paths, left_out = hub.export(
+        rows, model, options.target, options.out, name=options.name, reference_dates=only
+    )
+    for why, count in sorted(left_out.items()):
+        print(f"left out: {why}: {count}")
+    for path in paths:
+        print(f"wrote {path}")
+    return 0
 
 
 def _print_scores(scores: list[Any]) -> None:
