@@ -1,0 +1,162 @@
+"""The command line: from a file to forecasts, scores and a report; what is refused is refused before the work."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from ml.backtest import leaks
+from ml.backtest.command import main
+from tests.unit.ml.backtest import toys
+
+pytestmark = pytest.mark.unit
+QUICK = "last_value,seasonal_naive,climatology"
+
+
+@pytest.fixture(scope="module")
+def series(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "beds.csv"
+    rows = toys.frame("D", 200).drop("line").with_columns(pl.from_epoch("ds", time_unit="us").dt.date())
+    rows.with_columns(beds=25, region=pl.Series(np.repeat(["n", "n", "s", "s"], 200))).write_csv(path)
+    return path
+
+
+def asked(series: Path, out: Path, *more: str) -> list[str]:
+    return [
+        "--series", str(series), "--freq", "D", "--horizon", "7", "--cutoffs", "2023-05-01:2023-06-12:14D",
+        "--out", str(out), "--publication-lag", "1D", "--capacity", "beds", *more,
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def out(series: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run") / "out"
+    assert main(asked(series, out, "--models", QUICK, "--hierarchy", "region", "--paths", "all")) == 0
+    return out
+
+
+def test_a_run_leaves_forecasts_scores_and_what_it_was(out: Path) -> None:
+    rows = pl.read_parquet(out / "forecasts.parquet")
+    assert rows.columns == ["unique_id", "cutoff", "ds", "horizon", "model", "quantile", "value"]
+    assert len(rows) == 3 * 4 * (4 + 2) * 7 * 23
+    assert rows["value"].is_not_nan().all()
+    paths = pl.read_parquet(out / "paths.parquet")
+    assert len(paths) == 3 * 4 * (4 + 2) * 7 * 200
+    scores = pl.read_csv(out / "scores.csv", infer_schema=False)
+    needed = (
+        "model,horizon,n,mae,rmse,mape,mase,wis,wis_log1p,rwis,rwis_pairwise,cov50,cov80,cov95,width95,bias"
+    )
+    assert set(needed.split(",")) <= set(scores.columns)
+    whole = scores.filter((pl.col("horizon") == "all") & (pl.col("model") == "seasonal_naive"))
+    assert float(whole["rwis"][0]) == 1.0
+    assert (out / "report.html").read_text(encoding="utf-8").count("ssumed") > 0
+    info = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    assert info["asked"]["data_sha256"]
+    assert info["asked"]["cutoffs_made"] == ["2023-05-01", "2023-05-15", "2023-05-29", "2023-06-12"]
+    assert info["parts"] == {"region=n": ["s00", "s01"], "region=s": ["s02", "s03"]}
+    assert set(info["seconds"]) == set(QUICK.split(","))
+    assert info["vintages_assumed"] is True
+
+
+def test_an_earlier_run_is_reused_to_the_last_bit_and_refused_where_it_was_asked_otherwise(
+    series: Path, out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again = tmp_path / "again"
+    more = ("--models", QUICK, "--hierarchy", "region", "--reuse", str(out), "--anew", "climatology")
+    assert main(asked(series, again, *more)) == 0
+    order = ["model", "cutoff", "unique_id", "horizon", "quantile"]
+    one, other = (pl.read_parquet(folder / "forecasts.parquet").sort(order) for folder in (out, again))
+    assert one.equals(other)
+    assert main([*asked(series, again, *more), "--horizon", "6"]) == 1
+    assert "another horizon" in capsys.readouterr().err
+    assert main([*asked(series, again, "--reuse", str(tmp_path))]) == 1
+    assert "no finished run" in capsys.readouterr().err
+
+
+def test_a_cutoff_that_the_earlier_run_had_not_is_made_now(series: Path, out: Path, tmp_path: Path) -> None:
+    more = ("--models", QUICK, "--reuse", str(out), "--cutoffs", "2023-06-12,2023-06-13")
+    assert main(asked(series, tmp_path / "more", *more)) == 0
+    assert pl.read_parquet(tmp_path / "more" / "forecasts.parquet")["cutoff"].n_unique() == 2
+
+
+def test_it_runs_as_a_module_and_says_how_far_it_is(series: Path, tmp_path: Path) -> None:
+    line = [sys.executable, "-m", "ml.backtest", *asked(series, tmp_path / "out", "--models", "last_value")]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "4/4 2023-06-12: 4 series" in done.stderr
+    # The baseline is there though nobody asked for it.
+    assert "seasonal_naive" in done.stderr
+
+
+def test_the_leak_check_ends_with_nothing_found(
+    series: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(asked(series, tmp_path / "out", "--models", QUICK, "--leak-check")) == 0
+    assert capsys.readouterr().err.count("unchanged by noise after the cutoff") == 3
+    assert not (tmp_path / "out").exists()
+    assert leaks.LEAK == 3
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--models", "best"), "there is no model 'best'"),
+        (("--baseline", "best", "--models", QUICK), "there is no model 'best' in this run"),
+        (("--models", QUICK, "--paths", "best"), "there is no model 'best' in this run"),
+        (("--horizon", "0"), "0 periods are none"),
+        (("--path-count", "5"), "5 paths are too few"),
+        (("--cutoffs", "soon"), "'soon' is no date or time"),
+        (("--truth-as-of", "later"), "--truth-as-of: 'later' is no date"),
+        (("--publication-lag", "soon"), "--publication-lag: 'soon' is no span"),
+        (("--known-in-advance", "sun"), "no further column 'sun'"),
+        (("--models", QUICK, "--external", "/no/such"), "no such directory"),
+        (("--known-at", "seen"), "no column seen"),
+        (("--series", "/no/such.csv"), "there is no such file"),
+        (("--time-zone", "Mars/Base"), "no time zone 'Mars/Base'"),
+        (("--models", QUICK, "--cutoffs", "2020-01-01"), "no model answered anything"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_in_one_message(
+    series: Path, tmp_path: Path, more: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*asked(series, tmp_path / "out"), *more]) == 1
+    told = capsys.readouterr().err
+    assert said in told
+    assert "fix: " in told
+    assert not (tmp_path / "out" / "scores.csv").exists()
+
+
+def test_submissions_of_a_hub_stand_in_the_same_table(tmp_path: Path) -> None:
+    rows = toys.frame("W", 130, start="2022-01-01").drop("line")
+    rows = rows.with_columns(pl.from_epoch("ds", time_unit="us").dt.date())
+    rows.write_csv(tmp_path / "weeks.csv")
+    hub = tmp_path / "hub" / "Other-team"
+    hub.mkdir(parents=True)
+    truth = dict(
+        zip(rows["ds"].cast(pl.String), rows.filter(pl.col("unique_id") == "s01")["y"], strict=False)
+    )
+    # The file of the reference date a week after the cutoff, its horizon 0 our first step.
+    lines = ["reference_date,target,horizon,target_end_date,location,output_type,output_type_id,value"]
+    for level in ("0.25", "0.5", "0.75"):
+        ends = "2024-03-02"
+        lines.append(
+            f"2024-03-02,wk inc flu hosp,0,{ends},s01,quantile,{level},{truth[ends] + float(level) - 0.5}"
+        )
+    (hub / "2024-03-02-Other-team.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    out = tmp_path / "out"
+    line = [
+        "--series", str(tmp_path / "weeks.csv"), "--freq", "W", "--horizon", "2", "--cutoffs", "2024-02-24",
+        "--publication-lag", "0", "--models", "last_value", "--external", str(tmp_path / "hub"), "--out", str(out),
+    ]  # fmt: skip
+    assert main(line) == 0
+    theirs = pl.read_parquet(out / "forecasts.parquet").filter(pl.col("model") == "Other-team")
+    assert theirs.select("unique_id", "horizon").unique().rows() == [("s01", 1)]
+    scores = pl.read_csv(out / "scores.csv", infer_schema=False)
+    row = scores.filter((pl.col("model") == "Other-team") & (pl.col("horizon") == "all"))
+    assert float(row["mae"][0]) == 0
