@@ -198,9 +198,7 @@ def _beside(
             where="--external",
             fix="rename the folder or the files of that model",
         )
-    rows = hub.align(found, cells)
-    kinds = {"cutoff": pl.Datetime("us"), "ds": pl.Datetime("us"), "horizon": pl.Int32}
-    return files.external_rows(rows.cast(kinds)), dict(found.left_out)
+    return files.external_rows(hub.align(found, cells)), dict(found.left_out)
 
 
 def _models(options: argparse.Namespace) -> tuple[list[Forecaster], dict[str, str]]:
