@@ -7,75 +7,25 @@ import json
 import sys
 import time
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from caregrid.errors import CareGridError
 
-from .. import paths as joint
 from ..evaluation import hub, report
 from ..panel import Forecaster
 from ..settings import WHOLE_QUANTILES
-from . import files, hierarchy, leaks, models, records, reuse, times
-from .building import Meaning, build
-from .plugins import TIME_LIMIT, Command
-from .reading import read
+from . import asking, files, hierarchy, leaks, models, records, reuse, times
+from .plugins import Command
 from .rolling import Plan, run
 from .table import Table
 
 UNANSWERED = ("cutoff", "model", "unique_id", "periods", "reason")
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
-    made = argparse.ArgumentParser(
-        prog="python -m ml.backtest",
-        description="Back-test models on a long table: at each cutoff each sees what was known by then.",
-    )
-    add = made.add_argument
-    add("--series", type=Path, required=True, help="CSV, .csv.gz or Parquet: unique_id, ds, y, and more")
-    add("--freq", choices=tuple(times.STEPS), required=True, help="hours, days, weeks (ds: their last day)")
-    add("--horizon", type=int, required=True, help="periods with ds after the cutoff that are forecast")
-    add("--cutoffs", required=True, help="FIRST:LAST:STEP (STEP: 31h, 28D, 1W), times with commas, or a file")
-    add("--out", type=Path, required=True, help="directory of what is written")
-    add("--known-at", help="column: when a row became known (default: known_at where there is one)")
-    add("--publication-lag", help="without vintages: from ds to publication, such as 0, 6h, 1D or 2W")
-    add("--known-in-advance", nargs="+", default=[], metavar="COLUMN", help="numbers known before their ds")
-    add("--static", nargs="+", metavar="COLUMN", help="what does not change (default: text, population)")
-    add("--capacity", metavar="COLUMN", help="what demand is held against")
-    add("--hierarchy", default="", metavar="COLUMN,…", help="add the sum of the series of each value")
-    add("--time-zone", metavar="ZONE", help="whose clock ds follows, e.g. America/Montreal (default: UTC)")
-    add("--truth-as-of", metavar="TIME", help="score against the newest version by then (default: of all)")
-    add(
-        "--models",
-        default=",".join((models.OURS, *models.ALWAYS)),
-        help="names with commas (all: the usual ones); see the docs",
-    )
-    add("--baseline", help="model that relative scores divide by (default: seasonal_naive; last_value for W)")
-    add("--external", type=Path, metavar="DIR", help="submissions of the CDC's hubs, scored beside")
-    add(
-        "--external-target", metavar="NAME", help="which target of those submissions, where they hold several"
-    )
-    add("--paths", default="", metavar="MODELS", help="whose joint paths are written: names, all or none")
-    add("--path-count", type=int, default=200, help="paths per cutoff (default: 200)")
-    add("--counts-of-events", action="store_true", help="y counts events, no stock: show the Poisson floor")
-    add("--seed", type=int, default=1, help="of every draw (default: 1)")
-    add("--model-time-limit", type=float, default=TIME_LIMIT, help="seconds per call of a model's command")
-    add("--reuse", type=Path, metavar="DIR", help="take unchanged models' forecasts from an earlier --out")
-    add(
-        "--anew",
-        default=models.OURS,
-        metavar="MODELS",
-        help="models that --reuse leaves out (default: ours)",
-    )
-    add("--leak-check", action="store_true", help="test every model for leaks at the first cutoff, and stop")
-    return made
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0 when it is done, 1 when something was refused, 3 when a leak was found."""
-    options = parser().parse_args(arguments)
+    options = asking.parser().parse_args(arguments)
     try:
         return back_test(options)
     except CareGridError as error:
@@ -90,12 +40,12 @@ def back_test(options: argparse.Namespace) -> int:
         CareGridError: for input or options that cannot be used.
     """
     started = time.time()
-    _check(options)
+    asking.check(options)
     zone = times.zone_named(options.time_zone)
     cutoffs = times.cutoffs(options.cutoffs, options.freq, zone)
     listed, absent = _models(options)
-    table = table_of(options)
-    as_of = _as_of(options)
+    table = asking.table_of(options)
+    as_of = asking.as_of(options)
     for note in table.notes:
         _say(note)
     for name, why in absent.items():
@@ -114,7 +64,7 @@ def back_test(options: argparse.Namespace) -> int:
         paths_of=_paths_of(options, listed),
         path_count=options.path_count,
         seed=options.seed,
-        sums=hierarchy.sums_of(table, _listed(options.hierarchy)),
+        sums=hierarchy.sums_of(table, asking.listed(options.hierarchy)),
     )
     others, left_out = _others(options, table, cutoffs, [model.name for model in listed])
     options.out.mkdir(parents=True, exist_ok=True)
@@ -128,7 +78,7 @@ def back_test(options: argparse.Namespace) -> int:
     files.write_csv(options.out / "unanswered.csv", UNANSWERED, told.unanswered)
     _say(f"{len(told.unanswered)} lines in unanswered.csv")
     info = records.info_of(
-        options, baseline_of(options), asked, table, told, absent, plan, time.time() - started
+        options, asking.baseline_of(options), asked, table, told, absent, plan, time.time() - started
     )
     info["left_out"] = left_out
     (options.out / "run.json").write_text(json.dumps(info, indent=1, ensure_ascii=False), encoding="utf-8")
@@ -161,9 +111,9 @@ def _others(
     if options.external:
         others, left_out = _beside(options, table, cutoffs, names)
         names = [*names, *others["model"].unique().to_pylist()]
-    if baseline_of(options) not in names:
+    if asking.baseline_of(options) not in names:
         raise CareGridError(
-            f"there is no model {baseline_of(options)!r} in this run",
+            f"there is no model {asking.baseline_of(options)!r} in this run",
             where="--baseline",
             fix=f"name one of {', '.join(names)}",
         )
@@ -203,9 +153,9 @@ def _beside(
 
 def _models(options: argparse.Namespace) -> tuple[list[Forecaster], dict[str, str]]:
     """Return the models that are asked for, and {name: why it is left out}."""
-    names = [*_listed(options.models)]
+    names = [*asking.listed(options.models)]
     # What relative scores divide by has to be there, whatever else is asked for.
-    names += [baseline_of(options)] if baseline_of(options) in models.ALWAYS else []
+    names += [asking.baseline_of(options)] if asking.baseline_of(options) in models.ALWAYS else []
     listed, absent = models.named(names)
     for model in listed:
         if isinstance(model, Command):
@@ -218,79 +168,27 @@ def _made_anew(options: argparse.Namespace, at: int) -> Forecaster:
     return _models(options)[0][at]
 
 
-def _check(options: argparse.Namespace) -> None:
-    """Refuse numbers that make no sense."""
-    if options.horizon < 1:
-        raise CareGridError(f"{options.horizon} periods are none", where="--horizon", fix="give 1 or more")
-    if options.path_count < joint.FEWEST:
-        raise CareGridError(
-            f"{options.path_count} paths are too few",
-            where="--path-count",
-            fix=f"give {joint.FEWEST} or more",
-        )
-
-
-def table_of(options: argparse.Namespace) -> Table:
-    """Return the table that the options name."""
-    lag = options.publication_lag
-    zone = times.zone_named(options.time_zone)
-    meaning = Meaning(
-        frequency=options.freq,
-        lag=None if lag is None else times.span(lag, options.freq, "--publication-lag"),
-        ahead=tuple(options.known_in_advance),
-        static=None if options.static is None else tuple(options.static),
-        hierarchy=_listed(options.hierarchy),
-        capacity=options.capacity,
-        zone=zone if options.freq == "H" else None,
-    )
-    return build(read(options.series, options.known_at, zone), meaning, options.series.name)
-
-
-def _as_of(options: argparse.Namespace) -> int | None:
-    """Return the instant whose truth is scored against, None for the newest."""
-    if options.truth_as_of is None:
-        return None
-    try:
-        return times.cutoff(options.truth_as_of, options.freq, times.zone_named(options.time_zone)).known
-    except CareGridError as error:
-        raise CareGridError(error.message, where="--truth-as-of", fix=error.fix) from None
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    """Return the parts between commas. A command line may hold commas in quotes."""
-    import csv
-
-    parts = next(csv.reader([text], skipinitialspace=True), [])
-    return tuple(part.strip() for part in parts if part.strip())
-
-
 def _paths_of(options: argparse.Namespace, listed: list[Forecaster]) -> tuple[str, ...]:
     """Return the models whose paths are written: by default ours, anybody's, and the baseline."""
     names = tuple(model.name for model in listed)
     if options.paths in ("all", "none"):
         return names if options.paths == "all" else ()
-    wanted = _listed(options.paths)
+    wanted = asking.listed(options.paths)
     unknown = [name for name in wanted if name not in names]
     if unknown:
         raise CareGridError(
             f"there is no model {unknown[0]!r} in this run", where="--paths", fix=", ".join(names)
         )
-    plain = set(models.ALWAYS) - {baseline_of(options)}
+    plain = set(models.ALWAYS) - {asking.baseline_of(options)}
     return wanted or tuple(name for name in names if name not in plain)
-
-
-def baseline_of(options: argparse.Namespace) -> str:
-    """Return the model that relative scores divide by."""
-    if options.baseline:
-        return str(options.baseline)
-    return "last_value" if options.freq == "W" else "seasonal_naive"
 
 
 def _reusing(
     options: argparse.Namespace, listed: list[Forecaster], by_known: dict[int, Any]
 ) -> list[Forecaster]:
     """Return the models, those that are not to be made anew as they are in the earlier run."""
-    anew = set(_listed(options.anew))
+    others = {model.name for model in listed} - set(models.ALWAYS)
+    anew = others if options.anew is None else set(asking.listed(options.anew))
     return [model if model.name in anew else reuse.Reused(model, options.reuse, by_known) for model in listed]
 
 

@@ -1,4 +1,4 @@
-"""The command line: from a file to forecasts, scores and a report; what is refused is refused before the work."""
+"""The command line: from a file to forecasts, scores and a report; refusals come before the work."""
 
 from __future__ import annotations
 
@@ -152,7 +152,8 @@ def test_submissions_of_a_hub_stand_in_the_same_table(tmp_path: Path) -> None:
     out = tmp_path / "out"
     line = [
         "--series", str(tmp_path / "weeks.csv"), "--freq", "W", "--horizon", "2", "--cutoffs", "2024-02-24",
-        "--publication-lag", "0", "--models", "last_value", "--external", str(tmp_path / "hub"), "--out", str(out),
+        "--publication-lag", "0", "--models", "last_value", "--external", str(tmp_path / "hub"),
+        "--out", str(out),
     ]  # fmt: skip
     assert main(line) == 0
     theirs = pl.read_parquet(out / "forecasts.parquet").filter(pl.col("model") == "Other-team")
