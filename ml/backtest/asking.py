@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from caregrid.errors import CareGridError
 
@@ -60,9 +61,8 @@ def parser() -> argparse.ArgumentParser:
     add("--reuse", type=Path, metavar="DIR", help="take unchanged models' forecasts from an earlier --out")
     add(
         "--anew",
-        default=models.OURS,
         metavar="MODELS",
-        help="models that --reuse leaves out (default: ours)",
+        help="models that --reuse leaves out (default: ours and anybody's)",
     )
     add("--leak-check", action="store_true", help="test every model for leaks at the first cutoff, and stop")
     return made
@@ -80,10 +80,16 @@ def check(options: argparse.Namespace) -> None:
         )
 
 
+def zone_of(options: argparse.Namespace) -> ZoneInfo | None:
+    """Return whose clock hours follow. A day or a week is the same in every zone: it is the publisher's."""
+    zone = times.zone_named(options.time_zone)
+    return zone if options.freq == "H" else None
+
+
 def table_of(options: argparse.Namespace) -> Table:
     """Return the table that the options name."""
     lag = options.publication_lag
-    zone = times.zone_named(options.time_zone)
+    zone = zone_of(options)
     meaning = Meaning(
         frequency=options.freq,
         lag=None if lag is None else times.span(lag, options.freq, "--publication-lag"),
@@ -91,7 +97,7 @@ def table_of(options: argparse.Namespace) -> Table:
         static=None if options.static is None else each(options.static),
         hierarchy=listed(options.hierarchy),
         capacity=options.capacity,
-        zone=zone if options.freq == "H" else None,
+        zone=zone,
     )
     return build(read(options.series, options.known_at, zone), meaning, options.series.name)
 
@@ -101,7 +107,7 @@ def as_of(options: argparse.Namespace) -> int | None:
     if options.truth_as_of is None:
         return None
     try:
-        return times.cutoff(options.truth_as_of, options.freq, times.zone_named(options.time_zone)).known
+        return times.cutoff(options.truth_as_of, options.freq, zone_of(options)).known
     except CareGridError as error:
         raise CareGridError(error.message, where="--truth-as-of", fix=error.fix) from None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from functools import partial
@@ -41,8 +40,7 @@ def back_test(options: argparse.Namespace) -> int:
     """
     started = time.time()
     asking.check(options)
-    zone = times.zone_named(options.time_zone)
-    cutoffs = times.cutoffs(options.cutoffs, options.freq, zone)
+    cutoffs = times.cutoffs(options.cutoffs, options.freq, asking.zone_of(options))
     listed, absent = _models(options)
     table = asking.table_of(options)
     as_of = asking.as_of(options)
@@ -67,7 +65,7 @@ def back_test(options: argparse.Namespace) -> int:
         sums=hierarchy.sums_of(table, asking.listed(options.hierarchy)),
     )
     others, left_out = _others(options, table, cutoffs, [model.name for model in listed])
-    options.out.mkdir(parents=True, exist_ok=True)
+    records.begin(options, asked)
     with (
         files.Writer(options.out / files.FORECASTS) as forecasts,
         files.Writer(options.out / files.PATHS) as paths,
@@ -81,7 +79,7 @@ def back_test(options: argparse.Namespace) -> int:
         options, asking.baseline_of(options), asked, table, told, absent, plan, time.time() - started
     )
     info["left_out"] = left_out
-    (options.out / "run.json").write_text(json.dumps(info, indent=1, ensure_ascii=False), encoding="utf-8")
+    records.write_info(options.out, info)
     if not sum(told.answered.values()):
         raise CareGridError(
             "no model answered anything", where=str(options.series), fix="see unanswered.csv for the reasons"

@@ -19,11 +19,19 @@ if TYPE_CHECKING:
 FORECASTS, PATHS = "forecasts.parquet", "paths.parquet"
 
 
+def unfinished(path: Path) -> Path:
+    """Return what a Parquet file is called that was not written to its end."""
+    return path.with_suffix(".unfinished.parquet")
+
+
 class Writer:
-    """A Parquet file that grows by row groups and has its name only when it is whole."""
+    """A Parquet file that grows by row groups and has its name only when it is whole.
+
+    Where the work breaks off, what there is keeps another name, and is readable.
+    """
 
     def __init__(self, path: Path) -> None:
-        self.path, self._partial = path, path.with_name(path.name + ".partial")
+        self.path, self._partial = path, path.with_suffix(".partial")
         self._file: Any = None
 
     def __enter__(self) -> Writer:
@@ -42,13 +50,9 @@ class Writer:
     ) -> None:
         if self._file is not None:
             self._file.close()
-        if kind is None and self._file is not None:
-            self._partial.replace(self.path)
-        elif kind is not None:
-            self._partial.unlink(missing_ok=True)
-        else:
-            # What an earlier run left here belongs to other forecasts.
-            self.path.unlink(missing_ok=True)
+            self._partial.replace(self.path if kind is None else unfinished(self.path))
+        if kind is None:
+            unfinished(self.path).unlink(missing_ok=True)
 
 
 def forecast_rows(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import importlib.metadata
+import json
 import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import numpy as np
 from .. import versions
 from ..settings import WHOLE_QUANTILES
 from . import hierarchy
+from .files import FORECASTS, PATHS, unfinished
 from .rolling import Plan, Told
 from .table import Table
 from .times import Cutoff
@@ -65,6 +67,7 @@ def info_of(
             failed[model] = failed.get(model, 0) + 1
     return {
         "asked": asked,
+        "finished": True,
         "baseline": baseline,
         "frequency": options.freq,
         "counts_of_events": options.counts_of_events,
@@ -91,6 +94,24 @@ def info_of(
         "lock_sha256": versions.lock_sha256(),
         "libraries": libraries,
     }
+
+
+def begin(options: argparse.Namespace, asked: dict[str, Any]) -> None:
+    """Make the directory ready: what an earlier run left there is taken away, unless it is to be reused.
+
+    How the run was asked is written before it begins, so that a later one can go on where this one broke off.
+    """
+    options.out.mkdir(parents=True, exist_ok=True)
+    if options.reuse is None or options.reuse.resolve() != options.out.resolve():
+        for name in (FORECASTS, PATHS):
+            for path in (options.out / name, unfinished(options.out / name)):
+                path.unlink(missing_ok=True)
+    write_info(options.out, {"asked": asked, "finished": False})
+
+
+def write_info(out: Path, info: dict[str, Any]) -> None:
+    """Write run.json."""
+    (out / "run.json").write_text(json.dumps(info, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 def write_frames(

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from caregrid.errors import CareGridError
 
-from ..panel import Fitted, Floats, Forecaster, Panel
-from .files import FORECASTS
+from ..panel import Floats, Forecaster, Panel
+from .files import FORECASTS, unfinished
 from .times import Cutoff
 
 # What an earlier run must have in common with this one.
@@ -19,6 +19,12 @@ SAME = (
     "data_sha256", "freq", "horizon", "known_at", "known_in_advance", "publication_lag", "capacity", "static",
     "time_zone", "quantiles",
 )  # fmt: skip
+
+
+def source(folder: Path) -> Path:
+    """Return the forecasts of a run, also of one that broke off."""
+    whole = folder / FORECASTS
+    return whole if whole.is_file() else unfinished(whole)
 
 
 def check(folder: Path, asked: dict[str, Any]) -> None:
@@ -29,12 +35,15 @@ def check(folder: Path, asked: dict[str, Any]) -> None:
     """
     try:
         made = json.loads((folder / "run.json").read_text(encoding="utf-8"))["asked"]
+        found = source(folder).is_file()
     except (OSError, ValueError, KeyError):
+        found = False
+    if not found:
         raise CareGridError(
-            "holds no finished run",
+            "holds no run",
             where=f"--reuse {folder}",
             fix="name the --out directory of an earlier run",
-        ) from None
+        )
     other = [name for name in SAME if made.get(name) != asked.get(name)]
     if other:
         raise CareGridError(
@@ -59,7 +68,6 @@ class Reused:
 
     def __post_init__(self) -> None:
         self.name = self.inner.name
-        self._fitted: Fitted | None = None
 
     def fit(self, panel: Panel) -> Reused:
         """Learn nothing: a cutoff that has to be made is fitted where it is asked for."""
@@ -73,7 +81,7 @@ class Reused:
         mine = (pl.col("model") == self.name) & (
             pl.col("cutoff") == pl.lit(cutoff.label).cast(pl.Datetime("us"))
         )
-        rows = pl.scan_parquet(self.folder / FORECASTS).filter(mine).collect()
+        rows = pl.scan_parquet(source(self.folder)).filter(mine).collect()
         place = {name: row for row, name in enumerate(panel.ids)}
         series = np.array([place.get(name, -1) for name in rows["unique_id"].to_list()], dtype=int)
         if not (series >= 0).any():

@@ -76,13 +76,29 @@ def test_an_earlier_run_is_reused_to_the_last_bit_and_refused_where_it_was_asked
     assert main([*asked(series, again, *more), "--horizon", "6"]) == 1
     assert "another horizon" in capsys.readouterr().err
     assert main([*asked(series, again, "--reuse", str(tmp_path))]) == 1
-    assert "no finished run" in capsys.readouterr().err
+    assert "holds no run" in capsys.readouterr().err
 
 
 def test_a_cutoff_that_the_earlier_run_had_not_is_made_now(series: Path, out: Path, tmp_path: Path) -> None:
     more = ("--models", QUICK, "--reuse", str(out), "--cutoffs", "2023-06-12,2023-06-13")
     assert main(asked(series, tmp_path / "more", *more)) == 0
     assert pl.read_parquet(tmp_path / "more" / "forecasts.parquet")["cutoff"].n_unique() == 2
+
+
+def test_a_run_that_broke_off_is_taken_up_again(series: Path, out: Path, tmp_path: Path) -> None:
+    """Stopped at the third cutoff: the first two are read, the others made, and all is as if in one go."""
+    again = tmp_path / "out"
+    toys.Stopped.calls = 0
+    stopped = asked(series, again, "--models", f"{QUICK},stopped=tests.unit.ml.backtest.toys:Stopped")
+    with pytest.raises(KeyboardInterrupt):
+        main(stopped)
+    assert not (again / "forecasts.parquet").exists()
+    assert pl.read_parquet(again / "forecasts.unfinished.parquet")["cutoff"].n_unique() == 3
+    assert main(asked(series, again, "--models", QUICK, "--reuse", str(again))) == 0
+    assert not (again / "forecasts.unfinished.parquet").exists()
+    order = ["model", "cutoff", "unique_id", "horizon", "quantile"]
+    whole = pl.read_parquet(out / "forecasts.parquet").filter(~pl.col("unique_id").str.contains("="))
+    assert pl.read_parquet(again / "forecasts.parquet").sort(order).equals(whole.sort(order))
 
 
 def test_it_runs_as_a_module_and_says_how_far_it_is(series: Path, tmp_path: Path) -> None:
