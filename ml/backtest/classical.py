@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,7 +98,10 @@ class StatsForecast:
 
         model = getattr(models, self.kind)(season_length=panel.season)
         try:
-            said = model.forecast(y=values, h=gap + panel.horizon, level=levels_of(quantiles))
+            with warnings.catch_warnings():
+                # The library divides by the variance of a constant series, and answers all the same.
+                warnings.simplefilter("ignore", RuntimeWarning)
+                said = model.forecast(y=values, h=gap + panel.horizon, level=levels_of(quantiles))
             found = np.maximum(from_levels(said, quantiles)[gap:], 0)
         except Exception as error:  # whatever a library raises for one series is that series' reason
             self.reasons[name] = f"{type(error).__name__}: {error}"

@@ -14,8 +14,8 @@ from .rolling import ask, frozen
 from .table import Table
 from .times import STEPS, Cutoff
 
-# A column that equals y of a later period in this share of the cells in which y moved is one of the future.
-SHARE = 0.95
+# A column whose steps correlate so with the steps of y at a later period is one of the future.
+ALIKE = 0.98
 FEWEST_CELLS = 30
 # So many columns of the table, the newest, are enough to see it.
 RECENT = 5000
@@ -78,7 +78,7 @@ def lateness(frequency: str, horizon: int) -> int:
 
 
 def refuse_columns_of_the_future(table: Table, horizon: int) -> None:
-    """Refuse a column that holds y of a later period (or, known in advance, of its own).
+    """Refuse a column that holds y of a later period (or, known in advance, of its own), on whatever scale.
 
     No noise shows that: such a column is known at its cutoff, and so is in it what only came later.
 
@@ -92,19 +92,42 @@ def refuse_columns_of_the_future(table: Table, horizon: int) -> None:
             continue
         values = table.newest(told, len(table.known))[:, first:]
         for later in range(0 if name in table.ahead else 1, horizon + 1):
-            width = y.shape[1] - later
-            if width < 1:
-                break
-            future, now, said = y[:, later:], y[:, :width], values[:, :width]
-            # Where y stood still, its present value tells the later one as well.
-            before = now if later else np.roll(y, 1, axis=1)
-            moved = ~np.isnan(future) & ~np.isnan(said) & ~np.isnan(before) & (future != before)
-            if moved.sum() >= FEWEST_CELLS and (said[moved] == future[moved]).mean() >= SHARE:
-                raise CareGridError(
-                    f"holds y of {later} periods later: a column of the future",
-                    where=f"column {name}",
-                    fix="leave it out, or shift it to the period in which it was known",
-                )
+            if not _moves_with(values, y, later):
+                continue
+            # Where y repeats itself to the last digit, its own past tells the future as well as a leak does.
+            if any(_moves_with(y, y, later + back) for back in range(SEASONS[table.frequency] + horizon)):
+                continue
+            raise CareGridError(
+                f"moves as y does {later} periods later: a column of the future",
+                where=f"column {name}",
+                fix="leave it out, or shift it to the period in which it was known",
+            )
+
+
+def _moves_with(values: Floats, y: Floats, later: int) -> bool:
+    """Return whether steps of a column are, in half of the series, those of y some periods later.
+
+    Steps, not levels: two series that both grow are no leak. Correlation, so that a rate of a count is found.
+    """
+    width = y.shape[1] - later
+    if width < FEWEST_CELLS or (later == 0 and values is y):
+        return False
+    future, said = np.diff(y[:, later:], axis=1), np.diff(values[:, :width], axis=1)
+    both = ~np.isnan(future) & ~np.isnan(said)
+    count = both.sum(axis=1)
+    moved = ((future != 0) & both).sum(axis=1) >= FEWEST_CELLS
+    if not moved.any():
+        return False
+
+    def centred(steps: Floats) -> Floats:
+        kept = np.where(both, steps, 0.0)[moved]
+        mean = kept.sum(axis=1, keepdims=True) / count[moved, None]
+        return np.where(both[moved], kept - mean, 0.0)
+
+    one, other = centred(said), centred(future)
+    power = np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
+    found = (one * other).sum(axis=1) / np.maximum(power, 1e-12)
+    return bool(np.median(found) >= ALIKE)
 
 
 def check(

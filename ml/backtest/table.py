@@ -114,7 +114,9 @@ class Table:
             if name not in (*self.static, *self.ahead, self.capacity)
         }
         times = self.times(first, width + horizon)
-        clock = None if self.zone is None else np.tile(offsets(times, self.zone), (len(rows), 1))
+        clock = None
+        if self.zone is not None:
+            clock = np.broadcast_to(offsets(times, self.zone), (len(rows), len(times)))
         return Panel(
             frequency=self.frequency,
             ids=tuple(self.ids[row] for row in rows),

@@ -159,12 +159,16 @@ def test_the_command_says_of_each_model_what_was_found() -> None:
     assert "LEAK" in told[1]
 
 
+@pytest.mark.parametrize("form", ["itself", "as a rate", "with a little noise"])
 @pytest.mark.parametrize(("later", "ahead"), [(0, True), (1, False), (3, False), (5, True)])
-def test_a_column_of_the_future_is_refused(later: int, ahead: bool) -> None:
+def test_a_column_of_the_future_is_refused(later: int, ahead: bool, form: str) -> None:
     rows = toys.frame("D", 300).sort("unique_id", "ds")
-    rows = rows.with_columns(pl.col("y").shift(-later).over("unique_id").alias("forecast"))
-    table = toys.made(rows, "D", ahead=("forecast",) if ahead else ())
-    with pytest.raises(CareGridError, match=f"y of {later} periods later") as refused:
+    future = pl.col("y").shift(-later).over("unique_id")
+    noise = pl.Series(np.random.default_rng(1).normal(0, 0.05, len(rows)))
+    number = pl.col("unique_id").str.slice(1).cast(pl.Float64) + 1
+    forms = {"itself": future, "as a rate": 3 + future / number, "with a little noise": future + noise}
+    table = toys.made(rows.with_columns(forecast=forms[form]), "D", ahead=("forecast",) if ahead else ())
+    with pytest.raises(CareGridError, match=f"as y does {later} periods later") as refused:
         leaks.refuse_columns_of_the_future(table, 5)
     assert "column forecast" in str(refused.value)
 
@@ -173,6 +177,23 @@ def test_a_column_of_the_future_is_refused(later: int, ahead: bool) -> None:
 def test_a_column_of_the_past_is_none_of_the_future(later: int) -> None:
     rows = toys.frame("D", 300).sort("unique_id", "ds")
     rows = rows.with_columns(pl.col("y").shift(-later).over("unique_id").alias("earlier"))
+    leaks.refuse_columns_of_the_future(toys.made(rows, "D"), 7)
+
+
+def test_where_y_repeats_itself_its_past_is_no_leak() -> None:
+    """Every week is the same: a column of last week's y holds next week's as well."""
+    rows = toys.frame("D", 300).sort("unique_id", "ds")
+    week = pl.Series(np.tile(np.arange(300) % 7 * 2.0, 4))
+    rows = rows.with_columns(y=week).with_columns(earlier=pl.col("y").shift(7).over("unique_id"))
+    leaks.refuse_columns_of_the_future(toys.made(rows, "D"), 7)
+
+
+def test_a_column_that_grows_as_y_does_is_no_leak() -> None:
+    rng = np.random.default_rng(2)
+    rows = toys.frame("D", 300).with_columns(
+        y=pl.Series(np.tile(np.arange(300.0), 4) + rng.normal(0, 1, 1200)),
+        other=pl.Series(np.tile(np.arange(300.0), 4) + rng.normal(0, 1, 1200)),
+    )
     leaks.refuse_columns_of_the_future(toys.made(rows, "D"), 7)
 
 
