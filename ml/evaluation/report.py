@@ -190,7 +190,7 @@ def _page(
             found.events,
             ("model", "within", "n", "events", "brier", "brier_marginal", "skill", "said", "said_marginal"),
         )
-        shown["checks"] = sheet(found.checks, ("model", "check", "n", "value"))
+        shown["checks"] = sheet(telling.checks(found.checks), ("model", "check", "n", "value"))
     options = info.get("options", info.get("asked"))
     return page.render(
         title=str(info.get("title", "Back-test of forecasts")),
