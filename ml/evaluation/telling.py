@@ -213,6 +213,7 @@ def notes(cells: Cells, whole: pl.DataFrame, info: Mapping[str, Any]) -> list[st
         found.append(
             "sums the table holds itself, not made anew: " + ", ".join(info["sums_in_the_table_itself"])
         )
+    base = cells.models.get(str(info["baseline"]))
     most = max((len(model.code) for model in cells.models.values()), default=0)
     for name, model in cells.models.items():
         parts = []
@@ -228,6 +229,11 @@ def notes(cells: Cells, whole: pl.DataFrame, info: Mapping[str, Any]) -> list[st
             parts.append(f"{model.unknown:,} rows left out, of series without any truth")
         if model.crossed:
             parts.append(f"{model.crossed:,} cells have quantiles that cross; they are scored as given")
+        if base is not None and model.quantiles and base.quantiles and model.quantiles != base.quantiles:
+            parts.append(
+                f"scored on its own {len(model.quantiles)} quantiles, the baseline on {len(base.quantiles)}: "
+                "their ratio compares unlike sums"
+            )
         parts += [
             f"level {level:g} left out: {count:,} cells have it" for level, count in model.stray.items()
         ]

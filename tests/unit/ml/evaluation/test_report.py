@@ -13,6 +13,7 @@ import pytest
 from lxml import etree, html
 
 from ml.evaluation import joint, page, report, scores, telling
+from ml.evaluation.reading import read
 from tests.unit.ml.evaluation import tables
 
 pytestmark = pytest.mark.unit
@@ -179,6 +180,17 @@ def test_odd_forecasts_get_a_page_all_the_same(tmp_path: Path, case: str, freque
         assert "no cell that both have" in shown
     if case == "no baseline":
         assert "there are no forecasts of the baseline base" in shown
+
+
+def test_models_on_other_quantiles_than_the_baseline_are_told(tmp_path: Path) -> None:
+    cells = {("x", 1): (8, 10, 12)}
+    said = {"base": ((0.25, 0.5, 0.75), cells), "m": ((0.1, 0.5, 0.9), cells)}
+    found = telling.notes(
+        read(tables.forecasts(said), tables.truth({("x", 1): 9})), pl.DataFrame(), {"baseline": "base"}
+    )
+    assert [line for line in found if "unlike sums" in line] == [
+        "m: scored on its own 3 quantiles, the baseline on 3: their ratio compares unlike sums"
+    ]
 
 
 def test_the_command_is_told_from_what_was_asked() -> None:
