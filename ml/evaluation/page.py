@@ -16,7 +16,7 @@ NOTHING = "–"
 NEARLY_ALL = 0.95
 SHARES = {"cov50": 0.5, "cov80": 0.8, "cov95": 0.95}
 SMALL_IS_GOOD = ("wis", "rwis", "rwis_pairwise", "mae", "rmse", "mape", "mase", "wis_log1p")
-PERCENT = ("cov50", "cov80", "cov95", "mape", "steep95", "rises95", "falls95", "others95")
+PERCENT = ("cov50", "cov80", "cov95", "mape", "steep95", "rises95", "falls95", "others95", "steps_known")
 HEADS = {
     "model": ("model", "模型"),
     "n": ("cells", "样本"),
@@ -56,6 +56,7 @@ HEADS = {
     "skill": ("skill", "技巧"),
     "said": ("mean said, paths", "平均概率"),
     "said_marginal": ("mean said, marginals", "边际平均概率"),
+    "steps_known": ("steps known %", "已知步"),
     "check": ("check", "检验"),
     "shortages": ("shortages", "短缺"),
     "alarms": ("alarms", "警报"),

@@ -186,10 +186,7 @@ def _page(
         shown["joint"] = sheet(
             found.scores, ("model", "over", "score", "vectors", "paths", "value", "independent", "ratio")
         )
-        shown["events"] = sheet(
-            found.events,
-            ("model", "within", "n", "events", "brier", "brier_marginal", "skill", "said", "said_marginal"),
-        )
+        shown["events"] = sheet(found.events, joint.EVENTS[:-1])
         shown["checks"] = sheet(telling.checks(found.checks), ("model", "check", "n", "value"))
     options = info.get("options", info.get("asked"))
     return page.render(
