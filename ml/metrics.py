@@ -152,9 +152,12 @@ def poisson_absolute_error(mean: Floats) -> Floats:
     """
     from scipy.stats import poisson
 
-    middle = poisson.median(mean)
-    low, lower = poisson.cdf(middle, mean), poisson.cdf(middle - 1, mean)
-    return np.where(mean > 0, mean - middle + 2 * (middle * low - mean * lower), 0.0)
+    # Counts repeat: each is reckoned once.
+    distinct, at = np.unique(mean, return_inverse=True)
+    middle = poisson.median(distinct)
+    low, lower = poisson.cdf(middle, distinct), poisson.cdf(middle - 1, distinct)
+    error = distinct - middle + 2 * (middle * low - distinct * lower)
+    return np.where(distinct > 0, error, np.where(np.isnan(distinct), np.nan, 0.0))[at]
 
 
 def brier(probability: Floats, event: Floats) -> float:

@@ -44,6 +44,12 @@ class Checks:
                     gap = np.abs(whole - added)[known] / np.maximum(np.abs(whole[known]), 1.0)
                     self.worst = max(self.worst, float(gap.max()))
 
+    def miss(self, point: Floats) -> None:
+        """Take in the medians of cutoffs that have no path at all."""
+        wanted = int(np.isfinite(point).sum())
+        self.targets += wanted
+        self.without += wanted
+
     def rows(self, model: str) -> list[tuple[Any, ...]]:
         """Return model, check, number of cases and value."""
         apart = np.array(self.apart)

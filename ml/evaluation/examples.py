@@ -99,16 +99,20 @@ def gather(
     wanted = rows.filter(
         pl.col("model").is_in([model, baseline])
         & pl.any_horizontal(
-            (pl.col("unique_id") == cells.ids[series])
+            (pl.col("unique_id").cast(pl.String) == cells.ids[series])
             & (pl.col("cutoff") == pl.lit(cells.cutoffs[cutoff]).cast(rows.collect_schema()["cutoff"]))
             for series, cutoff, _ in chosen
         )
     ).with_columns(pl.col("cutoff", "ds").cast(pl.Datetime("us"))).collect(engine="streaming")  # fmt: skip
-    known = truth.with_columns(pl.col("ds").cast(pl.Datetime("us"))).sort("ds")
+    known = truth.with_columns(
+        pl.col("unique_id").cast(pl.String), pl.col("ds").cast(pl.Datetime("us"))
+    ).sort("ds")
     found = []
     for series, cutoff, why in chosen:
         name, moment = cells.ids[series], cells.cutoffs[cutoff]
-        here = wanted.filter((pl.col("unique_id") == name) & (pl.col("cutoff") == pl.lit(moment)))
+        here = wanted.filter(
+            (pl.col("unique_id").cast(pl.String) == name) & (pl.col("cutoff") == pl.lit(moment))
+        )
         times, levels, table = _matrix(here.filter(pl.col("model") == model))
         own = known.filter((pl.col("unique_id") == name) & (pl.col("ds") <= times.max()))
         before = own.filter(pl.col("ds") <= pl.lit(moment)).tail(max(FEWEST_PAST, int(PAST * len(times))))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 UNITS = {"H": "hours", "D": "days", "W": "weeks", "M": "months"}
 FEWEST_EVENTS = 50  # a reliability diagram of fewer shows noise
+FEW_MODELS = 3
+HIGHEST_RATIO = 2.0  # what is worse still would leave no room for the rest
 FEWEST_IN_TENTH = 10
 MOST_EVENTS = 2  # more lines than these hide each other
 
@@ -69,12 +71,13 @@ def by_horizon(
     right.set(title="Truth inside the 95 % interval", xlabel=f"{UNITS[frequency]} ahead", ylabel="%")
     right.axhspan(93, 97, color=GRID, alpha=0.7, zorder=1, linewidth=0)
     right.axhline(95, color=MUTED, linewidth=0.9, zorder=2)
+    left.set_ylim(top=min(HIGHEST_RATIO, left.get_ylim()[1]))
     for axes in (left, right):
         axes.xaxis.get_major_locator().set_params(integer=True)
     _legend(figure, left)
 
 
-def calibration(figure: Any, cells: Cells, tone: Mapping[str, str], ours: str | None) -> None:
+def calibration(figure: Any, cells: Cells, tone: Mapping[str, str], ours: str | None, baseline: str) -> None:
     """Reliability of the quantiles, and where between them the truth fell."""
     left, right = figure.subplots(1, 2, width_ratios=(1, 1))
     left.axline((0, 0), (1, 1), color=MUTED, linewidth=0.9)
@@ -92,7 +95,9 @@ def calibration(figure: Any, cells: Cells, tone: Mapping[str, str], ours: str | 
         density = model.mass / total / np.diff(edges)
         if name == ours:
             right.stairs(density, edges, fill=True, color=tone[name], alpha=0.3, linewidth=0, zorder=2)
-        right.stairs(density, edges, color=tone[name], linewidth=2.2 if name == ours else 1.1, zorder=3)
+        # Steps of many models hide each other; the file calibration.csv holds all.
+        if name in (ours, baseline) or len(tone) <= FEW_MODELS:
+            right.stairs(density, edges, color=tone[name], linewidth=2.2 if name == ours else 1.1, zorder=3)
     left.set(
         title="Quantiles: said and seen", xlabel="quantile level", ylabel="share of truth at or below it"
     )
@@ -178,7 +183,7 @@ def by_group(
     )
     right.set(title="Cutoffs", ylabel=f"WIS ratio to {_short(baseline)}")
     for axes in (left, right):
-        axes.set_ylim(0, min(3.0, max(1.2, axes.get_ylim()[1])))
+        axes.set_ylim(0, min(HIGHEST_RATIO, max(1.2, axes.get_ylim()[1])))
     locator = AutoDateLocator(minticks=3, maxticks=7)
     right.xaxis.set_major_locator(locator)
     right.xaxis.set_major_formatter(ConciseDateFormatter(locator))

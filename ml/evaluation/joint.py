@@ -23,6 +23,8 @@ STEPS, PLACES = "steps of a series", "series at a step"
 MOST_VECTORS = 2_000
 MOST_PATHS = 400
 MOST_PLACES = 60
+# Of the steps of an event that must have come true for it to be judged.
+FEWEST_KNOWN = 0.5
 # Horizons for `any step in the next h over capacity`, in periods of the frequency.
 EVENT_STEPS = {"H": (1, 6, 12, 24, 48), "D": (1, 7, 14, 28), "W": (1, 2, 4), "M": (1, 3, 6, 12)}
 
@@ -34,7 +36,7 @@ class Joint:
     Args:
         scores: model, over, score, vectors, paths, value, independent, ratio: `independent` is the same
             marginals, each shuffled by itself; below 1 the ratio says that dependence is worth something.
-        events: model, within, n, events, brier, brier_marginal, skill, said, said_marginal, reason.
+        events: EVENTS, none where no capacity is known.
         checks: model, check, n, value: what a reader may rely on.
         said: {model: {within: (probability [case], event [case])}} for a reliability diagram.
     """
@@ -62,20 +64,28 @@ def score(
     has_columns(rows.collect_schema().names(), COLUMNS, str(paths) if isinstance(paths, Path) else "paths")
     book = _Book(cells)
     vectors: dict[tuple[str, str], list[tuple[float, float, float, float]]] = {}
-    cases: dict[tuple[str, int], list[tuple[Floats, Floats, Floats]]] = {}
+    cases: dict[tuple[str, int], list[tuple[Floats, ...]]] = {}
     checks: dict[str, Checks] = {}
     counts: dict[str, int] = {}
+    seen: dict[str, set[int]] = {}
     for model, number, drawn in _draws(rows, cells, book):
+        seen.setdefault(model, set()).add(number)
+        if not len(drawn):
+            # All of them are about what nobody knows yet.
+            continue
         truth, capacity = book.truth[:, number], book.capacity[:, number]
         checks.setdefault(model, Checks()).see(drawn, book.point(model)[:, number], cells.ids, parts)
         counts[model] = min(counts.get(model, len(drawn)), len(drawn))
-        for within in EVENT_STEPS[frequency]:
+        for within in EVENT_STEPS[frequency] if np.isfinite(book.capacity).any() else ():
             if within <= cells.horizon:
                 cases.setdefault((model, within), []).append(_event(drawn, truth, capacity, within))
         some = drawn[:MOST_PATHS]
         apart = np.random.default_rng(number).permuted(some, axis=0)
         vectors.setdefault((model, STEPS), []).extend(_over_steps(some, apart, truth, book, number))
         vectors.setdefault((model, PLACES), []).extend(_over_places(some, apart, truth, book, number))
+    for model, found_checks in checks.items():
+        rest = [number for number in range(len(cells.cutoffs)) if number not in seen[model]]
+        found_checks.miss(book.point(model)[:, rest])
     said = {
         model: {
             within: (_gathered(found, 0), _gathered(found, 2))
@@ -94,7 +104,8 @@ def score(
 
 SCORES = ("model", "over", "score", "vectors", "paths", "value", "independent", "ratio")
 EVENTS = (
-    "model", "within", "n", "events", "brier", "brier_marginal", "skill", "said", "said_marginal", "reason",
+    "model", "within", "n", "events", "brier", "brier_marginal", "skill", "said", "said_marginal",
+    "steps_known", "reason",
 )  # fmt: skip
 CHECKS = ("model", "check", "n", "value")
 
@@ -205,21 +216,25 @@ def _spread(numbers: Ints, most: int, shift: int) -> Ints:
     return np.unique(numbers[(np.arange(most) * len(numbers) // most + shift) % len(numbers)])
 
 
-def _event(drawn: Floats, truth: Floats, capacity: Floats, within: int) -> tuple[Floats, Floats, Floats]:
-    """Return [case] P(any of the next steps over capacity) by paths, by marginals alone, and whether it was.
+def _event(drawn: Floats, truth: Floats, capacity: Floats, within: int) -> tuple[Floats, ...]:
+    """Return [case] P(any step over capacity) by paths, by marginals alone, whether it was, steps known.
 
-    A case counts where every path has all steps, and the truth of all of them is known or one was over.
+    The steps are those of the next `within` whose truth is known, for forecast and truth alike: were a case
+    counted because it was seen to be an event, events would be counted too often. A case with fewer than half
+    of its steps known, or with a path missing at one of them, is left out.
     """
-    over = drawn[:, :, :within] > capacity[None, :, None]
-    seen = np.asarray((truth[:, :within] > capacity[:, None]).any(axis=1))
-    full = np.isfinite(drawn[:, :, :within]).all(axis=(0, 2)) & np.isfinite(capacity)
-    told = full & (seen | np.isfinite(truth[:, :within]).all(axis=1))
-    by_paths = over.any(axis=2).mean(axis=0)
+    known = np.isfinite(truth[:, :within])
+    drawn = drawn[:, :, :within]
+    full = (np.isfinite(drawn) | ~known).all(axis=(0, 2)) & np.isfinite(capacity)
+    share = known.mean(axis=1)
+    told = full & (share >= FEWEST_KNOWN)
+    over = (drawn > capacity[None, :, None]) & known
+    seen = ((truth[:, :within] > capacity[:, None]) & known).any(axis=1).astype(float)
     alone = metrics.any_of_independent(over.mean(axis=0))
-    return by_paths[told], alone[told], seen[told].astype(float)
+    return over.any(axis=2).mean(axis=0)[told], alone[told], seen[told], share[told]
 
 
-def _gathered(found: list[tuple[Floats, Floats, Floats]], at: int) -> Floats:
+def _gathered(found: list[tuple[Floats, ...]], at: int) -> Floats:
     return np.concatenate([one[at] for one in found])
 
 
@@ -239,11 +254,13 @@ def _score_rows(
     return rows
 
 
-def _event_rows(cases: dict[tuple[str, int], list[tuple[Floats, Floats, Floats]]]) -> list[tuple[Any, ...]]:
+def _event_rows(cases: dict[tuple[str, int], list[tuple[Floats, ...]]]) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
     for (model, within), found in cases.items():
-        said, alone, event = (_gathered(found, at) for at in range(3))
+        said, alone, event, known = (_gathered(found, at) for at in range(4))
         if not len(event):
+            text = "no case with a capacity, all paths, and half of its steps known"
+            rows.append((model, within, 0, 0, *[None] * 6, text))
             continue
         joint, marginal = metrics.brier(said, event), metrics.brier(alone, event)
         skill: float | None = metrics.brier_skill(said, alone, event)
@@ -255,7 +272,7 @@ def _event_rows(cases: dict[tuple[str, int], list[tuple[Floats, Floats, Floats]]
                 reason = "skill: the marginal answer was perfect"
         rows.append(
             (model, within, len(event), int(event.sum()), joint, marginal, skill, float(said.mean()),
-             float(alone.mean()), reason)
+             float(alone.mean()), float(known.mean()), reason)
         )  # fmt: skip
     return rows
 

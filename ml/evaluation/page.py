@@ -16,7 +16,7 @@ NOTHING = "–"
 NEARLY_ALL = 0.95
 SHARES = {"cov50": 0.5, "cov80": 0.8, "cov95": 0.95}
 SMALL_IS_GOOD = ("wis", "rwis", "rwis_pairwise", "mae", "rmse", "mape", "mase", "wis_log1p")
-PERCENT = ("cov50", "cov80", "cov95", "mape")
+PERCENT = ("cov50", "cov80", "cov95", "mape", "steep95", "rises95", "falls95", "others95", "steps_known")
 HEADS = {
     "model": ("model", "模型"),
     "n": ("cells", "样本"),
@@ -38,7 +38,10 @@ HEADS = {
     "horizon": ("horizon", "步长"),
     "unique_id": ("series", "序列"),
     "period": ("period", "时期"),
-    "part": ("which cells", "部分"),
+    "steep95": ("95 %, steepest", "最剧烈"),
+    "rises95": ("95 %, rises", "上升"),
+    "falls95": ("95 %, falls", "下降"),
+    "others95": ("95 %, the rest", "其余"),
     "over": ("over", "维度"),
     "score": ("score", "评分"),
     "vectors": ("vectors", "向量"),
@@ -53,6 +56,7 @@ HEADS = {
     "skill": ("skill", "技巧"),
     "said": ("mean said, paths", "平均概率"),
     "said_marginal": ("mean said, marginals", "边际平均概率"),
+    "steps_known": ("steps known %", "已知步"),
     "check": ("check", "检验"),
     "shortages": ("shortages", "短缺"),
     "alarms": ("alarms", "警报"),
@@ -60,7 +64,7 @@ HEADS = {
     "missed": ("missed", "漏报"),
     "needless": ("needless", "误报"),
 }
-TEXT = ("model", "horizon", "unique_id", "period", "part", "over", "score", "check")
+TEXT = ("model", "horizon", "unique_id", "period", "over", "score", "check")
 
 
 @dataclass

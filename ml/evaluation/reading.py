@@ -48,7 +48,8 @@ def read(
     where = str(forecasts) if isinstance(forecasts, Path) else "forecasts"
     has_columns(rows.collect_schema().names(), COLUMNS, where)
     has_columns(truth.columns, ("unique_id", "ds", "y"), "truth")
-    known = truth.drop_nulls().filter(pl.col("y").is_finite())
+    known = truth.select(pl.col("unique_id").cast(pl.String), "ds", "y").drop_nulls()
+    known = known.filter(pl.col("y").is_finite())
     ids = tuple(known["unique_id"].unique().sort().to_list())
     sizes = rows.group_by("model", "cutoff").agg(rows=pl.len(), far=pl.col("horizon").max()).collect()
     cutoffs = sizes["cutoff"].unique().sort().cast(pl.Datetime("us")).to_numpy()

@@ -72,10 +72,9 @@ def write(
         # A table without a row is a question that was not asked: no file says so better than an empty one.
         if len(table) or name == "scores":
             table.write_csv(out / f"{name}.csv")
-    ours = _ours(cells, info)
-    featured = ours or _best(tables["scores"])
-    drawn = dict(_drawn(out, forecasts, truth, cells, tables, found, ours, featured, baseline, frequency))
-    text = _page(out, cells, tables, found, info, ours, featured, baseline, drawn)
+    featured = _ours(cells, info) or _best(tables["scores"])
+    drawn = dict(_drawn(out, forecasts, truth, cells, tables, found, featured, baseline, frequency))
+    text = _page(out, cells, tables, found, info, featured, baseline, drawn)
     partial = out / "report.html.partial"
     partial.write_text(text, encoding="utf-8")
     partial.replace(out / "report.html")
@@ -97,13 +96,14 @@ def _best(table: pl.DataFrame) -> str | None:
 
 def _drawn(
     out: Path, forecasts: Path, truth: pl.DataFrame, cells: Cells, tables: Mapping[str, pl.DataFrame],
-    found: joint.Joint | None, ours: str | None, featured: str | None, baseline: str, frequency: str,
+    found: joint.Joint | None, featured: str | None, baseline: str, frequency: str,
 ) -> Iterator[tuple[str, str]]:  # fmt: skip
     """Write plots/NAME.svg and yield (name, the picture as an element of the page)."""
     folder = out / "plots"
     folder.mkdir(exist_ok=True)
-    tone = colours([name for name in cells.models if len(cells.models[name].code)], ours, baseline)
-    tone = {name: tone[name] for name in cells.models if name in tone and len(cells.models[name].code)}
+    there = [name for name, model in cells.models.items() if len(model.code)]
+    tone = colours(there, featured, baseline)
+    tone = {name: tone[name] for name in there}
     chosen = []
     if featured:
         moved = steepest.changes(cells, truth)
@@ -111,17 +111,18 @@ def _drawn(
     pictures: list[tuple[str, Callable[[Any], None], tuple[float, float], str]] = [
         (
             "by_horizon",
-            lambda figure: figures.by_horizon(figure, tables["scores"], tone, ours, baseline, frequency),
+            lambda figure: figures.by_horizon(figure, tables["scores"], tone, featured, baseline, frequency),
             WIDE, "Relative score and coverage by horizon",
         ),
         (
-            "calibration", lambda figure: figures.calibration(figure, cells, tone, ours), SQUARE,
-            "Reliability of quantiles, and histogram of where the truth fell",
+            "calibration",
+            lambda figure: figures.calibration(figure, cells, tone, featured, baseline),
+            SQUARE, "Reliability of quantiles, and histogram of where the truth fell",
         ),
         (
             "by_group",
             lambda figure: figures.by_group(
-                figure, tables["by_series"], tables["by_cutoff"], tone, ours, baseline
+                figure, tables["by_series"], tables["by_cutoff"], tone, featured, baseline
             ),
             WIDE, "Relative score by series and by cutoff",
         ),
@@ -148,13 +149,13 @@ def _drawn(
 
 def _page(
     out: Path, cells: Cells, tables: Mapping[str, pl.DataFrame], found: joint.Joint | None,
-    info: Mapping[str, Any], ours: str | None, featured: str | None, baseline: str, drawn: Mapping[str, str],
+    info: Mapping[str, Any], featured: str | None, baseline: str, drawn: Mapping[str, str],
 ) -> str:  # fmt: skip
     """Return the report as one page."""
     import polars as pl
 
     def sheet(frame: pl.DataFrame, columns: tuple[str, ...], **more: Any) -> page.Sheet:
-        return page.sheet(frame, columns, ours, baseline, **more)
+        return page.sheet(frame, columns, featured, baseline, **more)
 
     whole = tables["scores"].filter(pl.col("horizon") == "all").sort("wis", nulls_last=True)
     own = pl.col("model") == (featured or baseline)
@@ -173,7 +174,8 @@ def _page(
             tables["by_period"].sort("period", "wis", nulls_last=True), ("period", "model", *SHORT)
         ),
         "steepest": sheet(
-            tables["steepest"], ("part", "model", "n", "cov50", "cov80", "cov95", "wis", "rwis", "n_common")
+            telling.steep(tables["steepest"]),
+            ("model", "n", "steep95", "rises95", "falls95", "others95", "rwis", "n_common"),
         ),
         "decisions": sheet(
             half, ("model", "n", "shortages", "alarms", "caught", "missed", "needless", "value")
@@ -184,11 +186,8 @@ def _page(
         shown["joint"] = sheet(
             found.scores, ("model", "over", "score", "vectors", "paths", "value", "independent", "ratio")
         )
-        shown["events"] = sheet(
-            found.events,
-            ("model", "within", "n", "events", "brier", "brier_marginal", "skill", "said", "said_marginal"),
-        )
-        shown["checks"] = sheet(found.checks, ("model", "check", "n", "value"))
+        shown["events"] = sheet(found.events, joint.EVENTS[:-1])
+        shown["checks"] = sheet(telling.checks(found.checks), ("model", "check", "n", "value"))
     options = info.get("options", info.get("asked"))
     return page.render(
         title=str(info.get("title", "Back-test of forecasts")),
@@ -202,7 +201,7 @@ def _page(
         tables=shown,
         pictures={name: drawn.get(name, "") for name in DRAWN},
         notes=telling.notes(cells, whole, info),
-        command=info.get("command"),
+        command=telling.command(info),
         hashes=telling.hashes(info),
         options=json.dumps(options, indent=1, ensure_ascii=False, default=str) if options else "",
         files=sorted(

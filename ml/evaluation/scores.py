@@ -108,6 +108,7 @@ def summarise(
     ratios, shared = _pairs(wis, group, size)
     pairwise = metrics.geometric_mean_of_ratios(ratios)
     at = models.index(baseline) if baseline in models else None
+    floor = metrics.poisson_absolute_error(np.maximum(cells.truth, 0)) if counts_of_events else None
     frames = []
     for number, name in enumerate(models):
         point = cells.figure(name, "point")
@@ -132,9 +133,8 @@ def summarise(
         width = np.where(scored, cells.figure(name, f"width{LEVELS[-1]}"), np.nan)
         table[f"width{LEVELS[-1]}"] = _mean(group, width, size)[0]
         table["poisson_floor"] = np.full(size, np.nan)
-        if counts_of_events:
-            floor = metrics.poisson_absolute_error(np.where(scored, np.maximum(cells.truth, 0), np.nan))
-            table["poisson_floor"] = _mean(group, floor, size)[0]
+        if floor is not None:
+            table["poisson_floor"] = _mean(group, np.where(scored, floor, np.nan), size)[0]
         table["rwis"] = np.full(size, np.nan) if at is None else ratios[number, at]
         table["n_common"] = np.zeros(size, dtype=np.int64) if at is None else shared[number, at]
         others = [other for other in range(len(models)) if other != number]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +10,12 @@ import numpy as np
 
 from .cells import Cells
 from .page import SHARES, number
-from .steepest import STEEP
+from .steepest import FALLS, OTHERS, RISES, STEEP
 
 if TYPE_CHECKING:
     import polars as pl
 
+MADE = ("data_sha256", "quantiles", "cutoffs_made")  # in what a run was asked, but no options of it
 STEEP_GOAL = 0.85  # of the steepest tenth inside the 95 % interval
 FREQUENCIES = {"H": "hourly", "D": "daily", "W": "weekly", "M": "monthly"}
 PERIODS = {"H": "hours", "D": "days", "W": "weeks", "M": "months"}
@@ -50,6 +52,44 @@ def calibration(cells: Cells) -> pl.DataFrame:
         "share_since_quantile_before",
     ]
     return pl.DataFrame(rows, schema=columns, orient="row")
+
+
+def steep(table: pl.DataFrame) -> pl.DataFrame:
+    """Return one row per model: how often the 95 % interval held on the steepest tenth and beside it."""
+    import polars as pl
+
+    names = {STEEP: "steep95", RISES: "rises95", FALLS: "falls95", OTHERS: "others95"}
+    wide = table.filter(pl.col("part") == STEEP).select("model", "n", "rwis", "n_common", "reason")
+    for part, name in names.items():
+        held = table.filter(pl.col("part") == part).select("model", pl.col("cov95").alias(name))
+        wide = wide.join(held, on="model", how="left")
+    return wide.sort("steep95", descending=True, nulls_last=True)
+
+
+def checks(table: pl.DataFrame) -> pl.DataFrame:
+    """Return what holds of the paths with counts as counts: half of the values are no measures."""
+    import polars as pl
+
+    said = [number(int(value) if value == int(value) else value) for value in table["value"]]
+    return table.with_columns(value=pl.Series(said, dtype=pl.String))
+
+
+def command(info: Mapping[str, Any]) -> str:
+    """Return the command that repeats the run: as told, or from everything it was asked."""
+    if info.get("command"):
+        return str(info["command"])
+    asked = info.get("asked")
+    if not isinstance(asked, Mapping):
+        return ""
+    words = ["python", "-m", "ml.backtest"]
+    for name, value in asked.items():
+        # What was made of the options is no option, nor is what was left as it is.
+        if name in MADE or value is None or value is False or value == [] or value == "":
+            continue
+        words.append("--" + name.replace("_", "-"))
+        if value is not True:
+            words += [str(one) for one in value] if isinstance(value, list) else [str(value)]
+    return shlex.join(words)
 
 
 def lead(cells: Cells, info: Mapping[str, Any], baseline: str, featured: str | None) -> str:
@@ -156,16 +196,24 @@ def notes(cells: Cells, whole: pl.DataFrame, info: Mapping[str, Any]) -> list[st
     found: list[str] = []
     for key in ("notes", "left_out"):
         given = info.get(key) or []
-        found += (
-            [f"{why}: {count}" for why, count in given.items()]
-            if isinstance(given, Mapping)
-            else map(str, given)
-        )
+        if isinstance(given, Mapping):
+            found += [f"{why}: {number(count)}" for why, count in given.items()]
+        else:
+            found += [str(one) for one in given]
     found += [f"{name} was not run: {why}" for name, why in (info.get("absent_models") or {}).items()]
     found += [
         f"{name} gave no answer at {count} cutoffs"
         for name, count in (info.get("failed_at_cutoffs") or {}).items()
     ]
+    found += [
+        f"{name} crossed its quantiles in {count:,} cells; they were put in order before they were scored"
+        for name, count in (info.get("cells_put_in_order") or {}).items() if count
+    ]  # fmt: skip
+    if info.get("sums_in_the_table_itself"):
+        found.append(
+            "sums the table holds itself, not made anew: " + ", ".join(info["sums_in_the_table_itself"])
+        )
+    base = cells.models.get(str(info["baseline"]))
     most = max((len(model.code) for model in cells.models.values()), default=0)
     for name, model in cells.models.items():
         parts = []
@@ -181,6 +229,11 @@ def notes(cells: Cells, whole: pl.DataFrame, info: Mapping[str, Any]) -> list[st
             parts.append(f"{model.unknown:,} rows left out, of series without any truth")
         if model.crossed:
             parts.append(f"{model.crossed:,} cells have quantiles that cross; they are scored as given")
+        if base is not None and model.quantiles and base.quantiles and model.quantiles != base.quantiles:
+            parts.append(
+                f"scored on its own {len(model.quantiles)} quantiles, the baseline on {len(base.quantiles)}: "
+                "their ratio compares unlike sums"
+            )
         parts += [
             f"level {level:g} left out: {count:,} cells have it" for level, count in model.stray.items()
         ]
@@ -209,4 +262,8 @@ def hashes(info: Mapping[str, Any]) -> list[dict[str, str]]:
     ):
         if value:
             found[name] = str(value)
+    if info.get("libraries"):
+        found["libraries"] = ", ".join(f"{name} {version}" for name, version in info["libraries"].items())
+    if info.get("seconds_in_all"):
+        found["seconds before scoring"] = str(info["seconds_in_all"])
     return [{"english": name, "value": value} for name, value in found.items()]

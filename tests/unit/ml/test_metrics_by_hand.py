@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -81,3 +83,31 @@ def test_brier_skill_by_hand() -> None:
 
 def test_skill_without_events_is_not_a_number() -> None:
     assert np.isnan(metrics.brier_skill(np.full(4, 0.1), np.full(4, 0.2), np.zeros(4)))
+
+
+def test_poisson_floor_is_the_mean_distance_from_the_median() -> None:
+    mean = np.array([0.0, 0.3, 1.0, 7.5, 7.5, 60.0])
+    found = metrics.poisson_absolute_error(mean)
+    # summed over the counts themselves, up to where nothing is left
+    for value, said in zip(mean, found, strict=True):
+        chance = np.array([np.exp(-value + k * np.log(value) - math.lgamma(k + 1)) if value else float(k == 0)
+                           for k in range(200)])  # fmt: skip
+        middle = int(np.argmax(np.cumsum(chance) >= 0.5 - 1e-12))
+        assert said == pytest.approx(float((np.abs(np.arange(200) - middle) * chance).sum()))
+    assert found[-1] == pytest.approx(0.8 * np.sqrt(60), rel=0.01)
+
+
+def test_truth_that_ties_with_quantiles_is_shared_out() -> None:
+    # three levels, so bins of width .25; truth below all; between the first two; on the middle one; on all
+    below, reached = np.array([0, 1, 1, 0]), np.array([0, 1, 2, 3])
+    found = metrics.mass_between_quantiles(below, reached, (0.25, 0.5, 0.75))
+    # on the middle one: halves to both sides; on all: 1/6, 1/3, 1/3, 1/6
+    assert found == pytest.approx([1 + 1 / 6, 1 + 1 / 2 + 1 / 3, 1 / 2 + 1 / 3, 1 / 6])
+    assert found.sum() == pytest.approx(4)
+
+
+def test_geometric_mean_leaves_out_what_has_no_ratio() -> None:
+    ratios = np.array([[[1.0], [4.0], [np.nan]], [[0.25], [1.0], [0.0]], [[np.nan], [np.nan], [np.nan]]])
+    found = metrics.geometric_mean_of_ratios(ratios)[:, 0]
+    assert found[:2] == pytest.approx([2.0, 0.5])
+    assert np.isnan(found[2])

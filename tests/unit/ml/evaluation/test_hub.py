@@ -114,6 +114,22 @@ def test_what_is_no_submission_is_refused(tmp_path: Path, rows: list[str], head:
     assert told in str(refused.value)
 
 
+@pytest.mark.parametrize("name", [f"{FIRST}-T-m.csv.gz", f"{FIRST}-T-m.parquet", f"{FIRST}-T-m.csv"])
+@pytest.mark.parametrize("content", [b"", b"\x1f\x8b\x08\x00broken", bytes(range(256)) * 4])
+def test_a_file_that_is_none_is_refused_by_name(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(CareGridError, match="fix:") as refused:
+        hub.read(tmp_path)
+    assert refused.value.where == str(tmp_path / name)
+
+
+def test_a_directory_without_submissions_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("none here")
+    for folder in (tmp_path, tmp_path / "absent"):
+        with pytest.raises(CareGridError, match="name the folder of the submissions"):
+            hub.read(folder)
+
+
 def test_nothing_in_common_is_refused_in_words(tmp_path: Path) -> None:
     submit(tmp_path, [ROWS[0].replace(",01,", ",02,")])
     with pytest.raises(CareGridError, match="location that is no series of ours: 1 rows"):

@@ -111,18 +111,33 @@ def test_any_step_over_capacity_is_told_better_by_paths(scored: tuple[bool, join
         assert of[7]["said"] == pytest.approx(of[7]["said_marginal"], abs=0.05)
 
 
-def test_an_event_counts_where_it_was_seen_or_could_not_hide() -> None:
+def test_an_event_is_judged_on_the_steps_that_are_known() -> None:
+    # of four paths two are over at some step, each step by itself in one
     drawn = np.array([[[1.0, 3.0]], [[3.0, 1.0]], [[1.0, 1.0]], [[1.0, 1.0]]])
     capacity = np.array([2.0])
-    for truth, expected in (
-        ([[1.0, 1.0]], [0.0]), ([[3.0, np.nan]], [1.0]), ([[1.0, np.nan]], []), ([[np.nan, 3.0]], [1.0]),
+    for truth, said, alone, event in (
+        ([[1.0, 1.0]], 0.5, 1 - 0.75**2, 0), ([[3.0, 1.0]], 0.5, 1 - 0.75**2, 1),
+        # half of the steps: whether seen or not, the other step counts for nobody
+        ([[3.0, np.nan]], 0.25, 0.25, 1), ([[1.0, np.nan]], 0.25, 0.25, 0),
     ):  # fmt: skip
-        said, alone, event = joint._event(drawn, np.array(truth), capacity, 2)
-        assert event.tolist() == expected
-        if expected:
-            # two of four paths are over at some step; each step by itself in one of four
-            assert said.tolist() == [0.5]
-            assert alone.tolist() == [pytest.approx(1 - 0.75**2)]
+        found = joint._event(drawn, np.array(truth), capacity, 2)
+        assert [one.tolist() for one in found[:3]] == [[said], [pytest.approx(alone)], [event]]
+    assert [len(one) for one in joint._event(drawn, np.full((1, 2), np.nan), capacity, 2)] == [0] * 4
+    assert [len(one) for one in joint._event(drawn, np.ones((1, 2)), np.array([np.nan]), 2)] == [0] * 4
+    gone = drawn.copy()
+    gone[0, 0, 1] = np.nan
+    assert [len(one) for one in joint._event(gone, np.ones((1, 2)), capacity, 2)] == [0] * 4
+    assert [len(one) for one in joint._event(gone, np.array([[1.0, np.nan]]), capacity, 2)] == [1] * 4
+
+
+def test_an_event_without_any_case_says_so() -> None:
+    rows, paths, truth, capacity = made(True)
+    late = truth.filter(pl.col("ds") == pl.col("ds").min().over("unique_id"))
+    found = joint.score(paths, read(rows, late, None, capacity), "D").events
+    row = found.filter(pl.col("within") == 7).row(0, named=True)
+    assert (row["n"], row["brier"]) == (0, None)
+    assert "half of its steps known" in row["reason"]
+    assert joint.score(paths, read(rows, truth), "D").events.is_empty()
 
 
 def test_paths_that_miss_what_they_promise_are_told() -> None:
@@ -154,6 +169,9 @@ def test_paths_that_miss_what_they_promise_are_told() -> None:
     )
     assert broken["forecast cells without any path"] == 30 * STEPS
     assert broken["values below 0"] == 30 * STEPS * PATHS
+    # half of the cutoffs have no paths
+    some = paths.filter(pl.col("cutoff") < pl.lit(tables.CUTOFF + 15 * 20 * tables.DAY))
+    assert checks(some)["forecast cells without any path"] == 15 * STEPS * 3 + 15 * STEPS
     shifted = checks(pl.concat([paths, total.with_columns(pl.col("value") + 1)]))
     # one unit too many, of which the smallest total makes the largest share
     assert shifted[adds_up] == pytest.approx(1 / (total["value"].min() + 1))

@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 from lxml import etree, html
 
-from ml.evaluation import joint, page, report, scores
+from ml.evaluation import joint, page, report, scores, telling
+from ml.evaluation.reading import read
 from tests.unit.ml.evaluation import tables
 
 pytestmark = pytest.mark.unit
@@ -144,6 +145,64 @@ def test_without_paths_capacity_or_ours_the_page_says_so(tmp_path: Path) -> None
     # nobody is ours; the page looks at the best
     whole = pl.read_csv(tmp_path / "out" / "scores.csv").filter(pl.col("horizon") == "all").sort("wis")
     assert f"looks closest at {whole['model'][0]}." in shown
+
+
+@pytest.mark.parametrize(
+    ("case", "frequency"),
+    [("no baseline", "D"), ("medians only", "W"), ("all zero", "M"), ("one cell", "H"), ("no overlap", "D")],
+)
+def test_odd_forecasts_get_a_page_all_the_same(tmp_path: Path, case: str, frequency: str) -> None:
+    levels: tuple[float, ...] = LEVELS
+    cells = {("x", step): tuple(10 + EDGES) for step in (1, 2)}
+    known = {("x", step): 10.0 for step in (0, 1, 2)}
+    said: dict[str, Any] = {"base": (levels, cells), "m": (levels, cells)}
+    if case == "no baseline":
+        del said["base"]
+    elif case == "medians only":
+        said = {name: ((0.5,), dict.fromkeys(cells, (10,))) for name in said}
+    elif case == "all zero":
+        known = dict.fromkeys(known, 0.0)
+        said["base"] = (levels, dict.fromkeys(cells, (0,) * 7))
+    elif case == "one cell":
+        known = {("x", 1): 4.0}
+    else:
+        said = {"base": (levels, {("x", 1): cells["x", 1]}), "m": (levels, {("x", 2): cells["x", 2]})}
+    tables.forecasts(said).write_parquet(tmp_path / "forecasts.parquet")
+    held = pl.DataFrame([("x", tables.CUTOFF, 9.0)], schema=["unique_id", "cutoff", "capacity"], orient="row")
+    report.write(
+        tmp_path / "out", tmp_path / "forecasts.parquet", None, tables.truth(known), tables.history({}), held,
+        {"frequency": frequency, "baseline": "base"},
+    )  # fmt: skip
+    text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    shown = "".join(html.fromstring(text).itertext())
+    assert not re.search(r"\b(nan|inf|None)\b", shown)
+    if case == "no overlap":
+        assert "no cell that both have" in shown
+    if case == "no baseline":
+        assert "there are no forecasts of the baseline base" in shown
+
+
+def test_models_on_other_quantiles_than_the_baseline_are_told(tmp_path: Path) -> None:
+    cells = {("x", 1): (8, 10, 12)}
+    said = {"base": ((0.25, 0.5, 0.75), cells), "m": ((0.1, 0.5, 0.9), cells)}
+    found = telling.notes(
+        read(tables.forecasts(said), tables.truth({("x", 1): 9})), pl.DataFrame(), {"baseline": "base"}
+    )
+    assert [line for line in found if "unlike sums" in line] == [
+        "m: scored on its own 3 quantiles, the baseline on 3: their ratio compares unlike sums"
+    ]
+
+
+def test_the_command_is_told_from_what_was_asked() -> None:
+    asked = {
+        "series": "a b.csv", "freq": "D", "known_in_advance": ["x", "y"], "publication_lag": None,
+        "counts_of_events": True, "hierarchy": "", "data_sha256": "0", "quantiles": [0.5],
+    }  # fmt: skip
+    said = telling.command({"asked": asked})
+    assert said == (
+        "python -m ml.backtest --series 'a b.csv' --freq D --known-in-advance x y --counts-of-events"
+    )
+    assert telling.command({"asked": asked, "command": "as it was"}) == "as it was"
 
 
 def test_best_is_marked_among_models_with_nearly_all_cells_only() -> None:

@@ -120,6 +120,29 @@ def test_nothing_that_cannot_be_computed_is_a_number(tmp_path: Path) -> None:
         assert "every truth is 0" in row["reason"]
 
 
+def test_names_and_times_may_be_of_other_types() -> None:
+    plain = scores.score_table(tables.forecasts(SAID), tables.truth(TRUTH), tables.history({"x": 2}), "a")
+    numbered = {"x": 7, "y": 11}
+
+    def other(frame: pl.DataFrame) -> pl.DataFrame:
+        times = [name for name in ("ds", "cutoff") if name in frame.columns]
+        return frame.with_columns(
+            pl.col("unique_id").replace_strict(numbered, return_dtype=pl.Int64),
+            pl.col(times).dt.cast_time_unit("ms").dt.replace_time_zone("UTC"),
+        )
+
+    given = (tables.forecasts(SAID), tables.truth(TRUTH), tables.history({"x": 2}))
+    forecasts = other(given[0]).with_columns(
+        pl.col("model").cast(pl.Categorical), pl.col("value").cast(pl.Float32)
+    )
+    found = scores.score_table(
+        forecasts, other(given[1]).with_columns(pl.col("y").cast(pl.Int32)), other(given[2]), "a"
+    )
+    assert found.drop("reason").columns == plain.drop("reason").columns
+    for name in ("n", "wis", "mase", "rwis"):
+        assert found[name].to_list() == pytest.approx(plain[name].to_list(), rel=1e-6)
+
+
 def test_where_nothing_is_empty_there_is_no_reason() -> None:
     levels = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
     full = {"full": (levels, {("x", 1): range(7), ("x", 2): range(7)}), "thin": ((0.5,), {("x", 1): (9,)})}
