@@ -85,6 +85,11 @@ def back_test(options: argparse.Namespace) -> int:
             "no model answered anything", where=str(options.series), fix="see unanswered.csv for the reasons"
         )
     truth, history, capacity = records.write_frames(options, table, told, plan, as_of)
+    if not records.any_truth(options.out / files.FORECASTS, truth):
+        _say(
+            f"forecasts are in {options.out / files.FORECASTS}; no target has a truth yet: nothing is scored"
+        )
+        return 0
     _say(f"forecasts are in {options.out / files.FORECASTS}; scoring them")
     drawn = options.out / files.PATHS
     report.write(

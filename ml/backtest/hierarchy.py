@@ -29,7 +29,7 @@ def sums_of(table: Table, columns: tuple[str, ...]) -> Sums:
     """Return the sums over the values of the hierarchy columns that have at least two series."""
     ids, members, told = [], [], []
     for column in columns:
-        values = table.static_values(column, len(table.known))
+        values = table.static_values(column, len(table.known), table.width)
         for value in np.unique(values):
             of_value = frozenset(table.ids[row] for row in np.flatnonzero(values == value))
             if str(value) in ("", "nan") or len(of_value) < 2:

@@ -144,3 +144,11 @@ def write_frames(
     for name, frame in (("truth", rows), ("history", history), ("capacity", capacity)):
         frame.write_parquet(options.out / f"{name}.parquet")
     return rows, history, capacity
+
+
+def any_truth(forecasts: Path, truth: pl.DataFrame) -> bool:
+    """Return whether the truth of any target is known: of forecasts from the table's end it is not."""
+    import polars as pl
+
+    targets = pl.scan_parquet(forecasts).select("unique_id", "ds").unique().collect()
+    return bool(len(targets.join(truth, on=["unique_id", "ds"], how="semi")))

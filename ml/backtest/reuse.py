@@ -57,6 +57,8 @@ def check(folder: Path, asked: dict[str, Any]) -> None:
 class Reused:
     """A model whose forecasts are read from an earlier run, and made where that one had none.
 
+    Its paths are made of its quantiles, as those of any model that draws none itself.
+
     Args:
         cutoffs: {what was known by: cutoff}.
     """

@@ -143,6 +143,8 @@ def frozen(panel: Panel) -> Panel:
     """Return the panel with arrays that no model can write to: the next one sees the same."""
     arrays: list[Any] = [panel.times, panel.y, panel.capacity, panel.clock]
     arrays += [*panel.past.values(), *panel.ahead.values(), *panel.static.values()]
+    if panel.versions is not None:
+        arrays += [panel.versions.row, panel.versions.column, panel.versions.known, panel.versions.value]
     for array in arrays:
         if array is not None:
             array.setflags(write=False)

@@ -127,7 +127,7 @@ class Table:
             capacity=cut(self.newest(self.numbers[self.capacity], count, last)) if self.capacity else None,
             past=past,
             ahead={name: cut(self._in_advance(name, count), width + horizon) for name in self.ahead},
-            static={name: self.static_values(name, count)[rows] for name in self.static},
+            static={name: self.static_values(name, count, last)[rows] for name in self.static},
             clock=clock,
             versions=None if self.vintages_assumed else self._versions(count, last, rows, first),
         )
@@ -142,16 +142,20 @@ class Table:
         newest = self.newest(values, count)
         return np.where(np.isnan(newest), first, newest)
 
-    def static_values(self, name: str, count: int) -> np.ndarray:
-        """Return [series] the newest known text ("" for none) or number of a column."""
+    def static_values(self, name: str, count: int, last: int) -> np.ndarray:
+        """Return [series] the newest text ("" for none) or number of the first `count` versions.
+
+        Rows of periods after column `last` say nothing, even if they were known early.
+        """
+        before = self.column[:count] <= last
         if name in self.texts:
             codes, names = self.texts[name]
-            told = codes[:count] >= 0
+            told = before & (codes[:count] >= 0)
             found = np.full(len(self.ids), len(names))
             found[self.row[:count][told]] = codes[:count][told]
             return np.append(names, "")[found]
         values = self.numbers[name][:count]
-        told = ~np.isnan(values)
+        told = before & ~np.isnan(values)
         numbers = np.full(len(self.ids), np.nan)
         numbers[self.row[:count][told]] = values[told]
         return numbers

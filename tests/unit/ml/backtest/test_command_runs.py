@@ -101,6 +101,17 @@ def test_a_run_that_broke_off_is_taken_up_again(series: Path, out: Path, tmp_pat
     assert pl.read_parquet(again / "forecasts.parquet").sort(order).equals(whole.sort(order))
 
 
+def test_the_future_is_forecast_and_not_scored(
+    series: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The table ends on 19 July, and a day is known on the next."""
+    assert main([*asked(series, tmp_path, "--models", QUICK), "--cutoffs", "2023-07-20"]) == 0
+    assert "nothing is scored" in capsys.readouterr().err
+    rows = pl.read_parquet(tmp_path / "forecasts.parquet")
+    assert str(rows["ds"].min()) == "2023-07-21 00:00:00"
+    assert not (tmp_path / "scores.csv").exists()
+
+
 def test_it_runs_as_a_module_and_says_how_far_it_is(series: Path, tmp_path: Path) -> None:
     line = [sys.executable, "-m", "ml.backtest", *asked(series, tmp_path / "out", "--models", "last_value")]
     done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)

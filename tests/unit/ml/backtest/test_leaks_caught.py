@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 from caregrid.errors import CareGridError
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ml import paths
 from ml.backtest import leaks, models
@@ -86,6 +88,50 @@ def test_the_noise_reaches_all_that_is_not_known_and_nothing_that_is(frequency: 
     np.testing.assert_array_equal(ours.y, theirs.y)
     np.testing.assert_array_equal(ours.past["sick"], theirs.past["sick"])
     np.testing.assert_array_equal(ours.static["region"], theirs.static["region"])
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2), st.integers(0, 9), st.integers(0, 14), st.integers(0, 50)),
+        min_size=1,
+        max_size=40,
+        unique_by=lambda row: row[:3],
+    ),
+    st.integers(0, 16),
+    st.integers(0, 3),
+)
+def test_no_part_of_a_panel_changes_with_what_is_not_known(
+    rows: list[tuple[int, int, int, int]], at: int, seed: int
+) -> None:
+    """Any rows, any versions, any cutoff: values, signals, what does not change, versions, grid and names."""
+    day = STEPS["D"]
+    steady = [(9, number, number, 1) for number in range(10)]  # no hole looks like another frequency
+    frame = pl.DataFrame(
+        {
+            "unique_id": [f"s{row[0]}" for row in (*rows, *steady)],
+            "ds": [row[1] * day for row in (*rows, *steady)],
+            "y": [float(row[3]) for row in (*rows, *steady)],
+            "known_at": [row[2] * day for row in (*rows, *steady)],
+            "sick": [float(row[3] % 7) for row in (*rows, *steady)],
+            "population": [float(row[3] % 5) for row in (*rows, *steady)],
+            "region": [f"r{row[3] % 3}" for row in (*rows, *steady)],
+            "line": list(range(len(rows) + 10)),
+        }
+    )
+    table = toys.made(frame, "D")
+    when = cutoff(f"1970-01-{at + 1:02}", "D")
+    one, other = table.panel(when, 3), leaks.noised(table, when, seed).panel(when, 3)
+    assert one.ids == other.ids
+    np.testing.assert_array_equal(one.times, other.times)
+    np.testing.assert_array_equal(one.y, other.y)
+    np.testing.assert_array_equal(one.past["sick"], other.past["sick"])
+    for name in ("population", "region"):
+        np.testing.assert_array_equal(one.static[name], other.static[name])
+    assert one.versions is not None
+    assert other.versions is not None
+    for field in ("row", "column", "known", "value"):
+        np.testing.assert_array_equal(getattr(one.versions, field), getattr(other.versions, field))
+    assert (one.versions.known <= when.known).all()
 
 
 @pytest.mark.parametrize("name", ["last_value", "auto_theta"])
