@@ -157,7 +157,7 @@ def _known(frame: pl.DataFrame, meaning: Meaning, where: str, notes: list[str]) 
         )
         frame = frame.with_columns(pl.col("known_at").fill_null(pl.col("ds") + meaning.lag))
     elif unknown:
-        notes.append(f"{unknown} rows left out: nothing tells when they became known")
+        notes.append(f"{_many(unknown, 'row')} left out: nothing tells when it became known")
         frame = frame.filter(pl.col("known_at").is_not_null())
     return frame, False
 
@@ -166,7 +166,14 @@ def _words(lag: int, frequency: str) -> str:
     """Return a lag in words, in front of what it counts from."""
     if not lag:
         return "at" if frequency == "H" else "on the day of"
-    return f"{lag / STEPS['H']:g} hours after" if lag % STEPS["D"] else f"{lag // STEPS['D']} days after"
+    if lag % STEPS["D"]:
+        return f"{lag / STEPS['H']:g} hours after"
+    return f"{_many(lag // STEPS['D'], 'day')} after"
+
+
+def _many(count: int, noun: str) -> str:
+    """Return a number of things in words."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _usable(frame: pl.DataFrame, where: str, notes: list[str]) -> pl.DataFrame:
@@ -177,7 +184,7 @@ def _usable(frame: pl.DataFrame, where: str, notes: list[str]) -> pl.DataFrame:
     count = int(frame.select(broken.sum()).item() or 0)
     if count:
         line = frame.filter(broken)["line"][0]
-        notes.append(f"{count} rows left out: y is negative or infinite (the first in line {line})")
+        notes.append(f"{_many(count, 'row')} left out: y is negative or infinite (the first in line {line})")
         frame = frame.filter(~broken.fill_null(value=False))
     if frame["y"].null_count() == len(frame):
         raise CareGridError("no row has a value of y that can be used", where=where, fix="check column y")
@@ -247,10 +254,12 @@ def _each_version_once(cell: Ints, known: Ints, y: Floats, where: str, notes: li
             fix="make unique_id tell the series apart, or give one row per period (--freq)",
         )
     if cells:
-        notes.append(f"{cells} cells left out: several rows of one unique_id, ds and known_at differ in y")
+        notes.append(
+            f"{_many(cells, 'cell')} left out: several rows of one unique_id, ds and known_at differ in y"
+        )
     repeats = int((same & ~bad).sum())
     if repeats:
-        notes.append(f"{repeats} rows left out: exact repeats")
+        notes.append(f"{_many(repeats, 'row')} left out: exact repeats")
     return np.sort(order[~same & ~bad])
 
 

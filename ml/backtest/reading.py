@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 NEEDED = ("unique_id", "ds", "y")
-# Words that say that a cell is empty.
+# Words that say that a number or a time is missing. As names they stay what they are: NA is Namibia's code.
 EMPTY = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 # A code such as 01 is text, whatever it looks like: as a number it would be another code.
 _CODE = re.compile(r"0\d+")
@@ -47,14 +47,14 @@ def read(path: Path, known_at: str | None = None, zone: ZoneInfo | None = None) 
     if not len(frame):
         raise CareGridError("has no rows", where=path.name, fix="give a table with at least one row")
     where = (path.name, "row" if _is_parquet(path) else "line")
-    nameless = frame.filter(pl.col("unique_id").is_null() | (pl.col("unique_id").cast(pl.String) == ""))
+    frame = frame.with_columns(pl.col("unique_id").cast(pl.String).replace("", None))
+    # A row that names no series and tells no value (the total of nobody) takes nothing away.
+    frame = frame.filter(pl.col("unique_id").is_not_null() | _told(frame["y"]).is_not_null())
+    nameless = frame.filter(pl.col("unique_id").is_null())
     if len(nameless):
         raise CareGridError(
-            "is empty",
-            where=_at(where, nameless["line"][0], "unique_id"),
-            fix="name every row's series",
+            "is empty", where=_at(where, nameless["line"][0], "unique_id"), fix="name every row's series"
         )
-    frame = frame.with_columns(pl.col("unique_id").cast(pl.String))
     for name in ("ds", "known_at"):
         if name in frame.columns:
             frame = frame.with_columns(_times(frame, name, where, zone))
@@ -87,7 +87,7 @@ def _frame(path: Path) -> pl.DataFrame:
     try:
         if _is_parquet(path):
             return pl.read_parquet(path)
-        return pl.read_csv(path, infer_schema=False, null_values=list(EMPTY), encoding="utf8")
+        return pl.read_csv(path, infer_schema=False, null_values="", encoding="utf8")
     except (pl.exceptions.PolarsError, OSError) as error:
         raise CareGridError(
             f"is not a table that can be read: {str(error).splitlines()[0]}",
@@ -96,11 +96,20 @@ def _frame(path: Path) -> pl.DataFrame:
         ) from error
 
 
+def _told(column: pl.Series) -> pl.Series:
+    """Return a column without the words that say that nothing is told."""
+    import polars as pl
+
+    if column.dtype != pl.String:
+        return column
+    return column.set(column.is_in(EMPTY), None)
+
+
 def _times(frame: pl.DataFrame, name: str, where: tuple[str, str], zone: ZoneInfo | None) -> pl.Series:
     """Return a column of times in microseconds since 1970: offsets brought to UTC, else as `instant` says."""
     import polars as pl
 
-    column = frame[name]
+    column = _told(frame[name])
     if column.dtype == pl.Datetime and getattr(column.dtype, "time_zone", None):
         return column.dt.convert_time_zone("UTC").dt.timestamp("us").alias(name)
     if column.dtype in (pl.Date, pl.Datetime) and zone is None:
@@ -138,8 +147,9 @@ def _numbers(frame: pl.DataFrame, where: tuple[str, str]) -> pl.Series:
     """Return y as numbers; an empty cell stays empty."""
     import polars as pl
 
-    numbers = frame["y"].cast(pl.Float64, strict=False)
-    refused = frame.filter(numbers.is_null() & frame["y"].is_not_null())
+    told = _told(frame["y"])
+    numbers = told.cast(pl.Float64, strict=False)
+    refused = frame.filter(numbers.is_null() & told.is_not_null())
     if len(refused):
         raise CareGridError(
             f"{refused['y'][0]!r} is no number",
@@ -156,7 +166,9 @@ def _typed(column: pl.Series) -> pl.Series:
     if column.dtype == pl.Boolean or column.dtype.is_numeric():
         return column.cast(pl.Float64).fill_nan(None)
     text = column.cast(pl.String)
-    numbers = text.cast(pl.Float64, strict=False)
-    if numbers.null_count() > text.null_count() or text.str.contains(f"^{_CODE.pattern}$").any():
+    told = _told(text)
+    numbers = told.cast(pl.Float64, strict=False)
+    wordy = told.null_count() == len(told) > text.null_count()
+    if wordy or numbers.null_count() > told.null_count() or text.str.contains(f"^{_CODE.pattern}$").any():
         return text
     return numbers.fill_nan(None)

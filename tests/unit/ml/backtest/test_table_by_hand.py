@@ -162,10 +162,26 @@ def test_repeats_count_once_and_contradictions_are_left_out_and_told(tmp_path: P
     table = toys.table(tmp_path, rows, Meaning("D", lag=0))
     np.testing.assert_array_equal(table.truth(), [[1, NAN, 4, NAN, 5]])
     told = " ".join(table.notes)
-    assert "1 cells left out: several rows" in told
-    assert "1 rows left out: exact repeats" in told
-    assert "1 rows left out: y is negative" in told
+    assert "1 cell left out: several rows" in told
+    assert "1 row left out: exact repeats" in told
+    assert "1 row left out: y is negative" in told
     assert "line 7" in told
+
+
+def test_words_for_nothing_are_empty_numbers_but_names_stay_names(tmp_path: Path) -> None:
+    rows = """
+        unique_id,ds,y,beds,country_code
+        NA,2024-03-01,3,NA,NA
+        NA,2024-03-02,NA,4,NA
+        b,2024-03-01,5,,
+        ,2024-03-02,NA,,
+    """
+    table = toys.table(tmp_path, rows, Meaning("D", lag=0))
+    panel = table.panel(cutoff("2024-03-02", "D"), 1)
+    assert panel.ids == ("NA", "b")
+    np.testing.assert_array_equal(panel.y, [[3, NAN], [5, NAN]])
+    np.testing.assert_array_equal(panel.past["beds"], [[NAN, 4], [NAN, NAN]])
+    assert panel.static["country_code"].tolist() == ["NA", ""]
 
 
 def test_the_repeated_hour_of_a_clock_change_stays_two_hours(tmp_path: Path) -> None:
