@@ -28,8 +28,8 @@ class Finding:
 
     Args:
         identical: whether noise after the cutoff left every quantile and path as it was, bit by bit.
-        wis, delayed: mean weighted interval score, and the same when everything becomes known later; NaN
-            where there is no truth.
+        wis, delayed: mean weighted interval score, and the same when everything becomes known later, over
+            the cells that both answer; NaN where there is no truth or no answer.
         reason: why there is no answer.
     """
 
@@ -165,9 +165,13 @@ def check(
     if third.values is not None:
         rows = [panel.ids.index(one) for one in panel_later.ids]
         late[rows] = third.values
-    both = ~np.isnan(truth) & ~np.isnan(first.values).any(axis=2) & ~np.isnan(late).any(axis=2)
+    told = ~np.isnan(truth) & ~np.isnan(first.values).any(axis=2)
+    both = told & ~np.isnan(late).any(axis=2)
     return Finding(
-        name, bool(same), _wis(truth, first.values, both, quantiles), _wis(truth, late, both, quantiles)
+        name,
+        bool(same),
+        _wis(truth, first.values, both if both.any() else told, quantiles),
+        _wis(truth, late, both, quantiles),
     )
 
 
@@ -206,8 +210,9 @@ def command(
         verdict = (
             "unchanged by noise after the cutoff" if finding.identical else "LEAK: the future changes it"
         )
-        late = f"{finding.delayed:.4g} if all is known {lateness(table.frequency, horizon)} periods later"
-        scores = f"WIS {finding.wis:.4g}, {late}"
-        say(f"{name}: {verdict}; {scores}")
+        late = "no answer" if np.isnan(finding.delayed) else f"{finding.delayed:.4g}"
+        when = f"if all is known {lateness(table.frequency, horizon)} periods later"
+        score = "no truth" if np.isnan(finding.wis) else f"WIS {finding.wis:.4g}"
+        say(f"{name}: {verdict}; {score}, {late} {when}")
         found = found if finding.identical else LEAK
     return found
