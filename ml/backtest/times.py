@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -159,8 +159,3 @@ def offsets(times: np.ndarray, zone: ZoneInfo) -> np.ndarray:
         found = datetime.fromtimestamp(second, zone).utcoffset() or timedelta()
         ahead.append(round(found / timedelta(hours=1)))
     return np.array(ahead, dtype=np.int64)
-
-
-def day_of(instant_: int) -> date:
-    """Return the day of an instant in microseconds since 1970."""
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=instant_)).date()
