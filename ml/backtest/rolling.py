@@ -15,6 +15,7 @@ from . import files, hierarchy
 from .table import Table
 from .times import Cutoff
 
+CHUNK = 500  # series whose rows are made at once: those of ten thousand would not fit
 NO_SUMS = hierarchy.Sums((), ())
 
 
@@ -203,7 +204,9 @@ def _write(
     if values is None or np.isnan(values).all():
         return
     ids = np.array(panel.ids, dtype=object)
-    forecasts.write(files.forecast_rows(ids, times, cutoff, name, plan.quantiles, values))
+    for at in range(0, len(ids), CHUNK):
+        here = slice(at, at + CHUNK)
+        forecasts.write(files.forecast_rows(ids[here], times, cutoff, name, plan.quantiles, values[here]))
     wanted = paths is not None and name in plan.paths_of
     answered = ~np.isnan(values).any(axis=(1, 2))
     if not answered.any() or not (wanted or plan.sums.ids):
@@ -215,7 +218,10 @@ def _write(
         told.unanswered.append((str(cutoff), name, "", 0, reason))
         return
     if wanted and paths is not None:
-        paths.write(files.path_rows(ids[answered], times, cutoff, name, drawn[:, answered]))
+        told_rows = np.flatnonzero(answered)
+        for at in range(0, len(told_rows), CHUNK):
+            rows = told_rows[at : at + CHUNK]
+            paths.write(files.path_rows(ids[rows], times, cutoff, name, drawn[:, rows]))
     sums, totals = hierarchy.add(panel, plan.sums, drawn, answered)
     if sums:
         said = joint.quantiles_of_paths(totals, plan.quantiles)
