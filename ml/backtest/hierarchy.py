@@ -26,10 +26,13 @@ class Sums:
 
 
 def sums_of(table: Table, columns: tuple[str, ...]) -> Sums:
-    """Return the sums over the values of the hierarchy columns that have at least two series."""
+    """Return the sums over the values of the hierarchy columns that have at least two series.
+
+    A series belongs where it was first said to: a later word must not change a forecast from before it.
+    """
     ids, members, told = [], [], []
     for column in columns:
-        values = table.static_values(column, len(table.known), table.width)
+        values = table.first_told(column)
         for value in np.unique(values):
             of_value = frozenset(table.ids[row] for row in np.flatnonzero(values == value))
             if str(value) in ("", "nan") or len(of_value) < 2:

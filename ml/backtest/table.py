@@ -147,17 +147,24 @@ class Table:
 
         Rows of periods after column `last` say nothing, even if they were known early.
         """
-        before = self.column[:count] <= last
+        return self._told_last(name, np.flatnonzero(self.column[:count] <= last))
+
+    def first_told(self, name: str) -> np.ndarray:
+        """Return [series] the text or number that was known first: what comes later does not change it."""
+        return self._told_last(name, np.arange(len(self.known))[::-1])
+
+    def _told_last(self, name: str, order: Ints) -> np.ndarray:
+        """Return [series] what the last of these versions tells that tells anything."""
         if name in self.texts:
             codes, names = self.texts[name]
-            told = before & (codes[:count] >= 0)
+            told = order[codes[order] >= 0]
             found = np.full(len(self.ids), len(names))
-            found[self.row[:count][told]] = codes[:count][told]
+            found[self.row[told]] = codes[told]
             return np.append(names, "")[found]
-        values = self.numbers[name][:count]
-        told = before & ~np.isnan(values)
+        values = self.numbers[name]
+        told = order[~np.isnan(values[order])]
         numbers = np.full(len(self.ids), np.nan)
-        numbers[self.row[:count][told]] = values[told]
+        numbers[self.row[told]] = values[told]
         return numbers
 
     def _versions(self, count: int, last: int, rows: Ints, first: int) -> Versions:

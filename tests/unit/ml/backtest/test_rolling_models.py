@@ -150,6 +150,15 @@ def test_a_sum_is_the_sum_of_its_places_path_by_path(table: Table, tmp_path: Pat
     assert middle[0] == pytest.approx(drawn, rel=1e-3)
 
 
+def test_a_place_belongs_where_it_was_first_said_to(table: Table) -> None:
+    rows = toys.frame("D", 60)
+    moved = pl.when((pl.col("unique_id") == "s00") & (pl.col("ds") > rows["ds"][30])).then(pl.lit("s"))
+    home = pl.col("unique_id").replace_strict({"s00": "n", "s01": "n", "s02": "s", "s03": "s"})
+    made = toys.made(rows.with_columns(region=moved.otherwise(home)), "D")
+    assert hierarchy.sums_of(made, ("region",)) == hierarchy.sums_of(table, ("region",))
+    assert made.static_values("region", len(made.known), made.width)[0] == "s"
+
+
 def test_a_place_that_closed_is_no_part_of_the_sum_and_one_without_an_answer_leaves_none(
     tmp_path: Path,
 ) -> None:
