@@ -88,7 +88,7 @@ def ask(model: Forecaster, panel: Panel, quantiles: tuple[float, ...]) -> Answer
         fitting = time.perf_counter() - started
         values = np.array(fitted.predict(panel, quantiles), dtype=float)
         predicting = time.perf_counter() - started - fitting
-    except Exception as error:  # a model's failure is told and takes nothing else down
+    except (Exception, SystemExit) as error:  # a model's failure is told and takes nothing else down
         return Answer(None, (fitting, predicting), f"{type(error).__name__}: {error}")
     shape = (len(panel.ids), panel.horizon, len(quantiles))
     if values.shape != shape:

@@ -77,8 +77,12 @@ def test_a_model_that_fails_loses_its_cells_and_no_others(table: Table, tmp_path
         panel.y[:] = 0
         return np.ones(shape(panel))
 
+    def quits(panel: Panel) -> Floats:
+        raise SystemExit(3)
+
     models: list[Forecaster] = [
         Stub("breaks", breaks),
+        Stub("quits", quits),
         Stub("holes", holes, {"s01": "closed"}),
         Stub("flat", lambda panel: np.ones((3, 3))),
         Stub("writes", writes),
@@ -91,6 +95,7 @@ def test_a_model_that_fails_loses_its_cells_and_no_others(table: Table, tmp_path
     reasons = {(line[1], line[2]): line for line in told.unanswered}
     assert reasons["breaks", ""][4] == "ValueError: no idea"
     assert reasons["breaks", ""][3] == 12
+    assert reasons["quits", ""][4] == "SystemExit: 3"
     assert "shape (3, 3)" in reasons["flat", ""][4]
     assert reasons["holes", "s01"][3:] == (3, "closed")
     assert reasons["holes", "s02"][3] == 1
