@@ -107,7 +107,9 @@ def test_a_model_that_fails_loses_its_cells_and_no_others(table: Table, tmp_path
 def test_the_rows_written_are_the_cells_asked_for(table: Table, tmp_path: Path) -> None:
     ramp = np.arange(5.0)
     model = Stub("ramp", lambda panel: np.arange(12.0).reshape(4, 3, 1) + ramp)
+    model.fingerprint = lambda: "0a1b"  # type: ignore[attr-defined]
     rows, told = run(table, AT[:1], [model], tmp_path)
+    assert told.fingerprints == {"ramp": "0a1b"}
     assert rows.columns == ["unique_id", "cutoff", "ds", "horizon", "model", "quantile", "value"]
     assert len(rows) == 4 * 3 * 5
     one = rows.filter((pl.col("unique_id") == "s02") & (pl.col("horizon") == 2)).sort("quantile")
