@@ -1,4 +1,4 @@
-"""Overload risk: the probability that demand exceeds capacity at any period within a horizon."""
+"""How likely demand is to exceed capacity at any period within a horizon, read off marginal quantiles."""
 
 from __future__ import annotations
 
