@@ -94,7 +94,8 @@ def train(table: Table, options: Options, progress: Progress = lambda line: None
         model.threshold = threshold_for(held, options.alert_budget)
         if model.threshold is None:
             told.append(
-                f"nobody is flagged: {options.alert_budget:.0%} of {len(held)} calibration rows is none"
+                f"nobody is flagged: the budget of {options.alert_budget:.0%} is less than the calibration rows "
+                "that share the highest probability"
             )
     found = risk_evaluate.scores(
         split.name, table, test, {OURS: said, **fitted.baselines}, model.prevalence, quantiles,

@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import risk_card, versions
+from . import drift, risk_card, versions
 from .risk_attributes import KEYS, RULE
+from .risk_columns import NUMBER
 from .risk_model import RiskModel, load
-from .risk_table import EVENT
+from .risk_splits import TRAIN
+from .risk_table import EVENT, clean, numbers
 
 if TYPE_CHECKING:
     import polars as pl
 
     from .risk import Trained
 
+REFERENCE = "reference.json"  # beside the model: how its training sample was spread
 EXPLAINED = 200  # test rows whose reasons are written out: enough to look at, no second copy of the table
 
 
@@ -61,6 +64,9 @@ def write(trained: Trained, table: Path, stated: dict[str, str], folder: Path) -
     """Write everything into the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     trained.model.save(folder / "model")
+    seen = trained.table.frame[np.flatnonzero(trained.split.block == TRAIN)]
+    kept = [drift.reference(name, values) for name, values in features(trained.model, seen).items()]
+    (folder / "model" / REFERENCE).write_text(json.dumps(drift.as_json(kept)), encoding="utf-8")
     known = facts(trained, table)
     lines = risk_card.attributes(trained, stated)
     (folder / "card.md").write_text(risk_card.as_markdown(trained, lines, known), encoding="utf-8")
@@ -108,7 +114,35 @@ def write_scored(model_folder: Path, frame: pl.DataFrame, folder: Path) -> str:
         raise CareGridError(str(error), fix="give the table the columns it was trained with") from error
     folder.mkdir(parents=True, exist_ok=True)
     _csv(folder / "scored.csv", lines)
-    return f"{len(lines)} rows scored into {folder / 'scored.csv'}"
+    told = f"{len(lines)} rows scored into {folder / 'scored.csv'}"
+    shifts = moved(model_folder, model, frame)
+    if shifts:
+        _csv(folder / "drift.csv", [asdict(one) for one in shifts])
+        told += f"; {drift.why(shifts, {}) or 'no feature has moved as far as is told'}"
+    return told
+
+
+def features(model: RiskModel, frame: pl.DataFrame) -> dict[str, Any]:
+    """Return what a model sees of each of its columns, as `drift` takes it: numbers, or texts."""
+    import polars as pl
+
+    cleaned = clean(frame, model.missing)
+    return {
+        one.name: numbers(cleaned[one.name])
+        if one.kind == NUMBER
+        else cleaned[one.name].cast(pl.String).to_list()
+        for one in model.columns
+    }
+
+
+def moved(model_folder: Path, model: RiskModel, frame: pl.DataFrame) -> list[drift.Shift]:
+    """Return how far each feature is from its training sample; empty where none was kept."""
+    path = model_folder / REFERENCE
+    if not path.is_file():
+        return []
+    now = features(model, frame)
+    kept = drift.from_json(json.loads(path.read_text(encoding="utf-8")))
+    return [drift.shift(one, now[one.name]) for one in kept]
 
 
 def scored(model: RiskModel, frame: pl.DataFrame) -> list[dict[str, Any]]:

@@ -241,3 +241,22 @@ def test_the_command_line_trains_scores_and_refuses(
     ):
         assert risk.main([*bad, "--out", str(tmp_path / "no")]) == 2
         assert why in capsys.readouterr().err
+
+
+def test_scoring_tells_which_features_are_no_longer_as_in_training(
+    trained: risk.Trained, tmp_path: Path
+) -> None:
+    encounters(3000).write_csv(tmp_path / "t.csv")
+    risk_report.write(trained, tmp_path / "t.csv", {}, tmp_path)
+    model, now = tmp_path / "model", encounters(900, 5)
+    assert "no feature has moved" in risk_report.write_scored(model, now, tmp_path / "same")
+    older = now.with_columns((pl.col("age").cast(pl.Int64) + 25).cast(pl.String), ward=pl.lit("burns unit"))
+    said = risk_report.write_scored(model, older, tmp_path / "moved")
+    assert "features are not as in training" in said
+    assert "age" in said
+    assert "ward" in said
+    lines = {
+        line["name"]: line
+        for line in csv.DictReader((tmp_path / "moved" / "drift.csv").read_text().splitlines())
+    }
+    assert float(lines["sex"]["index"]) < 0.1
