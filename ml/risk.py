@@ -78,6 +78,11 @@ def train(table: Table, options: Options, progress: Progress = lambda line: None
     from caregrid.errors import CareGridError
 
     _check(options)
+    if options.delay_days and not table.dated:
+        raise CareGridError(
+            "--outcome-known-after-days counts days, and the rows carry no dates",
+            fix="name --time, or leave it out",
+        )
     split = risk_splits.split(table, options.seed, options.delay_days)
     too_few = risk_splits.too_few(table, split.block)
     if too_few:
@@ -94,8 +99,8 @@ def train(table: Table, options: Options, progress: Progress = lambda line: None
         model.threshold = threshold_for(held, options.alert_budget)
         if model.threshold is None:
             told.append(
-                f"nobody is flagged: the budget of {options.alert_budget:.0%} is less than the calibration rows "
-                "that share the highest probability"
+                f"nobody is flagged: more calibration rows share the highest probability than the budget of "
+                f"{options.alert_budget:.0%} allows"
             )
     found = risk_evaluate.scores(
         split.name, table, test, {OURS: said, **fitted.baselines}, model.prevalence, quantiles,

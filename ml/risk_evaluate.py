@@ -16,6 +16,8 @@ Floats = np.ndarray
 
 OURS = "caregrid"
 FEWEST_TO_CALIBRATE = 50  # events of a subgroup before its calibration slope is told
+FEWEST_SHOWN = 10  # rows of a subgroup: of fewer, a table could tell who they are
+GAINS = ("auroc", "brier", "wis", "mae")  # told as differences to each plain model too
 
 
 @dataclass(frozen=True)
@@ -45,17 +47,36 @@ def scores(
     truth, person = table.outcome[rows], table.person[rows]
     events = int(truth.sum()) if table.kind == EVENT else None
     found = []
+
+    def figures_of(forecast: Floats, happened: Floats) -> risk_metrics.Figures:
+        if table.kind == EVENT:
+            return risk_metrics.of_events(forecast, happened, prevalence)
+        return risk_metrics.of_amounts(forecast, happened, quantiles)
+
     for model, forecast in said.items():
 
         def figures(at: np.ndarray, forecast: Floats = forecast) -> risk_metrics.Figures:
-            if table.kind == EVENT:
-                return risk_metrics.of_events(forecast[at], truth[at], prevalence)
-            return risk_metrics.of_amounts(forecast[at], truth[at], quantiles)
+            return figures_of(forecast[at], truth[at])
 
         for metric, one in risk_metrics.with_intervals(figures, person, replicates, seed).items():
             found.append(
                 Score(name, model, metric, one.value, one.low, one.high, len(rows), events, one.reason)
             )
+    for model in said:
+        if model != OURS:
+
+            def gains(at: np.ndarray, other: Floats = said[model]) -> risk_metrics.Figures:
+                one, two = figures_of(said[OURS][at], truth[at]), figures_of(other[at], truth[at])
+                return {f"{metric}_gain": one[metric] - two[metric] for metric in GAINS if metric in one}
+
+            # Drawn together, so that what both find hard does not widen the interval of their difference.
+            for metric, one in risk_metrics.with_intervals(gains, person, replicates, seed).items():
+                found.append(
+                    Score(
+                        name, f"{OURS} less {model}", metric, one.value, one.low, one.high, len(rows), events,
+                        one.reason,
+                    )
+                )  # fmt: skip
     return found
 
 
@@ -102,7 +123,8 @@ def subgroups(
         label = groups(table, name, train, rows)
         for value in sorted(set(label)):
             at = label == value
-            line: dict[str, object] = {"column": name, "group": value, "rows": int(at.sum())}
+            few = int(at.sum()) < FEWEST_SHOWN
+            line: dict[str, object] = {"column": name, "group": value, "rows": None if few else int(at.sum())}
             if table.kind == EVENT:
                 line |= _event_line(said[at], truth[at], threshold)
             else:
@@ -114,9 +136,16 @@ def subgroups(
 def _event_line(probability: Floats, event: Floats, threshold: float | None) -> dict[str, object]:
     events, others = int(event.sum()), int(len(event) - event.sum())
     line: dict[str, object] = {
+        "events": None, "event_rate": None, "mean_probability": None, "auroc": None,
+        "calibration_slope": None, "calibration_in_the_large": None, "sensitivity": None,
+        "flagged_rate": None, "note": "",
+    }  # fmt: skip
+    if len(event) < FEWEST_SHOWN:
+        line["note"] = f"too few to judge: fewer than {FEWEST_SHOWN} rows, which are not shown"
+        return line
+    line |= {
         "events": events, "event_rate": float(event.mean()), "mean_probability": float(probability.mean()),
-        "auroc": None, "calibration_slope": None, "calibration_in_the_large": None, "sensitivity": None,
-        "flagged_rate": flagged_figures(probability, event, threshold)["flagged_rate"], "note": "",
+        "flagged_rate": flagged_figures(probability, event, threshold)["flagged_rate"],
     }  # fmt: skip
     if min(events, others) < FEWEST_OF_EACH:
         line["note"] = (

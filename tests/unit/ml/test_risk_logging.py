@@ -50,6 +50,9 @@ def test_a_training_is_logged_whole_and_scores_elsewhere(
     assert run.data.params["calibration"] == "platt"
     kept = {file.path for file in client.list_artifacts(run.info.run_id, "risk")}
     assert {"risk/card.md", "risk/card.json", "risk/importance.png"} <= kept
+    # Rows of persons stay where the table is.
+    assert (tmp_path / "out" / "reasons.csv").is_file()
+    assert "risk/reasons.csv" not in kept
     info = mlflow.models.get_model_info(f"models:/caregrid-risk-readmitted/{version}")
     assert info.signature is not None
     assert [column.name for column in info.signature.inputs] == [one.name for one in trained.model.columns]
