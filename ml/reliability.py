@@ -89,7 +89,8 @@ def line(x: Floats, target: Floats, slope: float | None = None) -> tuple[float, 
         while length > 1e-4 and loss(weights - length * step) > before:
             length /= 2
         weights = weights - length * step
-        if float(np.abs(length * step).max()) < 1e-10:
+        # Steps shrink quadratically: what follows one of a millionth is nothing.
+        if float(np.abs(length * step).max()) < 1e-6:
             break
     if slope is not None:
         return float(weights[0]), slope

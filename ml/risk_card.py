@@ -60,7 +60,7 @@ def _measured(trained: Trained) -> dict[str, str]:
         if table.kind == EVENT
         else f"Quantiles {', '.join(f'{level:g}' for level in model.quantiles)} of {named}.",
         "(1)(iv)": "Prediction.",
-        "(3)(ii)": " ".join(f"{line[0].upper()}{line[1:]}." for line in trained.told),
+        "(3)(ii)": "What the training told: " + "; ".join(trained.told) + ".",
         "(4)(i)": _criteria(trained),
         "(4)(ii)": _variables(trained),
         "(7)(i)": _validity(trained),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from . import reliability, risk_metrics
+from . import metrics, reliability, risk_metrics
 from .risk_columns import Column
 from .risk_metrics import FEWEST_OF_EACH
 from .risk_table import EVENT, Table, numbers
@@ -17,7 +18,6 @@ Floats = np.ndarray
 OURS = "caregrid"
 FEWEST_TO_CALIBRATE = 50  # events of a subgroup before its calibration slope is told
 FEWEST_SHOWN = 10  # rows of a subgroup: of fewer, a table could tell who they are
-GAINS = ("auroc", "brier", "wis", "mae")  # told as differences to each plain model too
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,12 @@ def scores(
     events = int(truth.sum()) if table.kind == EVENT else None
     found = []
 
+    compared: dict[str, Callable[[Floats, Floats], float]] = {
+        "auroc": risk_metrics.auroc, "brier": metrics.brier,
+    } if table.kind == EVENT else {
+        "wis": lambda one, real: float(metrics.weighted_interval_score(real, one, quantiles).mean()),
+    }  # fmt: skip
+
     def figures_of(forecast: Floats, happened: Floats) -> risk_metrics.Figures:
         if table.kind == EVENT:
             return risk_metrics.of_events(forecast, happened, prevalence)
@@ -66,8 +72,10 @@ def scores(
         if model != OURS:
 
             def gains(at: np.ndarray, other: Floats = said[model]) -> risk_metrics.Figures:
-                one, two = figures_of(said[OURS][at], truth[at]), figures_of(other[at], truth[at])
-                return {f"{metric}_gain": one[metric] - two[metric] for metric in GAINS if metric in one}
+                return {
+                    f"{metric}_gain": figure(said[OURS][at], truth[at]) - figure(other[at], truth[at])
+                    for metric, figure in compared.items()
+                }
 
             # Drawn together, so that what both find hard does not widen the interval of their difference.
             for metric, one in risk_metrics.with_intervals(gains, person, replicates, seed).items():
