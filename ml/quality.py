@@ -21,6 +21,7 @@ Floats = np.ndarray
 KEEPS = (0.0, 0.3, 0.5, 0.7, 0.85, 0.95, 1.0)
 STEADINESS = tuple(float(2.0**power) for power in range(3, 15, 1))
 PEERS = (0.0, 2.0, 8.0, 32.0, 128.0)
+YEARS_DRAWN = 2
 FEWEST_FORECASTS = 20  # of one period from those before it, to learn the three numbers from
 
 
@@ -127,7 +128,7 @@ def probability(measure: Measure, weights: Weights) -> Floats:
     from scipy.stats import norm
 
     levels, known = _levels(measure, weights)
-    level = levels[:, -1]
+    level = levels[:, -1] + season_step(measure, levels)
     spread = _spread(weights, known[:, -1])
     benchmark = last_known(measure.benchmark)[:, -1]
     if measure.size is None:
@@ -149,6 +150,23 @@ def probability(measure: Measure, weights: Weights) -> Floats:
         else:
             found[at] = 1 - _share_up_to(int(np.floor(limit + 1e-9)), n, a, b)
     return found
+
+
+def season_step(measure: Measure, levels: Floats) -> float:
+    """Return what the coming month or quarter did to all facilities in years past; 0 where none is known.
+
+    The median over facilities of value less level before it, meaned over years, and drawn to none by two
+    years: what one hard winter did is not yet a season.
+    """
+    season, coming = measure.season, measure.value.shape[1]
+    if season is None:
+        return 0.0
+    steps = []
+    for at in range(coming - season, 0, -season):
+        miss = measure.value[:, at] - levels[:, at - 1]
+        if not np.isnan(miss).all():
+            steps.append(float(np.nanmedian(miss)))
+    return sum(steps) / (len(steps) + YEARS_DRAWN)
 
 
 def _share_up_to(count: int, n: int, a: float, b: float) -> float:

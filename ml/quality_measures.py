@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 Floats = np.ndarray
 
 HIGHER, LOWER = "higher", "lower"
+MONTH = re.compile(r"(\d{4})-?(0[1-9]|1[0-2])(?:-01)?")
+QUARTER = re.compile(r"(\d{4})-?Q([1-4])")
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,16 @@ class Measure:
     error: Floats | None
     benchmark: Floats
     better: str
+
+    @property
+    def season(self) -> int | None:
+        """Return the periods of a year where they are named like months or quarters, one after the other."""
+        for form, many in ((MONTH, 12), (QUARTER, 4)):
+            found = [form.fullmatch(period) for period in self.periods]
+            numbers = [int(one[1]) * many + int(one[2]) - 1 for one in found if one]
+            if len(numbers) == len(self.periods) and all(b - a == 1 for a, b in pairwise(numbers)):
+                return many
+        return None
 
     @property
     def missed(self) -> Floats:

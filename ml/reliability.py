@@ -22,15 +22,25 @@ def refusal(event: Floats) -> str | None:
     return None
 
 
+def bins_of(probability: Floats, bins: int = 10) -> np.ndarray:
+    """Return [row] which tenth of the rows by probability it belongs to; every tenth holds as many rows."""
+    order = np.argsort(probability, kind="stable")
+    found = np.zeros(len(order), np.int64)
+    for which, part in enumerate(np.array_split(order, max(1, min(bins, len(order))))):
+        found[part] = which
+    return found
+
+
 def curve(probability: Floats, event: Floats, bins: int = 10) -> list[dict[str, float]]:
     """Return per tenth of the rows by probability: mean said, share that came true, its 95 % interval.
 
     The interval is Wilson's (1927, J. Am. Stat. Assoc. 22), which stays within 0 and 1 and does not
     vanish where all or none came true.
     """
-    order = np.argsort(probability, kind="stable")
     found = []
-    for part in np.array_split(order, min(bins, len(order))):
+    bin_of = bins_of(probability, bins)
+    for which in range(int(bin_of.max()) + 1):
+        part = np.flatnonzero(bin_of == which)
         n, share = len(part), float(event[part].mean())
         z = 1.959964
         middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import reliability, risk_evaluate, risk_fit, risk_splits
+from . import reliability, risk_evaluate, risk_fit, risk_metrics, risk_splits
 from .risk_evaluate import OURS, Score
 from .risk_model import RiskModel, threshold_for
 from .risk_splits import CALIBRATE, TEST, TRAIN
@@ -106,13 +106,20 @@ def train(table: Table, options: Options, progress: Progress = lambda line: None
         split.name, table, test, {OURS: said, **fitted.baselines}, model.prevalence, quantiles,
         options.replicates, options.seed,
     )  # fmt: skip
+    if table.kind == EVENT:
+        found += risk_evaluate.flagging(
+            split.name, table, test, said, model.threshold, options.replicates, options.seed
+        )
     by_site, why = _other_sites(table, options, block, quantiles, progress)
     truth = table.outcome[test]
     refused = reliability.refusal(truth) if table.kind == EVENT else "an amount has no reliability diagram"
     return Trained(
         table, options, model, split, fitted.rounds, test, said, found + by_site,
         risk_evaluate.subgroups(table, block == TRAIN, test, said, model.threshold, quantiles),
-        None if refused else reliability.curve(said, truth), refused,
+        None
+        if refused
+        else risk_metrics.diagram(said, truth, table.person[test], options.replicates, options.seed),
+        refused,
         risk_evaluate.flagged_figures(said, truth, model.threshold) if table.kind == EVENT else {},
         risk_evaluate.importance(model.contributions(table.frame[test]), model.columns),
         told + why,

@@ -100,6 +100,23 @@ def flagged_figures(probability: Floats, event: Floats, threshold: float | None)
     }
 
 
+def flagging(
+    name: str, table: Table, rows: np.ndarray, probability: Floats, threshold: float | None,
+    replicates: int, seed: int,
+) -> list[Score]:  # fmt: skip
+    """Return what flagging from the threshold on does to the test rows, with intervals."""
+    truth, person = table.outcome[rows], table.person[rows]
+
+    def figures(at: np.ndarray) -> risk_metrics.Figures:
+        made = flagged_figures(probability[at], truth[at], threshold)
+        return {metric: float("nan") if value is None else value for metric, value in made.items()}
+
+    return [
+        Score(name, OURS, metric, one.value, one.low, one.high, len(rows), int(truth.sum()), one.reason)
+        for metric, one in risk_metrics.with_intervals(figures, person, replicates, seed).items()
+    ]
+
+
 def groups(table: Table, name: str, train: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Return [n] the subgroup of each row; numbers of many values fall into fourths of the training rows."""
     import polars as pl

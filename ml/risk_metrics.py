@@ -124,10 +124,32 @@ def with_intervals(
     found = {}
     for name, value in point.items():
         if not np.isfinite(value):
-            found[name] = Figure(None, reason="too few events, or scores that are all alike")
+            found[name] = Figure(None, reason="too few events, nobody flagged, or scores that are all alike")
         elif len(drawn[name]) < max(1, LEAST_REPLICATES * replicates):
             found[name] = Figure(value, reason="no interval: too many draws hold too few events")
         else:
             low, high = np.quantile(drawn[name], [0.025, 0.975])
             found[name] = Figure(float(value), float(low), float(high))
     return found
+
+
+def diagram(
+    probability: Floats, event: Floats, person: np.ndarray, replicates: int, seed: int
+) -> list[dict[str, float]]:
+    """Return the rows of a reliability diagram, whose intervals hold for whole persons drawn as well.
+
+    Of Wilson's interval and the bootstrap's the wider: the first knows nothing of persons, the second nothing
+    of what may happen where nothing has.
+    """
+    rows, bin_of = reliability.curve(probability, event), reliability.bins_of(probability)
+
+    def shares(at: np.ndarray) -> Figures:
+        count = np.bincount(bin_of[at], minlength=len(rows))
+        hits = np.bincount(bin_of[at], event[at], len(rows))
+        return {str(which): float(hits[which] / max(1, count[which])) for which in range(len(rows))}
+
+    for name, one in with_intervals(shares, person, replicates, seed).items():
+        row = rows[int(name)]
+        row["low"] = min(row["low"], row["low"] if one.low is None else one.low)
+        row["high"] = max(row["high"], row["high"] if one.high is None else one.high)
+    return rows

@@ -144,6 +144,29 @@ def test_what_comes_later_leaves_every_forecast_as_it_was() -> None:
     assert np.array_equal(early, quality.roll(other, 12).said[:24])
 
 
+def test_a_season_that_all_facilities_share_is_foreseen_and_named_periods_alone_have_one() -> None:
+    rng = np.random.default_rng(5)
+    months = tuple(f"{2015 + at // 12}-{at % 12 + 1:02d}" for at in range(72))
+    winter = np.array([0.06 if at % 12 in (0, 11) else 0.0 for at in range(72)])
+    level = rng.beta(90, 6, 20)[:, None] - winter[None, :]
+    shape = (20, 72)
+    values = rng.binomial(800, level) / 800
+    measure = Measure(
+        "m", tuple(f"F{at:02d}" for at in range(20)), months, values, np.full(shape, 800.0), None,
+        np.full(shape, 0.9), HIGHER,
+    )  # fmt: skip
+    nameless = Measure(**{**vars(measure), "periods": tuple(f"{at:02d}" for at in range(72))})
+    assert (measure.season, nameless.season) == (12, None)
+    gap = Measure(**{**vars(measure), "periods": (*months[:70], months[71], "2021-02")})
+    assert gap.season is None
+    quarters = Measure(
+        **{**vars(measure), "periods": tuple(f"{2000 + at // 4}Q{at % 4 + 1}" for at in range(72))}
+    )
+    assert quarters.season == 4
+    knows, does_not = quality.roll(measure, 36), quality.roll(nameless, 36)
+    assert metrics.brier(knows.said, knows.event) < 0.9 * metrics.brier(does_not.said, does_not.event)
+
+
 def _frame(**changes: Any) -> pl.DataFrame:
     measure, _ = _rates(facilities=6, periods=12)
     rows = [

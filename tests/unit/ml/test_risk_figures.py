@@ -81,6 +81,21 @@ def test_intervals_draw_persons_and_are_wider_where_rows_of_a_person_are_alike()
     )
 
 
+def test_a_diagrams_intervals_know_of_persons() -> None:
+    rng = np.random.default_rng(7)
+    said = np.repeat(rng.random(200), 5)
+    event = np.repeat((rng.random(200) < said[::5]).astype(float), 5)
+    alone = risk_metrics.diagram(said, event, np.arange(1000), 200, 1)
+    grouped = risk_metrics.diagram(said, event, np.repeat(np.arange(200), 5), 200, 1)
+    width = [np.mean([row["high"] - row["low"] for row in rows]) for rows in (alone, grouped)]
+    assert width[1] > 1.4 * width[0]
+    assert all(row["low"] <= row["came_true"] <= row["high"] for row in grouped)
+    # Nothing happened in the lowest tenth of these; it might have.
+    none = risk_metrics.diagram(said, np.where(said > 0.2, event, 0.0), np.arange(1000), 50, 1)
+    assert (none[0]["came_true"], none[0]["low"]) == (0.0, 0.0)
+    assert none[0]["high"] > 0.02
+
+
 def test_without_an_event_a_figure_says_so() -> None:
     said = np.full(30, 0.1)
     found = risk_metrics.with_intervals(

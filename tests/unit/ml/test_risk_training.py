@@ -106,6 +106,10 @@ def test_the_threshold_comes_from_the_calibration_rows(trained: risk.Trained) ->
     held = trained.model.score(trained.table.frame[np.flatnonzero(trained.split.block == 1)])
     assert trained.model.threshold is not None
     assert 0.08 < (held >= trained.model.threshold).mean() <= 0.1
+    share = next(one for one in trained.scores if one.metric == "flagged_rate")
+    assert share.value == pytest.approx((trained.said >= trained.model.threshold).mean())
+    assert share.low is not None
+    assert share.low < (share.value or 0)
     changed = prepare(encounters(3000), ROLES)
     changed.outcome[trained.test] = 1 - changed.outcome[trained.test]
     again = risk.train(changed, OPTIONS)
