@@ -16,8 +16,11 @@ Floats = np.ndarray
 MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL")
 EVENT, AMOUNT = "event", "amount"
 # What common files write for yes and no, where nobody said which value is the event.
-YES_NO = {frozenset(pair): pair[0] for pair in (("1", "0"), ("true", "false"), ("True", "False"),
-    ("yes", "no"), ("Yes", "No"), ("Y", "N"))}  # fmt: skip
+PAIRS = (
+    ("1", "0"), ("1.0", "0.0"), ("true", "false"), ("True", "False"), ("yes", "no"), ("Yes", "No"),
+    ("Y", "N"),
+)  # fmt: skip
+YES_NO = {frozenset(pair): pair[0] for pair in PAIRS}
 FEWEST_ROWS = 50
 
 
@@ -206,6 +209,11 @@ def _outcome(column: pl.Series, roles: Roles) -> tuple[str, Floats]:
             fix="give encounters with and without the event",
         )  # fmt: skip
     if roles.positive is not None:
+        if roles.positive not in values and column.dtype.is_numeric():
+            # A column of 0.0 and 1.0 is asked for 1.
+            wanted = numbers(pl.Series([roles.positive]))[0]
+            if (numbers(column) == wanted).any():
+                return EVENT, (numbers(column) == wanted).astype(float)
         if roles.positive not in values:
             raise CareGridError(
                 f"no outcome is {roles.positive}", where=where,

@@ -131,6 +131,21 @@ def test_two_values_that_say_yes_and_no_need_no_naming() -> None:
     assert (table.kind, table.outcome[0]) == (AMOUNT, float(days["age"][0]))
 
 
+@pytest.mark.parametrize("positive", [None, "1", "1.0"])
+def test_yes_and_no_may_be_numbers_of_any_kind(positive: str | None) -> None:
+    frame = encounters(200)
+    expected = (frame["readmitted"] == "yes").to_numpy().astype(float)
+    for kind in (pl.Int64, pl.Float64, pl.Boolean):
+        if kind == pl.Boolean and positive:
+            continue
+        table = prepare(
+            frame.with_columns(readmitted=(pl.col("readmitted") == "yes").cast(kind)),
+            replace(ROLES, positive=positive),
+        )
+        assert table.kind == EVENT
+        assert np.array_equal(table.outcome, expected)
+
+
 def test_rows_outside_the_population_and_without_an_outcome_are_left_out_and_counted() -> None:
     frame = encounters(400).with_columns(
         readmitted=pl.when(pl.int_range(400) < 10).then(pl.lit("?")).otherwise(pl.col("readmitted"))
