@@ -6,6 +6,8 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from . import drift
+from .drift import FEWEST_REALISED, Decay, Shift
 from .periods import MODEL_GRAIN
 from .registry import Registered
 
@@ -14,17 +16,20 @@ if TYPE_CHECKING:
 
 MAX_AGE_DAYS = 7
 GROWTH = 1.25
-FEWEST_REALISED = 500
 COVERAGE_80 = (0.65, 0.95)
 
 
 def why(
-    connection: Any, champion: Registered, as_of: datetime, challenger: Registered | None = None
-) -> str | None:
+    connection: Any, champion: Registered, as_of: datetime, challenger: Registered | None = None,
+    shifts: list[Shift] | None = None, decays: dict[str, Decay] | None = None,
+) -> str | None:  # fmt: skip
     """Return why a new training is due, or None.
 
     Drift is looked for in the champion's own forecasts of the past whose truth is known by now. A challenger
     that was refused has answered what was asked of it: the same question is not asked again for a day.
+
+    Args:
+        shifts, decays: what `drift` found of the champion's features, and of its score per grain.
     """
     newest = challenger if challenger is not None and challenger.as_of > champion.as_of else champion
     age = (as_of - newest.as_of).total_seconds() / 86_400
@@ -39,7 +44,7 @@ def why(
     for grain, (count, covered) in _realised(connection, champion.version, as_of).items():
         if count >= FEWEST_REALISED and not COVERAGE_80[0] <= covered <= COVERAGE_80[1]:
             return f"drift: the 80 % interval held {covered:.0%} of {count} values per {grain}"
-    return None
+    return drift.why(shifts or [], decays or {})
 
 
 def series_counts(series: pl.DataFrame) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import baselines, overload, risk
+from . import baselines, exceedance, overload
 from .eligibility import sample_rows, usable_rows
 from .features import FeatureMaker
 from .fitting import fit
@@ -203,7 +203,7 @@ def _risks(
     said = overload.assess(model, maker, demand, capacity, origin, seed)
     ours = overload.probability(said, model.risk_weights.get(spine.feed, overload.PLAIN))
     wanted = truth.y[demand] * grid.units[demand][:, None]
-    held = risk.last_known(truth.y[capacity] * grid.units[capacity][:, None])
+    held = exceedance.last_known(truth.y[capacity] * grid.units[capacity][:, None])
     event, told = overload.events(spine, wanted, held, origin, steps)
     over = np.broadcast_to(said.over_now[:, None], told.shape).astype(float)
     return RiskCells(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import risk
+from . import exceedance
 from .eligibility import capacity_pairs
 from .features import FeatureMaker
 from .model import QuantileModel
@@ -71,13 +71,13 @@ def assess(
         model.predict_paths(maker, demand, origin, settings.horizon) * grid.units[demand][:, None, None]
     )
     limit = np.broadcast_to(now[:, None], forecast.shape[:2])
-    score = risk.exceedance_score(forecast, limit, model.quantiles)
-    correlation = risk.error_correlation(maker, demand)
+    score = exceedance.exceedance_score(forecast, limit, model.quantiles)
+    correlation = exceedance.error_correlation(maker, demand)
     steps = np.array(settings.risk_horizons)
     over = present > now
     return Overload(
         demand, capacity, origin, now, over,
-        raw=risk.within_horizon(score, correlation, seed)[:, steps - 1],
+        raw=exceedance.within_horizon(score, correlation, seed)[:, steps - 1],
         share=past_share(*(past or (wanted, held)), over, settings.risk_horizons),
     )  # fmt: skip
 
@@ -86,7 +86,7 @@ def beds(maker: FeatureMaker, demand: Ints, capacity: Ints) -> tuple[Floats, Flo
     """Return [pair, period] demand and capacity (carried forward), both for the panel that reports today."""
     grid = maker.grid
     wanted = grid.y[demand] * grid.units[demand][:, None]
-    return wanted, risk.last_known(grid.y[capacity] * grid.units[capacity][:, None])
+    return wanted, exceedance.last_known(grid.y[capacity] * grid.units[capacity][:, None])
 
 
 def past_share(demand: Floats, capacity: Floats, over: np.ndarray, horizons: tuple[int, ...]) -> Floats:

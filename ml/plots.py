@@ -8,8 +8,7 @@ import numpy as np
 
 from . import metrics
 from .origins import MODELS, OURS, Backtest
-
-FEWEST_EVENTS = 50  # a reliability diagram of fewer shows noise
+from .reliability import FEWEST_EVENTS
 
 
 def draw(tests: list[Backtest], quantiles: tuple[float, ...], folder: Path) -> None:

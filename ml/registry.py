@@ -1,4 +1,4 @@
-"""Runs, models and their aliases in MLflow; the only module that talks to it."""
+"""Runs, models and their aliases in MLflow; other modules reach it by this one's client."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from .scores import Score
 from .settings import MODEL_NAME, Settings
 
 EXPERIMENT = "caregrid forecast"
+NOTE = "Forecasts of demand and overload risk: docs/models.md."
 CHAMPION, CHALLENGER = "champion", "challenger"
 # What a server of the model needs besides Python.
 OPTIONAL_INPUTS = ("grain", "measure", "timezone", "country_code")
@@ -83,30 +84,33 @@ def _own_store() -> str:
         return f"sqlite:///{path}"
 
 
-def _experiment(mlflow_client: Any) -> str:
-    found = mlflow_client.get_experiment_by_name(EXPERIMENT)
+def experiment(mlflow_client: Any, name: str = EXPERIMENT, folder: str = "forecast", note: str = NOTE) -> str:
+    """Return the id of an experiment, made where it is not there yet.
+
+    Args:
+        folder: below the artifact root; note: what its page says it is about.
+    """
+    found = mlflow_client.get_experiment_by_name(name)
     if found is not None:
-        return _described(mlflow_client, str(found.experiment_id))
+        return _described(mlflow_client, str(found.experiment_id), note)
     root = os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT")
     uri = str(mlflow_client.tracking_uri)
     if root is None and not uri.startswith("http"):
         # Without a server the default would be ./mlruns of whatever directory the run was started in.
         from caregrid import paths
 
-        folder = paths.var("mlflow", "artifacts")
-        folder.mkdir(parents=True, exist_ok=True)
-        root = folder.resolve().as_uri()
-    location = f"{root.rstrip('/')}/forecast" if root else None
+        artifacts = paths.var("mlflow", "artifacts")
+        artifacts.mkdir(parents=True, exist_ok=True)
+        root = artifacts.resolve().as_uri()
+    location = f"{root.rstrip('/')}/{folder}" if root else None
     return _described(
-        mlflow_client, str(mlflow_client.create_experiment(EXPERIMENT, artifact_location=location))
+        mlflow_client, str(mlflow_client.create_experiment(name, artifact_location=location)), note
     )
 
 
-def _described(mlflow_client: Any, experiment_id: str) -> str:
+def _described(mlflow_client: Any, experiment_id: str, note: str) -> str:
     """Say on the experiment's page what it is about."""
-    mlflow_client.set_experiment_tag(
-        experiment_id, "mlflow.note.content", "Forecasts of demand and overload risk: docs/models.md."
-    )
+    mlflow_client.set_experiment_tag(experiment_id, "mlflow.note.content", note)
     return experiment_id
 
 
@@ -168,7 +172,7 @@ def log_training(
     }  # fmt: skip
     with (
         tempfile.TemporaryDirectory() as folder,
-        mlflow.start_run(experiment_id=_experiment(mlflow_client), run_name=run_id) as run,
+        mlflow.start_run(experiment_id=experiment(mlflow_client), run_name=run_id) as run,
     ):
         mlflow.set_tags({key: value[:5000] for key, value in tags.items()})
         # What the UI shows as the run's description, whole: tags are cut there.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..reliability import FEWEST_EVENTS
 from .cells import Cells
 from .drawing import GRID, INK, MUTED, OTHERS, OURS
 from .examples import Example
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 UNITS = {"H": "hours", "D": "days", "W": "weeks", "M": "months"}
-FEWEST_EVENTS = 50  # a reliability diagram of fewer shows noise
 FEW_MODELS = 3
 HIGHEST_RATIO = 2.0  # what is worse still would leave no room for the rest
 FEWEST_IN_TENTH = 10

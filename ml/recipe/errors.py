@@ -1,7 +1,7 @@
-"""The spread of a forecast: how large errors are where, and how they are distributed, from errors never seen.
+"""The spread of a forecast: how large errors are, and how they are distributed, from errors never trained on.
 
-Conformal prediction with errors scaled by what is expected of them (Lei et al. 2018, section 5.2), asymmetric,
-per band of leads; the expectation is a model of the log error on the same features, and each series' own
+Conformal prediction with errors scaled by what is expected of them (Lei et al. 2018, section 5.2), not
+symmetric, per band of leads; the expectation is a model of the log error on the same features, and each series' own
 errors are drawn towards all series'.
 """
 

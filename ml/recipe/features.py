@@ -20,7 +20,7 @@ class Rows:
     """Features of rows.
 
     Args:
-        x: [row, feature] float32; names: of the features; linear: how many of the first the linear model uses.
+        x: [row, feature] float32; names: of the features; linear: the first so many go to the linear model.
     """
 
     x: Floats
@@ -104,7 +104,7 @@ class Features:
     def _positions(
         self, series: Ints, origin: Ints, lead: Ints, changed: object, scale: Floats
     ) -> dict[str, Floats]:
-        """Return profiles at target and origin, and values at the target's position one and two seasons ago."""
+        """Return profiles at target and origin, and values at the target's position in earlier seasons."""
         history, found = self.history, {}
         target = origin + lead
         seasonal = history.seasonal(series, origin, target)

@@ -133,7 +133,7 @@ class History:
         self.scale = np.maximum(np.maximum(recent, 0.5 * ever), floor)
 
     def _common(self) -> dict[str, Floats]:
-        """Return the mean over series of each level's distance from the longest, and of the newest surprise."""
+        """Return the mean over series of each level's distance from the longest, and of the surprise."""
         spans = self.configuration.spans
         longest = self.levels[spans[-1]]
         found = {

@@ -1,4 +1,4 @@
-"""The middle of a forecast: a ridge regression and trees on the same rows, blended by errors they never saw."""
+"""The middle of a forecast: a ridge regression and trees on the same rows, blended by errors of unseen rows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Ridge:
     """A linear model of features whose weights vary smoothly with the lead.
 
     Args:
-        mean, spread: [feature]; weights: [feature + 1, basis] flat; longest: lead that the basis is scaled by.
+        mean, spread: [feature]; weights: [feature + 1, basis] flat; longest: lead that scales the basis.
     """
 
     mean: Floats

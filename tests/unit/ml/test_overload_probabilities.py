@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from ml import eligibility, fitting, origins, overload, risk
+from ml import eligibility, exceedance, fitting, origins, overload
 from ml.features import FeatureMaker
 from ml.settings import DEMO
 from tests.unit.ml.frames import frame, spines, wave
@@ -21,26 +21,26 @@ LEVELS = DEMO.quantiles
 def test_normal_quantiles_give_the_normal_probability(mean: float, spread: float, distance: float) -> None:
     forecast = norm.ppf(LEVELS, mean, spread)[None, :]
     capacity = np.array([mean + distance * spread])
-    score = risk.exceedance_score(forecast, capacity, LEVELS, is_count=False)
+    score = exceedance.exceedance_score(forecast, capacity, LEVELS, is_count=False)
     assert score[0] == pytest.approx(distance, abs=1e-3)
 
 
 def test_half_a_bed_above_capacity_begins_an_overload() -> None:
     forecast = norm.ppf(LEVELS, 20.5, 1.0)[None, :]
-    assert risk.exceedance_score(forecast, np.array([20.0]), LEVELS)[0] == pytest.approx(0.0, abs=1e-4)
+    assert exceedance.exceedance_score(forecast, np.array([20.0]), LEVELS)[0] == pytest.approx(0.0, abs=1e-4)
 
 
 def test_a_certain_forecast_gives_a_certain_answer() -> None:
     flat = np.full((2, len(LEVELS)), 10.0)
-    score = risk.exceedance_score(flat, np.array([8.0, 12.0]), LEVELS)
-    said = risk.within_horizon(score[:, None], 0.0, 1)
+    score = exceedance.exceedance_score(flat, np.array([8.0, 12.0]), LEVELS)
+    said = exceedance.within_horizon(score[:, None], 0.0, 1)
     assert said[:, 0].tolist() == [1.0, 0.0]
 
 
 def test_independent_periods_multiply_and_equal_ones_do_not() -> None:
     score = np.full((1, 6), norm.ppf(0.8))
-    apart = risk.within_horizon(score, 0.0, 7)[0]
-    together = risk.within_horizon(score, 0.999, 7)[0]
+    apart = exceedance.within_horizon(score, 0.0, 7)[0]
+    together = exceedance.within_horizon(score, 0.999, 7)[0]
     assert apart == pytest.approx(1 - 0.8 ** np.arange(1, 7), abs=0.04)
     assert together == pytest.approx(np.full(6, 0.2), abs=0.05)
 
@@ -48,7 +48,7 @@ def test_independent_periods_multiply_and_equal_ones_do_not() -> None:
 @given(st.lists(st.floats(-3, 3), min_size=2, max_size=12), st.floats(0, 0.99))
 @settings(deadline=None)
 def test_a_longer_horizon_is_never_safer(scores: list[float], correlation: float) -> None:
-    said = risk.within_horizon(np.array([scores]), correlation, 3)[0]
+    said = exceedance.within_horizon(np.array([scores]), correlation, 3)[0]
     assert (np.diff(said) >= 0).all()
     assert ((said >= 0) & (said <= 1)).all()
 
