@@ -1,8 +1,8 @@
 """The spread of a forecast: how large errors are, and how they are distributed, from errors never trained on.
 
 Conformal prediction with errors scaled by what is expected of them (Lei et al. 2018, section 5.2), not
-symmetric, per band of leads; the expectation is a model of the log error on the same features, and each series' own
-errors are drawn towards all series'.
+symmetric, per band of leads; the expectation is a model of the log error on the same features, and each
+series' own errors are drawn towards all series'.
 """
 
 from __future__ import annotations

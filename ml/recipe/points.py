@@ -1,4 +1,4 @@
-"""The middle of a forecast: a ridge regression and trees on the same rows, blended by errors of unseen rows."""
+"""The middle of a forecast: a ridge regression and trees on the same rows, blended by their unseen errors."""
 
 from __future__ import annotations
 

@@ -6,8 +6,9 @@ import numpy as np
 
 from ..panel import Floats, Panel, Versions
 
-# A cell's revision weighs half after this many periods; a series' own are drawn towards all by this many.
+# A cell's revision weighs half after so many periods.
 HALF_LIFE = {"H": 7 * 24, "D": 28, "W": 5, "M": 6}
+# A series' own revisions are drawn towards all series' as if so many middling series had been revised so.
 DRAWN_TOWARDS_ALL = 4.0
 LARGEST = 0.7  # of the log ratio: more is another definition, not a late report
 LOOKBACK = 6  # half-lives

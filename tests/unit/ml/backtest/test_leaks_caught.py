@@ -23,6 +23,7 @@ pytestmark = pytest.mark.unit
 LEVELS = (0.025, 0.25, 0.5, 0.75, 0.975)
 # A model of each kind; the two of statsforecast differ by their class alone.
 HONEST = (
+    "caregrid",
     "last_value",
     "seasonal_naive",
     "climatology",

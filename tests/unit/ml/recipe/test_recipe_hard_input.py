@@ -1,0 +1,123 @@
+"""Short, broken or strange input gets a forecast that says how it was made, or a reason; never NaN."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ml.panel import Floats, Panel
+from ml.recipe import FittedCareGrid
+from tests.unit.ml.recipe import panels
+
+pytestmark = pytest.mark.unit
+NOTHING = np.nan
+
+
+def asked(known: Panel) -> tuple[FittedCareGrid, Floats]:
+    """Return the fitted model and its quantiles."""
+    fitted = panels.small(rows=3_000, rounds=20).fit(known)
+    return fitted, fitted.predict(known, panels.LEVELS)
+
+
+def sound(known: Panel, fitted: FittedCareGrid, said: Floats) -> None:
+    """Demand numbers in order and not negative, or a reason, for every series."""
+    for row, name in enumerate(known.ids):
+        if name in fitted.reasons:
+            assert np.isnan(said[row]).all()
+        else:
+            assert np.isfinite(said[row]).all(), name
+            assert (np.diff(said[row], axis=-1) >= 0).all(), name
+            assert (said[row] >= 0).all(), name
+
+
+def test_strange_series_stand_beside_plain_ones_without_harm() -> None:
+    y, _, _ = panels.census(12, 260)
+    plain = panels.panel(y[:6], 14)
+    y[6, :] = 40.0  # constant
+    y[7, :] = 0.0
+    y[8, :-3] = NOTHING  # three points
+    y[9, 100:130] = NOTHING  # a gap
+    y[10, 200:] = NOTHING  # ended
+    y[11, 130:] += 80  # a ward opened
+    known = panels.panel(y, 14)
+    fitted, said = asked(known)
+    sound(known, fitted, said)
+    assert set(fitted.reasons) == {"s10"}
+    assert "60 periods old" in fitted.reasons["s10"]
+    assert fitted.how["s08"].startswith("3 values")
+    # What is constant is forecast constant, give or take a little.
+    middle = said[..., panels.LEVELS.index(0.5)]
+    assert np.abs(middle[6] - 40).max() < 4
+    assert middle[7].max() < 1
+    assert np.abs(middle[11].mean() - y[11, -28:].mean()) < 20
+    _, alone = asked(plain)
+    assert np.abs(middle[:6] - alone[..., panels.LEVELS.index(0.5)]).mean() < 4
+
+
+def test_a_table_too_short_for_models_goes_on_with_its_level() -> None:
+    known = panels.panel(np.array([[10.0, 12.0, 11.0]]), 5)
+    fitted, said = asked(known)
+    sound(known, fitted, said)
+    assert "too short" in fitted.how["s00"]
+    assert 5 < said[0, 0, panels.LEVELS.index(0.5)] < 17
+    assert said[0, -1, -1] - said[0, -1, 0] > said[0, 0, -1] - said[0, 0, 0]
+
+
+def test_one_value_is_enough_and_none_has_a_reason() -> None:
+    y = np.full((2, 30), NOTHING)
+    y[0, -1] = 7.0
+    known = panels.panel(y, 5)
+    fitted, said = asked(known)
+    sound(known, fitted, said)
+    assert set(fitted.reasons) == {"s01"}
+
+
+def test_a_late_publication_makes_the_forecast_longer() -> None:
+    y, _, _ = panels.census(5, 300)
+    late = y.copy()
+    late[:2, -6:] = NOTHING
+    known = panels.panel(late, 7)
+    fitted, said = asked(known)
+    sound(known, fitted, said)
+    assert fitted.how["s00"] == "from the last value, 6 periods before the cutoff"
+    width = said[..., -1] - said[..., 0]
+    assert width[:2, 0].mean() > width[2:, 0].mean()
+
+
+def test_clocks_may_change_and_capacity_may_be_none() -> None:
+    y, _, _ = panels.census(3, 24 * 30, season=24)
+    clock = np.zeros((3, y.shape[1] + 24), dtype=np.int64)
+    clock[:, 400:] = 1
+    held = np.zeros(y.shape)
+    known = panels.panel(y, 24, "H", clock=clock, capacity=held)
+    fitted, said = asked(known)
+    sound(known, fitted, said)
+
+
+def test_further_signals_may_have_holes_or_nothing_at_all() -> None:
+    y, _, _ = panels.census(4, 200)
+    holes = y.copy()
+    holes[:, ::3] = NOTHING
+    known = panels.panel(
+        y, 7, past={"visits": holes, "none": np.full(y.shape, NOTHING)},
+        ahead={"planned": np.ones((4, 207))}, static={"region": np.array(list("aabb"), dtype=object)},
+    )  # fmt: skip
+    fitted, said = asked(known)
+    sound(known, fitted, said)
+
+
+@given(st.data())
+@settings(max_examples=12, deadline=None)
+def test_whatever_is_missing_every_series_gets_numbers_or_a_reason(data: st.DataObject) -> None:
+    frequency = data.draw(st.sampled_from(["D", "W", "H", "M"]))
+    series, periods = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 90))
+    rng = np.random.default_rng(data.draw(st.integers(0, 1000)))
+    y = np.round(rng.gamma(2, 10, (series, periods)))
+    y[rng.random(y.shape) < data.draw(st.sampled_from([0.0, 0.3, 0.95]))] = NOTHING
+    step = "D" if frequency == "M" else frequency
+    made = panels.panel(y, 4, step)
+    known = Panel(frequency, made.ids, made.times, 4, made.cutoff, y)
+    fitted, said = asked(known)
+    sound(known, fitted, said)
