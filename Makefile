@@ -120,7 +120,7 @@ lint: install ## ruff, mypy, sqlfluff, and the feeds' YAML
 .PHONY: bench
 bench: install ## measure speed beside references (ONLY=load, …; ROWS=1000000,5000000; see docs/benchmarks.md)
 	@$(BIN)/caregrid bench $(if $(ONLY),--only $(ONLY)) $(if $(ROWS),--rows $(ROWS)) $(if $(MEBIBYTES),--mebibytes $(MEBIBYTES)) \
-		$(if $(DAYS),--days $(DAYS)) $(if $(TIMES),--times $(TIMES)) $(if $(TRAINING),--training $(TRAINING)) \
+		$(if $(DAYS),--days $(DAYS)) $(if $(TIMES),--times $(TIMES)) $(if $(TRAINING),--training $(TRAINING)) $(if $(SERIES),--series $(SERIES)) \
 		$(if $(filter command line,$(origin FEEDS)),--feeds "$(FEEDS)")
 
 EXPORT = --frozen --no-emit-project --no-header --no-annotate -q

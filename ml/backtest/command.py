@@ -20,6 +20,7 @@ from .rolling import Plan, run
 from .table import Table
 
 UNANSWERED = ("cutoff", "model", "unique_id", "periods", "reason")
+REMARKS = ("cutoff", "model", "unique_id", "how")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -74,7 +75,8 @@ def back_test(options: argparse.Namespace) -> int:
         if others is not None:
             forecasts.write(others)
     files.write_csv(options.out / "unanswered.csv", UNANSWERED, told.unanswered)
-    _say(f"{len(told.unanswered)} lines in unanswered.csv")
+    files.write_csv(options.out / "remarks.csv", REMARKS, told.remarks)
+    _say(f"{len(told.unanswered)} lines in unanswered.csv, {len(told.remarks)} in remarks.csv")
     info = records.info_of(
         options, asking.baseline_of(options), asked, table, told, absent, plan, time.time() - started
     )

@@ -45,6 +45,7 @@ class Told:
         seconds: {model: [fit, predict, paths]} over all cutoffs.
         unanswered: (cutoff, model, series or "" for all, periods, reason).
         crossed: {model: cells whose quantiles had to be put in order}.
+        remarks: (cutoff, model, series, what is particular about how its forecast was made).
         answered: {model: cells}; fingerprints: {model: of its configuration, where it has one}.
         naive: (series, cutoff, in-sample mean absolute seasonal naive error), for MASE.
         capacity: (series, cutoff, last known capacity), of sums where all their living members have one.
@@ -53,6 +54,7 @@ class Told:
 
     seconds: dict[str, list[float]] = field(default_factory=dict)
     unanswered: list[tuple[str, str, str, int, str]] = field(default_factory=list)
+    remarks: list[tuple[str, str, str, str]] = field(default_factory=list)
     crossed: dict[str, int] = field(default_factory=dict)
     answered: dict[str, int] = field(default_factory=dict)
     fingerprints: dict[str, str] = field(default_factory=dict)
@@ -67,7 +69,7 @@ class Answer:
 
     Args:
         values: [series, horizon, quantile] ascending, NaN where a cell has no answer; None: the model failed.
-        reason: why it failed; reasons: {series: why it has none}.
+        reason: why it failed; reasons: {series: why it has none}; how: {series: how it was made}.
         paths: makes [path, series, horizon] by the model itself, or None.
     """
 
@@ -75,6 +77,7 @@ class Answer:
     seconds: tuple[float, float]
     reason: str = ""
     reasons: dict[str, str] = field(default_factory=dict)
+    how: dict[str, str] = field(default_factory=dict)
     crossed: int = 0
     paths: Callable[[Panel, int, int], Floats] | None = None
 
@@ -97,8 +100,9 @@ def ask(model: Forecaster, panel: Panel, quantiles: tuple[float, ...]) -> Answer
     values[~np.isfinite(values).all(axis=2)] = np.nan
     crossed = int((np.diff(values, axis=2) < 0).any(axis=2).sum())
     reasons = dict(getattr(fitted, "reasons", None) or {})
+    how = dict(getattr(fitted, "how", None) or {})
     own = getattr(fitted, "paths", None)
-    return Answer(np.sort(values, axis=2), (fitting, predicting), "", reasons, crossed, own)
+    return Answer(np.sort(values, axis=2), (fitting, predicting), "", reasons, how, crossed, own)
 
 
 def run(
@@ -179,6 +183,7 @@ def _note(told: Told, model: Forecaster, panel: Panel, cutoff: Cutoff, answer: A
         cells = len(panel.ids) * panel.horizon
         told.unanswered.append((str(cutoff), model.name, "", cells, answer.reason))
         return
+    told.remarks += [(str(cutoff), model.name, name, how) for name, how in sorted(answer.how.items())]
     told.crossed[model.name] = told.crossed.get(model.name, 0) + answer.crossed
     missing = np.isnan(answer.values).any(axis=2).sum(axis=1)
     told.answered[model.name] = told.answered.get(model.name, 0) + int(answer.values.shape[1] * len(missing))
