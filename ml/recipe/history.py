@@ -62,7 +62,9 @@ class History:
         spans = configuration.spans
         self.anchor = self.x if configuration.anchor < 0 else self.levels[spans[configuration.anchor]]
         self.common = self._common()
-        self.holidays = Holidays(panel, self.first) if panel.frequency in ("H", "D") else None
+        self.holidays = None
+        if panel.frequency in ("H", "D"):
+            self.holidays = Holidays(panel, self.first, self.common["common_surprise"])
 
     def transform(self, y: Floats) -> Floats:
         """Return values as they are modelled."""

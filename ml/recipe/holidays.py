@@ -1,4 +1,4 @@
-"""Public holidays around each period, by each series' country, where the table tells it."""
+"""Public holidays around each period, of the country that the table names or that its past shows."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ from ..panel import Floats, Ints, Panel
 
 BEFORE, AFTER = 3, 8  # days around a holiday within which values still differ
 COLUMN = "country_code"
+# A country is taken for the table's when days from its holidays on differ by so many standard errors. Of 200
+# calendars laid over noise the best comes to between 3 and 4.
+CLEAR = 5.0
+FEWEST_DAYS = 400  # of history, and of holidays within it:
+FEWEST_HOLIDAYS = 8
+LARGEST = 2.5  # usual deviations
+_DAY_AFTER = 1
 
 
 class Holidays:
@@ -17,19 +24,26 @@ class Holidays:
 
     Args:
         first: the column of the panel at which the history begins.
+        surprise: [period] how far all series together lay from what was expected, to tell the country from.
+
+    Attributes:
+        found: the country that was told from the past, "" where the table names one or none is clear.
     """
 
     ROOM = 60  # days
 
-    def __init__(self, panel: Panel, first: int) -> None:
+    def __init__(self, panel: Panel, first: int, surprise: Floats) -> None:
         self._days = panel.times[first:].astype("datetime64[D]").astype(np.int64)
-        self.known = False
-        countries = panel.static.get(COLUMN)
-        if countries is None:
-            return
         begin, end = int(self._days[0]) - self.ROOM, int(self._days[-1]) + self.ROOM
-        names, self._row = np.unique([str(one) for one in countries], return_inverse=True)
-        self._marks = np.stack([_marks(name, begin, end) for name in names])
+        countries, self.found = panel.static.get(COLUMN), ""
+        if countries is not None:
+            names, self._row = np.unique([str(one) for one in countries], return_inverse=True)
+        else:
+            if panel.frequency == "D":
+                self.found = country_of(self._days[: len(surprise)], surprise) or ""
+            names, self._row = np.array([self.found]), np.zeros(len(panel.ids), dtype=np.int64)
+        self.countries = tuple(str(name) for name in names)
+        self._marks = np.stack([_marks(name, begin, end) for name in self.countries])
         self._sums = np.concatenate([np.zeros((len(names), 1)), np.cumsum(self._marks, axis=1)], axis=1)
         self._begin, self.known = begin, bool(self._marks.any())
 
@@ -51,19 +65,55 @@ class Holidays:
         return found
 
 
-@lru_cache(maxsize=64)
-def _marks(country: str, begin: int, end: int) -> Floats:
-    """Return 1 for each public holiday that is not a Sunday, 0 for other days, over days begin … end."""
+def country_of(days: Ints, surprise: Floats) -> str | None:
+    """Return the country whose holidays the past shows most clearly, None where none is clear.
+
+    Args:
+        days: [period] days since 1970, one each; surprise: [period] of all series together.
+    """
     import holidays
 
+    if len(days) < FEWEST_DAYS:
+        return None
+    best, clearest = None, CLEAR
+    weekday = (days + 3) % 7
+    plain = surprise - np.array([surprise[weekday == one].mean() for one in range(7)])[weekday]
+    # A wave that begins on somebody's holiday is no holiday: what is rare and large counts as large, no more.
+    plain = plain - np.median(plain)
+    usual = 1.4826 * float(np.median(np.abs(plain)))
+    plain = np.clip(plain, -LARGEST * usual, LARGEST * usual)
+    deviation = float(plain.std())
+    for country in sorted(holidays.list_supported_countries(include_aliases=False)):
+        marks = _marks(country, int(days[0]) - _DAY_AFTER, int(days[-1]))
+        # The day itself and the day after: discharges stop, and the beds of the morning after show it.
+        on = (marks[_DAY_AFTER:] + marks[:-_DAY_AFTER]) > 0
+        count = int(on.sum())
+        if marks[_DAY_AFTER:].sum() < FEWEST_HOLIDAYS or deviation <= 0:
+            continue
+        clear = abs(float(plain[on].mean())) * np.sqrt(count) / deviation
+        if clear > clearest:
+            best, clearest = country, clear
+    return best
+
+
+def _marks(country: str, begin: int, end: int) -> Floats:
+    """Return 1 for each public holiday that is not a Sunday, 0 for other days, over days begin … end."""
     marks = np.zeros(end - begin + 1)
-    years = range(1970 + begin // 366, 1971 + end // 365)
-    try:
-        found = holidays.country_holidays(country, years=years)
-    except NotImplementedError:
-        return marks
-    for day in found:
-        at = int(np.datetime64(day, "D").astype(np.int64)) - begin
-        if 0 <= at < len(marks) and day.weekday() < 6:
-            marks[at] = 1.0
+    first, last = (int(str(np.datetime64(day, "D"))[:4]) for day in (begin, end))
+    for year in range(first, last + 1):
+        days = np.array(_of_year(country, year), dtype=np.int64)
+        days = days[(days >= begin) & (days <= end)]
+        marks[days - begin] = 1.0
     return marks
+
+
+@lru_cache(maxsize=8192)
+def _of_year(country: str, year: int) -> tuple[int, ...]:
+    """Return the public holidays of a year that are not Sundays, as days since 1970."""
+    import holidays
+
+    try:
+        found = holidays.country_holidays(country, years=year)
+    except (NotImplementedError, KeyError):
+        return ()
+    return tuple(int(np.datetime64(day, "D").astype(np.int64)) for day in found if day.weekday() < 6)

@@ -71,7 +71,8 @@ class FittedCareGrid:
 
     Args:
         ids: {series: number} as it was numbered when fitted.
-        reasons: {series: why it has no forecast}; how: {series: what is particular about how it was made}.
+        reasons: {series: why it has no forecast}.
+        how: {series, or "" for all: what is particular about how its forecast was made}.
     """
 
     configuration: Configuration
@@ -120,6 +121,8 @@ class FittedCareGrid:
     def _answerable(self, panel: Panel, history: History) -> Ints:
         """Return rows with a value that is not long past, and say why others have no forecast."""
         self.reasons, self.how = {}, {}
+        if history.holidays is not None and history.holidays.found:
+            self.how[""] = f"holidays of {history.holidays.found}, which the past of all series shows"
         chosen = []
         for row, name in enumerate(panel.ids):
             last = int(history.last[row, -1])
