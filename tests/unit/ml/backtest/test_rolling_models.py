@@ -30,6 +30,7 @@ class Stub:
     name: str
     answer: Callable[[Panel], Any]
     reasons: dict[str, str] = field(default_factory=dict)
+    how: dict[str, str] = field(default_factory=dict)
 
     def fit(self, panel: Panel) -> Stub:
         return self
@@ -59,6 +60,20 @@ def table() -> Table:
 
 
 AT = cutoffs("2023-03-01:2023-03-29:14D", "D")
+
+
+def test_how_a_forecast_was_made_is_kept_beside_it(table: Table, tmp_path: Path) -> None:
+    told = run(
+        table,
+        AT[:2],
+        [Stub("ours", lambda panel: np.ones(shape(panel)), how={"s02": "few values", "": "in summer"})],
+        tmp_path,
+    )[1]
+    assert [line[1:] for line in told.remarks] == [
+        ("ours", "", "in summer"),
+        ("ours", "s02", "few values"),
+    ] * 2
+    assert len({line[0] for line in told.remarks}) == 2
 
 
 def test_a_model_that_fails_loses_its_cells_and_no_others(table: Table, tmp_path: Path) -> None:
