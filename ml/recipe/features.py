@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..exceedance import last_known
 from ..panel import Floats, Ints
-from .history import History, trailing_mean, weighted_mean
+from .history import History, column_mean, row_quantile, trailing_mean, weighted_mean
 
 HOURS_A_DAY, DAYS_A_WEEK = 24, 7
 # Trailing polynomial fits (points, degree) that tell level, slope and bend of a wave.
@@ -20,11 +21,10 @@ class Rows:
     """Features of rows.
 
     Args:
-        x: [row, feature] float32; names: of the features; linear: the first so many go to the linear model.
+        x: [row, feature] float32; linear: the first so many features go to the linear model.
     """
 
     x: Floats
-    names: list[str]
     linear: int
 
 
@@ -43,7 +43,7 @@ class Features:
         self._ahead = {name: _ahead(history, values) for name, values in sorted(panel.ahead.items())}
         self._capacity = None
         if panel.capacity is not None:
-            self._capacity = _carried(np.asarray(panel.capacity, dtype=float)[:, history.first :])
+            self._capacity = last_known(np.asarray(panel.capacity, dtype=float)[:, history.first :])
         self._statics = _statics(panel.static)
 
     def rows(self, series: Ints, origin: Ints, lead: Ints) -> Rows:
@@ -80,7 +80,7 @@ class Features:
         second = history.common[f"common_{configuration.spans[1]:g}"]
         for span in configuration.spans[1:5]:
             found[f"common_trend_{span:g}"] = second[origin] - second[np.maximum(origin - int(span), 0)]
-        found |= self._positions(series, origin, lead, changed, scale)
+        found |= self._positions(series, origin, lead, scale)
         found |= self._year(series, origin, target, scale)
         if configuration.curve:
             found |= _curve(history.x, series, origin, "wave")
@@ -99,11 +99,9 @@ class Features:
         for name, values in self._statics.items():
             found[f"static_{name}"] = values[series]
         x = np.stack([np.asarray(values, dtype=np.float32) for values in found.values()], axis=1)
-        return Rows(x, list(found), linear)
+        return Rows(x, linear)
 
-    def _positions(
-        self, series: Ints, origin: Ints, lead: Ints, changed: object, scale: Floats
-    ) -> dict[str, Floats]:
+    def _positions(self, series: Ints, origin: Ints, lead: Ints, scale: Floats) -> dict[str, Floats]:
         """Return profiles at target and origin, and values at the target's position in earlier seasons."""
         history, found = self.history, {}
         target = origin + lead
@@ -201,7 +199,7 @@ def _curve(x: Floats, series: Ints, origin: Ints, name: str) -> dict[str, Floats
     highest = np.lib.stride_tricks.sliding_window_view(padded, LONG_AGO, axis=1).max(axis=2)
     height = highest[series, origin]
     found[f"{name}_below_height"] = np.where(np.isfinite(height), height - now, np.nan)
-    common = np.where(np.isfinite(x), x, 0.0).sum(axis=0) / np.maximum(np.isfinite(x).sum(axis=0), 1)
+    common = column_mean(x)
     found[f"{name}_apart"] = now - common[origin]
     for back in (1, 2):
         found[f"{name}_common_since_{back}"] = common[origin] - common[np.maximum(origin - back, 0)]
@@ -213,13 +211,11 @@ def _signal(history: History, values: Floats) -> Floats:
 
     Signals that are never negative are calmed by the same power as the values.
     """
-    carried = _carried(np.asarray(values, dtype=float)[:, history.first :])
+    carried = last_known(np.asarray(values, dtype=float)[:, history.first :])
     power = history.configuration.power
     seen = np.isfinite(carried)
     if power != 1 and not (carried[seen] < 0).any():
-        size = np.array(
-            [np.quantile(row[np.isfinite(row)], 0.95) if np.isfinite(row).any() else 0 for row in carried]
-        )
+        size = row_quantile(carried, 0.95)
         carried = (carried / np.maximum(size, 1e-9)[:, None] * 10 + 0.01) ** power
     middle = trailing_mean(carried, carried.shape[1])
     spread = np.sqrt(weighted_mean((carried - middle) ** 2, carried.shape[1]))
@@ -245,15 +241,6 @@ def _ahead(history: History, values: Floats) -> Floats:
     seen = np.isfinite(known)
     spread = float(np.std(known[seen])) if seen.any() else 0.0
     return np.asarray(known / max(spread, 1e-9), dtype=np.float32)
-
-
-def _carried(values: Floats) -> Floats:
-    """Return [series, period] values carried forward."""
-    columns = np.where(np.isnan(values), -1, np.arange(values.shape[1]))
-    newest = np.maximum.accumulate(columns, axis=1)
-    rows = np.arange(len(values))[:, None]
-    found: Floats = np.where(newest >= 0, values[rows, np.maximum(newest, 0)], np.nan)
-    return found
 
 
 def _statics(static: dict[str, np.ndarray]) -> dict[str, Floats]:

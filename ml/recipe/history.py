@@ -6,8 +6,6 @@ rows of training and of a forecast are looked up in the same arrays.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from ..panel import Floats, Ints, Panel
@@ -15,12 +13,10 @@ from .configuration import Configuration
 from .holidays import Holidays
 from .revisions import nowcast
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 # Rates are modelled after this much is added, so that a power of none is not the steepest place.
 RATE_OFFSET = 0.01
 PER = 100_000
+LONGEST_SILENCE = 2  # horizons after which a series counts as ended
 SMALLEST_SCALE = 0.3  # of the square root of the level: what counting alone lets a value vary by, nearly
 
 
@@ -66,6 +62,17 @@ class History:
         if panel.frequency in ("H", "D"):
             self.holidays = Holidays(panel, self.first, self.common["common_surprise"])
 
+    def silence(self) -> Ints:
+        """Return [series] how many periods old the last value is, -1 where there is none."""
+        last = self.last[:, -1]
+        return np.where(last >= 0, self.width - 1 - last, -1)
+
+    def silences(self) -> Ints:
+        """Return the silences of the series that have not ended, in their order."""
+        silence = self.silence()
+        found: Ints = silence[(silence >= 0) & (silence <= LONGEST_SILENCE * self.panel.horizon)]
+        return found
+
     def transform(self, y: Floats) -> Floats:
         """Return values as they are modelled."""
         if self.configuration.power == 1:
@@ -105,14 +112,14 @@ class History:
         if self.configuration.power == 1:
             return
         people = self.panel.static.get("population")
-        size = _row_quantile(y, 0.95)
+        size = row_quantile(y, 0.95)
         own = np.maximum(size, 1.0) / 10
         if people is not None:
             counted = np.asarray(people, dtype=float) / PER
             own = np.where(np.isfinite(counted) & (counted > 0), counted, own)
         self._divisor = own
         moved = (np.maximum(y, 0.0) / own[:, None] + RATE_OFFSET) ** self.configuration.power
-        self._unit = np.maximum(_row_quantile(moved, 0.95), RATE_OFFSET**self.configuration.power)
+        self._unit = np.maximum(row_quantile(moved, 0.95), RATE_OFFSET**self.configuration.power)
 
     def _scales(self, raw: Floats) -> None:
         """Set the scale of changes: how far values of neighbouring seasons differ, recently and ever."""
@@ -139,13 +146,12 @@ class History:
         spans = self.configuration.spans
         longest = self.levels[spans[-1]]
         found = {
-            f"common_{span:g}": _column_mean((self.levels[span] - longest) / self.scale)
-            for span in spans[:-1]
+            f"common_{span:g}": column_mean((self.levels[span] - longest) / self.scale) for span in spans[:-1]
         }
         surprise = np.clip((self.rest - self.levels[spans[2]]) / self.scale, -4, 4)
-        found["common_surprise"] = _column_mean(surprise)
+        found["common_surprise"] = column_mean(surprise)
         if self.configuration.curve:
-            found["common_value"] = _column_mean(self.x)
+            found["common_value"] = column_mean(self.x)
         return found
 
 
@@ -226,16 +232,14 @@ def _delayed(profile: Floats, periods: int) -> Floats:
     return late
 
 
-def _column_mean(values: Floats) -> Floats:
-    return _mean(values, lambda part: part.sum(axis=0))
-
-
-def _mean(values: Floats, add: Callable[[np.ndarray], np.ndarray]) -> Floats:
+def column_mean(values: Floats) -> Floats:
+    """Return [period] the mean over the series that are seen, 0 where none is."""
     seen = np.isfinite(values)
-    return add(np.where(seen, values, 0.0)) / np.maximum(add(seen), 1)
+    found: Floats = np.where(seen, values, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
+    return found
 
 
-def _row_quantile(values: Floats, level: float) -> Floats:
+def row_quantile(values: Floats, level: float) -> Floats:
     """Return a quantile per row over what is seen, 0 where nothing is."""
     found = np.zeros(len(values))
     for row, part in enumerate(values):

@@ -10,11 +10,10 @@ from ..panel import Floats, Ints, Panel
 from . import errors, points
 from .configuration import CONFIGURATIONS, Configuration, fingerprint
 from .features import Features
-from .history import History
+from .history import LONGEST_SILENCE, History
 
 NAME = "caregrid"
 LARGEST_CHANGE = 10.0  # scales; what a row learns is held within, so that one wrong report does not rule
-LONGEST_SILENCE = 2  # horizons after which a series counts as ended
 WARM_UP = 6  # seasons that a row's origin has behind it, a third of a shorter history
 
 
@@ -42,7 +41,8 @@ class CareGridModel:
         ids = {name: number for number, name in enumerate(panel.ids)}
         fitted = FittedCareGrid(configuration, ids)
         fitted.remember(panel, history)
-        reach = fitted.reach(panel, history)
+        # The longest lead that a living series needs, counted from its own last value.
+        reach = panel.horizon + int(history.silences().max(initial=0))
         series, origin, lead = _draw(panel, history, configuration, reach)
         made = Features(history, ids).rows(series, origin, lead) if len(series) else None
         if made is None:
@@ -54,7 +54,6 @@ class CareGridModel:
         z = (history.x[series, origin + lead] - history.base(series, origin, lead)) / scale
         z = np.clip(z, -LARGEST_CHANGE, LARGEST_CHANGE)
         hourly = panel.frequency == "H"
-        fitted.names = made.names
         fitted.blend, said = points.fit(made.x, z, origin, lead, made.linear, reach, hourly, configuration)
         # Too few rows for models: errors of the base itself.
         error = z - said if np.isfinite(said).any() else z
@@ -79,7 +78,6 @@ class FittedCareGrid:
     ids: dict[str, int]
     blend: points.Blend | None = None
     spread: errors.Spread | None = None
-    names: list[str] = field(default_factory=list)
     reasons: dict[str, str] = field(default_factory=dict)
     how: dict[str, str] = field(default_factory=dict)
     _panel: Panel | None = None
@@ -88,12 +86,6 @@ class FittedCareGrid:
     def remember(self, panel: Panel, history: History) -> None:
         """Keep the history of a panel, so that it is not computed twice."""
         self._panel, self._history = panel, history
-
-    def reach(self, panel: Panel, history: History) -> int:
-        """Return the longest lead that a living series needs, counted from its own last value."""
-        gap = history.width - 1 - history.last[:, -1]
-        living = (history.last[:, -1] >= 0) & (gap <= LONGEST_SILENCE * panel.horizon)
-        return int(panel.horizon + (gap[living].max() if living.any() else 0))
 
     def predict(self, panel: Panel, quantiles: tuple[float, ...]) -> Floats:
         """Return [series, horizon, quantile], ascending, never negative; NaN with a reason in `reasons`."""
@@ -124,10 +116,8 @@ class FittedCareGrid:
         if history.holidays is not None and history.holidays.found:
             self.how[""] = f"holidays of {history.holidays.found}, which the past of all series shows"
         chosen = []
-        for row, name in enumerate(panel.ids):
-            last = int(history.last[row, -1])
-            silent = history.width - 1 - last
-            if last < 0:
+        for row, (name, silent) in enumerate(zip(panel.ids, history.silence().tolist(), strict=True)):
+            if silent < 0:
                 self.reasons[name] = "no value is known within the history that is read"
             elif silent > LONGEST_SILENCE * panel.horizon:
                 self.reasons[name] = (
@@ -175,8 +165,7 @@ def _draw(
         lead = draws.integers(1, horizon + 1, wanted)
         short = draws.random(wanted) < configuration.short_share
         lead = np.where(short, draws.integers(1, max(horizon // 8, 1) + 1, wanted), lead)
-        gap = width - 1 - history.last[:, -1]
-        living = gap[(history.last[:, -1] >= 0) & (gap <= LONGEST_SILENCE * horizon)]
+        living = history.silences()
         lead = lead + draws.choice(living, wanted) if len(living) else lead
     inside = origin + lead < width
     series, origin, lead = series[inside], origin[inside], lead[inside]

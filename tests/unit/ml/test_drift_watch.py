@@ -12,6 +12,7 @@ import pytest
 from ml import drift, due
 from ml.drift import Decay, Shift
 from ml.registry import Registered
+from tests.unit.ml.answers import Answers
 
 pytestmark = pytest.mark.unit
 
@@ -115,26 +116,8 @@ def test_too_little_that_came_true_is_not_judged(
     assert words in found.reason
 
 
-class _Quiet:
-    """A connection whose two questions have calm answers: as many series as before, and coverage as said."""
-
-    def __init__(self) -> None:
-        self.answers: list[list[tuple[Any, ...]]] = [[("day", 10)], [("day", 900, 0.8)]]
-
-    def cursor(self) -> _Quiet:
-        return self
-
-    def __enter__(self) -> _Quiet:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def execute(self, *_: object) -> None:
-        return None
-
-    def fetchall(self) -> list[tuple[Any, ...]]:
-        return self.answers.pop(0)
+# As many series as before, and coverage as said.
+QUIET: tuple[list[tuple[Any, ...]], ...] = ([("day", 10)], [("day", 900, 0.8)])
 
 
 @pytest.mark.parametrize(
@@ -155,5 +138,5 @@ def test_one_rule_says_why_a_training_is_due(
 ) -> None:
     now = datetime(2024, 7, 1, tzinfo=UTC)
     champion = Registered("1", "run", {"as_of": now.isoformat(), "series_by_grain": json.dumps({"day": 10})})
-    said = due.why(_Quiet(), champion, now, None, shifts, decays)
+    said = due.why(Answers(*QUIET), champion, now, None, shifts, decays)
     assert said is None if words is None else words in str(said)

@@ -13,6 +13,7 @@ from ml.eligibility import LeftOut, left_out
 from ml.registry import Registered
 from ml.scores import Score
 from ml.settings import DEMO, replace
+from tests.unit.ml.answers import Answers
 from tests.unit.ml.frames import frame, spines, wave
 
 pytestmark = pytest.mark.unit
@@ -82,28 +83,6 @@ def test_the_same_recipe_on_newer_data_takes_over_but_may_drop_no_grain() -> Non
     assert "hour" in drops.reason
 
 
-class _Answers:
-    """A connection that gives prepared answers, in order."""
-
-    def __init__(self, *answers: list[tuple[Any, ...]]) -> None:
-        self._answers = list(answers)
-
-    def cursor(self) -> _Answers:
-        return self
-
-    def __enter__(self) -> _Answers:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def execute(self, *_: object) -> None:
-        return None
-
-    def fetchall(self) -> list[tuple[Any, ...]]:
-        return self._answers.pop(0)
-
-
 @pytest.mark.parametrize(
     ("age", "counts", "realised", "why"),
     [
@@ -120,7 +99,7 @@ def test_age_growth_and_drift_ask_for_a_new_model(
 ) -> None:
     now = datetime(2024, 7, 1, tzinfo=UTC)
     tags = {"as_of": (now - timedelta(days=age)).isoformat(), "series_by_grain": json.dumps({"day": 10})}
-    said = due.why(_Answers(counts, realised), Registered("1", "run", tags), now)
+    said = due.why(Answers(counts, realised), Registered("1", "run", tags), now)
     assert said is None if why is None else why in str(said)
 
 
@@ -136,8 +115,8 @@ def test_a_refused_challenger_is_not_asked_the_same_again_within_a_day() -> None
 
     drifted = [("day", 600, 0.5)]
     champion = model("1", 100, 10)
-    assert due.why(_Answers([("day", 20)], drifted), champion, now, model("2", 2, 20)) is None
-    assert "drift" in str(due.why(_Answers([("day", 20)], drifted), champion, now, model("2", 30, 20)))
+    assert due.why(Answers([("day", 20)], drifted), champion, now, model("2", 2, 20)) is None
+    assert "drift" in str(due.why(Answers([("day", 20)], drifted), champion, now, model("2", 30, 20)))
 
 
 def test_every_series_left_out_has_its_reason() -> None:
