@@ -14,6 +14,7 @@ Floats = np.ndarray
 OVER_CAPACITY, UNDER_RESERVE = "occupied over capacity", "free under a reserve"
 RESERVE = 0.1  # of capacity
 FEWEST_OBSERVATIONS = 100
+STRAY = 0.001  # share of values over capacity that are wrong reports and show nothing
 # Capacity follows the occupied beds where their changes agree this well, and beyond chance.
 FOLLOWS, STANDARD_ERRORS = 0.2, 3.0
 
@@ -101,28 +102,28 @@ def definition(occupied: Floats, capacity: Floats, reserve: float = RESERVE) -> 
     """Return which definition a source's own values call for.
 
     Where capacity is counted as occupied plus free, it can never be exceeded and moves with what is
-    occupied: then overload means that less than the reserve is free. A capacity that was exceeded even once,
-    or that stands still, or moves for reasons of its own, is one that can be exceeded.
+    occupied: then overload means that less than the reserve is free. A capacity that was exceeded by more
+    than one value in a thousand, or that stands still, or moves for reasons of its own, can be exceeded.
 
     Args:
         occupied, capacity: [series, period], NaN where unknown.
     """
     known = ~np.isnan(occupied) & ~np.isnan(capacity) & (capacity > 0)
     count, over = int(known.sum()), int((occupied[known] > capacity[known]).sum())
-    if over:
+    if over > STRAY * count:
         return Definition(OVER_CAPACITY, 0.0, f"{over} of {count} values were over capacity")
     if count < FEWEST_OBSERVATIONS:
-        why = f"{count} values are too few to tell ({FEWEST_OBSERVATIONS} are needed); none was over capacity"
+        why = f"{count} values are too few to tell ({FEWEST_OBSERVATIONS} are needed); {over} over capacity"
         return Definition(OVER_CAPACITY, 0.0, why)
     agreement, steps = _agreement(occupied, capacity)
     if agreement >= FOLLOWS and agreement * np.sqrt(steps) >= STANDARD_ERRORS:
         why = (
-            f"none of {count} values was over capacity, and capacity moves with what is occupied "
+            f"{over} of {count} values were over capacity, and capacity moves with what is occupied "
             f"(correlation of changes {agreement:.2f} over {steps} changes): it cannot show an overload"
         )
         return Definition(UNDER_RESERVE, reserve, why)
     why = (
-        f"none of {count} values was over capacity, but capacity does not move with what is occupied "
+        f"{over} of {count} values were over capacity, but capacity does not move with what is occupied "
         f"(correlation of changes {agreement:.2f} over {steps} changes)"
     )
     return Definition(OVER_CAPACITY, 0.0, why)

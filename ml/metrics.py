@@ -22,19 +22,6 @@ def pinball(truth: Floats, forecast: Floats, quantiles: tuple[float, ...]) -> Fl
     return np.maximum(tau * difference, (tau - 1.0) * difference)
 
 
-def weighted_quantile_loss(truth: Floats, forecast: Floats, quantiles: tuple[float, ...]) -> float:
-    """Return the mean over quantiles of 2 × sum of pinball losses / sum of |truth|; NaN where all truth is 0.
-
-    Salinas et al. (2020), DeepAR, Int. J. Forecasting 36, eq. for the rho-risk, averaged over rho.
-    """
-    total = np.abs(truth).sum()
-    return (
-        float(2 * pinball(truth, forecast, quantiles).sum(axis=0).mean() / total)
-        if total > 0
-        else float("nan")
-    )
-
-
 def weighted_interval_score(truth: Floats, forecast: Floats, quantiles: tuple[float, ...]) -> Floats:
     """Return [cell] weighted interval scores.
 

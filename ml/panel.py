@@ -10,6 +10,12 @@ import numpy as np
 Floats = np.ndarray
 Ints = np.ndarray
 
+# The 23 quantiles of the CDC forecast hubs.
+WHOLE_QUANTILES = (0.01, 0.025, *(round(0.05 * step, 2) for step in range(1, 20)), 0.975, 0.99)
+
+# Beyond this two whole numbers are no longer told apart: nobody has counted so many.
+LARGEST = 2.0**53
+
 # Periods of the season that a frequency repeats itself by, for naive forecasts and for MASE.
 SEASONS = {"H": 24, "D": 7, "W": 52, "M": 12}
 
@@ -92,3 +98,11 @@ class Forecaster(Protocol):
     def fit(self, panel: Panel) -> Fitted:
         """Learn from what the panel knows."""
         ...
+
+
+def last_known(values: Floats) -> Floats:
+    """Return [series, period] values carried forward: what was last said holds; NaN before the first."""
+    columns = np.where(np.isnan(values), -1, np.arange(values.shape[1]))
+    newest = np.maximum.accumulate(columns, axis=1)
+    rows = np.arange(len(values))[:, None]
+    return np.where(newest >= 0, values[rows, np.maximum(newest, 0)], np.nan)

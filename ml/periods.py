@@ -13,23 +13,25 @@ if TYPE_CHECKING:
 
 # Grains that can be forecast, and the grid they lie on: an instant is snapped to the hour it falls in.
 MODEL_GRAIN = {"instant": "hour", "hour": "hour", "day": "day", "week": "week", "month": "month"}
+# As a panel names them.
+FREQUENCIES = {"hour": "H", "day": "D", "week": "W", "month": "M"}
 EPOCH = date(1970, 1, 1)
 
 
 def index_periods(values: pl.DataFrame, grain: str) -> pl.DataFrame:
     """Add `period` (whole number of the grain) and `phase` (days into the week count at which its weeks
-    begin).
+    begin, minutes past the UTC hour at which its hours begin).
 
-    hour: hours since the epoch in UTC, so that each hour of a 25-hour day is its own; day, week and month
-    count
-    local dates. Needs columns period_start (UTC) and timezone.
+    hour: hours since the epoch in UTC, so that each hour of a 25-hour day is its own; an instant lies within
+    one. day, week and month count local dates. Needs columns period_start, period_end (UTC) and timezone.
     """
     import polars as pl
 
     if grain == "hour":
-        return values.with_columns(
-            period=pl.col("period_start").dt.epoch("s") // 3600, phase=pl.lit(0, pl.Int64)
-        )
+        seconds = pl.col("period_start").dt.epoch("s")
+        # Where clocks are half an hour off, so are hours.
+        past = pl.when(pl.col("period_end") > pl.col("period_start")).then(seconds % 3600 // 60).otherwise(0)
+        return values.with_columns(period=seconds // 3600, phase=past)
     parts = []
     for key, part in values.group_by("timezone", maintain_order=True):
         local = pl.col("period_start").dt.convert_time_zone(str(key[0]))
@@ -46,7 +48,7 @@ def index_periods(values: pl.DataFrame, grain: str) -> pl.DataFrame:
 def period_bounds(grain: str, period: int, timezone: str, phase: int) -> tuple[datetime, datetime]:
     """Return [start, end) of a period in UTC."""
     if grain == "hour":
-        start = datetime.fromtimestamp(period * 3600, UTC)
+        start = datetime.fromtimestamp(period * 3600 + phase * 60, UTC)
         return start, start + timedelta(hours=1)
     if grain == "month":
         first = date(period // 12, period % 12 + 1, 1)
@@ -59,15 +61,26 @@ def period_bounds(grain: str, period: int, timezone: str, phase: int) -> tuple[d
     return tuple(datetime.combine(day, time(), zone).astimezone(UTC) for day in (first, after))  # type: ignore[return-value]
 
 
-def period_date(grain: str, period: np.ndarray, phase: np.ndarray) -> np.ndarray:
-    """Return the local dates (datetime64[D]) on which periods begin; hours are given in local hours."""
+def period_holding(moment: datetime, grain: str, timezone: str, phase: int) -> int:
+    """Return the period that a moment falls in, by the clock of a place."""
     if grain == "hour":
-        return period.astype("datetime64[h]").astype("datetime64[D]")
+        return int((moment.timestamp() - phase * 60) // 3600)
+    local = moment.astimezone(ZoneInfo(timezone)).date()
+    if grain == "month":
+        return local.year * 12 + local.month - 1
+    days = (local - EPOCH).days
+    return days if grain == "day" else (days - phase) // 7
+
+
+def period_stamps(grain: str, period: np.ndarray, phase: int) -> np.ndarray:
+    """Return periods as models name them (datetime64[s]): by their start, a week by its last day."""
+    if grain == "hour":
+        return (period * 3600).astype("datetime64[s]")
     if grain == "day":
-        return period.astype("datetime64[D]")
+        return period.astype("datetime64[D]").astype("datetime64[s]")
     if grain == "week":
-        return (period * 7 + phase).astype("datetime64[D]")
-    return (period - 1970 * 12).astype("datetime64[M]").astype("datetime64[D]")
+        return (period * 7 + phase + 6).astype("datetime64[D]").astype("datetime64[s]")
+    return (period - 1970 * 12).astype("datetime64[M]").astype("datetime64[s]")
 
 
 def zone_offsets(zones: list[str], hours: np.ndarray) -> np.ndarray:

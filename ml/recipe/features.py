@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..exceedance import last_known
-from ..panel import Floats, Ints
+from ..panel import Floats, Ints, last_known
 from .history import History, column_mean, row_quantile, trailing_mean, weighted_mean
 
 HOURS_A_DAY, DAYS_A_WEEK = 24, 7
@@ -22,10 +21,23 @@ class Rows:
 
     Args:
         x: [row, feature] float32; linear: the first so many features go to the linear model.
+        names: [feature].
     """
 
     x: Floats
     linear: int
+    names: list[str]
+
+    def under(self, names: list[str]) -> Floats:
+        """Return [row, feature] of these names in their order, NaN where the panel has no such column."""
+        if names == self.names:
+            return self.x
+        at = {name: column for column, name in enumerate(self.names)}
+        found = np.full((len(self.x), len(names)), np.nan, dtype=np.float32)
+        for column, name in enumerate(names):
+            if name in at:
+                found[:, column] = self.x[:, at[name]]
+        return found
 
 
 class Features:
@@ -33,9 +45,12 @@ class Features:
 
     Args:
         known_ids: {series name: number} as the model numbers them; others get -1.
+        levels: {static text: its values as the model numbers them}; others get -1. None: those of the panel.
     """
 
-    def __init__(self, history: History, known_ids: dict[str, int]) -> None:
+    def __init__(
+        self, history: History, known_ids: dict[str, int], levels: dict[str, list[str]] | None = None
+    ) -> None:
         self.history, panel = history, history.panel
         self._number = np.array([known_ids.get(name, -1) for name in panel.ids], dtype=float)
         self._times = panel.times[history.first :]
@@ -44,7 +59,8 @@ class Features:
         self._capacity = None
         if panel.capacity is not None:
             self._capacity = last_known(np.asarray(panel.capacity, dtype=float)[:, history.first :])
-        self._statics = _statics(panel.static)
+        self.levels = _levels(panel.static) if levels is None else levels
+        self._statics = _statics(panel.static, self.levels)
 
     def rows(self, series: Ints, origin: Ints, lead: Ints) -> Rows:
         """Return rows of equally long arrays of series, origin column of the history, and lead."""
@@ -99,7 +115,7 @@ class Features:
         for name, values in self._statics.items():
             found[f"static_{name}"] = values[series]
         x = np.stack([np.asarray(values, dtype=np.float32) for values in found.values()], axis=1)
-        return Rows(x, linear)
+        return Rows(x, linear, list(found))
 
     def _positions(self, series: Ints, origin: Ints, lead: Ints, scale: Floats) -> dict[str, Floats]:
         """Return profiles at target and origin, and values at the target's position in earlier seasons."""
@@ -243,12 +259,22 @@ def _ahead(history: History, values: Floats) -> Floats:
     return np.asarray(known / max(spread, 1e-9), dtype=np.float32)
 
 
-def _statics(static: dict[str, np.ndarray]) -> dict[str, Floats]:
-    """Return what does not change with time as numbers: text by its place in the alphabet."""
+def _levels(static: dict[str, np.ndarray]) -> dict[str, list[str]]:
+    """Return the values of each text that does not change with time, in the order of the alphabet."""
+    return {
+        name: sorted({str(one) for one in values})
+        for name, values in static.items()
+        if values.dtype.kind not in "fiub"
+    }
+
+
+def _statics(static: dict[str, np.ndarray], levels: dict[str, list[str]]) -> dict[str, Floats]:
+    """Return what does not change with time as numbers: text by its place among the levels."""
     found = {}
     for name, values in sorted(static.items()):
         if values.dtype.kind in "fiub":
             found[name] = np.log1p(np.maximum(values.astype(float), 0))
         else:
-            found[name] = np.unique([str(one) for one in values], return_inverse=True)[1].astype(float)
+            place = {level: float(at) for at, level in enumerate(levels.get(name, ()))}
+            found[name] = np.array([place.get(str(one), -1.0) for one in values])
     return found

@@ -12,6 +12,7 @@ from ..panel import Floats, Ints, Panel
 from .configuration import Configuration
 from .holidays import Holidays
 from .revisions import nowcast
+from .slips import slips
 
 # Rates are modelled after this much is added, so that a power of none is not the steepest place.
 RATE_OFFSET = 0.01
@@ -25,8 +26,10 @@ class History:
 
     Args:
         panel: what is known; configuration: of its frequency.
+        country: whose holidays count where the panel names none; None: looked for in the past.
 
     Attributes:
+        slips: [series, period] values that are taken for slips, and for unknown.
         x: [series, period] values as modelled (transformed, without holes inside); seen: where one was known.
         last: [series, period] column of the newest known value at or before each period, -1 for none.
         levels, means, medians: {span or window: [series, period]}; rest: x without its profile.
@@ -35,11 +38,13 @@ class History:
         common: {name: [period]} mean over all series, in scales.
     """
 
-    def __init__(self, panel: Panel, configuration: Configuration) -> None:
+    def __init__(self, panel: Panel, configuration: Configuration, country: str | None = None) -> None:
         self.panel, self.configuration = panel, configuration
         self.first = max(0, panel.width - configuration.history)
         corrected = nowcast(panel, configuration.revisions) if panel.versions is not None else panel.y
         y = np.asarray(corrected, dtype=float)[:, self.first :]
+        self.slips = slips(y)
+        y = np.where(self.slips, np.nan, y)
         self.width = y.shape[1]
         self.seen = ~np.isnan(y)
         columns = np.arange(self.width)
@@ -60,7 +65,9 @@ class History:
         self.common = self._common()
         self.holidays = None
         if panel.frequency in ("H", "D"):
-            self.holidays = Holidays(panel, self.first, self.common["common_surprise"])
+            self.holidays = Holidays(
+                panel, self.first, self.common["common_surprise"], country, self.seen.any(axis=0)
+            )
 
     def silence(self) -> Ints:
         """Return [series] how many periods old the last value is, -1 where there is none."""

@@ -25,6 +25,8 @@ class Holidays:
     Args:
         first: the column of the panel at which the history begins.
         surprise: [period] how far all series together lay from what was expected, to tell the country from.
+        country: the one that a model has found before, "" for none; None: it is looked for here.
+        seen: [period] whether any series has a value; None: all have. Days that nobody told of show nothing.
 
     Attributes:
         found: the country that was told from the past, "" where the table names one or none is clear.
@@ -32,15 +34,21 @@ class Holidays:
 
     ROOM = 60  # days
 
-    def __init__(self, panel: Panel, first: int, surprise: Floats) -> None:
+    def __init__(
+        self, panel: Panel, first: int, surprise: Floats, country: str | None = None,
+        seen: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
         self._days = panel.times[first:].astype("datetime64[D]").astype(np.int64)
         begin, end = int(self._days[0]) - self.ROOM, int(self._days[-1]) + self.ROOM
         countries, self.found = panel.static.get(COLUMN), ""
         if countries is not None:
             names, self._row = np.unique([str(one) for one in countries], return_inverse=True)
         else:
-            if panel.frequency == "D":
-                self.found = country_of(self._days[: len(surprise)], surprise) or ""
+            if country is not None:
+                self.found = country
+            elif panel.frequency == "D":
+                told = np.ones(len(surprise), dtype=bool) if seen is None else seen
+                self.found = country_of(self._days[: len(surprise)][told], surprise[told]) or ""
             names, self._row = np.array([self.found]), np.zeros(len(panel.ids), dtype=np.int64)
         self.countries = tuple(str(name) for name in names)
         self._marks = np.stack([_marks(name, begin, end) for name in self.countries])
@@ -69,7 +77,7 @@ def country_of(days: Ints, surprise: Floats) -> str | None:
     """Return the country whose holidays the past shows most clearly, None where none is clear.
 
     Args:
-        days: [period] days since 1970, one each; surprise: [period] of all series together.
+        days: [period] days since 1970, ascending; surprise: [period] of all series together.
     """
     import holidays
 
@@ -77,7 +85,7 @@ def country_of(days: Ints, surprise: Floats) -> str | None:
         return None
     best, clearest = None, CLEAR
     weekday = (days + 3) % 7
-    plain = surprise - np.array([surprise[weekday == one].mean() for one in range(7)])[weekday]
+    plain = surprise - np.array([_mean(surprise[weekday == one]) for one in range(7)])[weekday]
     # A wave that begins on somebody's holiday is no holiday: what is rare and large counts as large, no more.
     plain = plain - np.median(plain)
     usual = 1.4826 * float(np.median(np.abs(plain)))
@@ -86,14 +94,19 @@ def country_of(days: Ints, surprise: Floats) -> str | None:
     for country in sorted(holidays.list_supported_countries(include_aliases=False)):
         marks = _marks(country, int(days[0]) - _DAY_AFTER, int(days[-1]))
         # The day itself and the day after: discharges stop, and the beds of the morning after show it.
-        on = (marks[_DAY_AFTER:] + marks[:-_DAY_AFTER]) > 0
+        at = days - days[0]
+        on = (marks[_DAY_AFTER:] + marks[:-_DAY_AFTER])[at] > 0
         count = int(on.sum())
-        if marks[_DAY_AFTER:].sum() < FEWEST_HOLIDAYS or deviation <= 0:
+        if marks[_DAY_AFTER:][at].sum() < FEWEST_HOLIDAYS or deviation <= 0:
             continue
         clear = abs(float(plain[on].mean())) * np.sqrt(count) / deviation
         if clear > clearest:
             best, clearest = country, clear
     return best
+
+
+def _mean(values: Floats) -> float:
+    return float(values.mean()) if len(values) else 0.0
 
 
 def _marks(country: str, begin: int, end: int) -> Floats:

@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..drift import Reference, Shift
 from ..panel import Floats, Ints, Panel
-from . import errors, points
+from . import errors, points, watch
 from .configuration import CONFIGURATIONS, Configuration, fingerprint
 from .features import Features
 from .history import LONGEST_SILENCE, History
+from .sampling import draw
 
 NAME = "caregrid"
 LARGEST_CHANGE = 10.0  # scales; what a row learns is held within, so that one wrong report does not rule
-WARM_UP = 6  # seasons that a row's origin has behind it, a third of a shorter history
+SAMPLE = 500  # training rows that are kept, to explain the model by
 
 
 class CareGridModel:
@@ -39,17 +41,26 @@ class CareGridModel:
         configuration = self.configurations[panel.frequency]
         history = History(panel, configuration)
         ids = {name: number for number, name in enumerate(panel.ids)}
-        fitted = FittedCareGrid(configuration, ids)
+        fitted = FittedCareGrid(configuration, ids, horizon=panel.horizon)
+        fitted.trained_until = int(panel.times[panel.width - 1].astype("datetime64[s]").astype(np.int64))
         fitted.remember(panel, history)
+        if history.holidays is not None:
+            fitted.country = history.holidays.found
         # The longest lead that a living series needs, counted from its own last value.
         reach = panel.horizon + int(history.silences().max(initial=0))
-        series, origin, lead = _draw(panel, history, configuration, reach)
-        made = Features(history, ids).rows(series, origin, lead) if len(series) else None
+        series, origin, lead = draw(panel, history, configuration, reach)
+        features = Features(history, ids)
+        fitted.levels = features.levels
+        made = features.rows(series, origin, lead) if len(series) else None
         if made is None:
             fitted.spread = errors.fit(
                 np.zeros((0, 1)), np.zeros(0), np.zeros(0, np.int64), np.zeros(0, str), reach, configuration
             )
             return fitted
+        fitted.feature_names = made.names
+        fitted.references = watch.references(made, panel)
+        spread_out = np.linspace(0, len(made.x) - 1, min(SAMPLE, len(made.x))).astype(np.int64)
+        fitted.sample_rows = made.x[spread_out]
         scale = history.scale[series, origin]
         z = (history.x[series, origin + lead] - history.base(series, origin, lead)) / scale
         z = np.clip(z, -LARGEST_CHANGE, LARGEST_CHANGE)
@@ -72,6 +83,12 @@ class FittedCareGrid:
         ids: {series: number} as it was numbered when fitted.
         reasons: {series: why it has no forecast}.
         how: {series, or "" for all: what is particular about how its forecast was made}.
+        horizon: of the panel it was fitted on; trained_until: its newest period, seconds since 1970.
+        country: whose holidays the training panel showed where it named none, "" for none.
+        levels: {static text: its values, numbered in this order}.
+        feature_names: [feature] columns that the models were trained on.
+        references: how the features that are watched were spread in training.
+        sample_rows: [row, feature] a few training rows, spread over all of them.
     """
 
     configuration: Configuration
@@ -80,6 +97,13 @@ class FittedCareGrid:
     spread: errors.Spread | None = None
     reasons: dict[str, str] = field(default_factory=dict)
     how: dict[str, str] = field(default_factory=dict)
+    horizon: int = 0
+    trained_until: int = 0
+    country: str = ""
+    levels: dict[str, list[str]] = field(default_factory=dict)
+    feature_names: list[str] = field(default_factory=list)
+    references: list[Reference] = field(default_factory=list)
+    sample_rows: Floats | None = None
     _panel: Panel | None = None
     _history: History | None = None
 
@@ -87,11 +111,15 @@ class FittedCareGrid:
         """Keep the history of a panel, so that it is not computed twice."""
         self._panel, self._history = panel, history
 
+    def forget(self) -> None:
+        """Let go of the history that was kept: whatever is asked next computes its own."""
+        self._panel = self._history = None
+
     def predict(self, panel: Panel, quantiles: tuple[float, ...]) -> Floats:
         """Return [series, horizon, quantile], ascending, never negative; NaN with a reason in `reasons`."""
         history = self._history if panel is self._panel else None
         if history is None:
-            history = History(panel, self.configuration)
+            history = History(panel, self.configuration, self.country)
         count, horizon = len(panel.ids), panel.horizon
         found = np.full((count, horizon, len(quantiles)), np.nan)
         rows = self._answerable(panel, history)
@@ -100,7 +128,9 @@ class FittedCareGrid:
         series = np.repeat(rows, horizon)
         origin = history.last[series, -1]
         lead = np.tile(np.arange(1, horizon + 1), len(rows)) + (history.width - 1 - origin)
-        x = Features(history, self.ids).rows(series, origin, lead).x
+        # Another panel may lack a signal or its holidays: its columns are put where the models know them.
+        made = Features(history, self.ids, self.levels).rows(series, origin, lead)
+        x = made.under(self.feature_names)
         middle = self.blend.predict(x, lead) if self.blend is not None else np.zeros(len(lead))
         names = np.array(panel.ids, dtype=object)[series]
         offsets = self.spread.offsets(x, lead, names, quantiles)
@@ -109,6 +139,12 @@ class FittedCareGrid:
         values = history.back(series, np.sort(modelled, axis=1))
         found[rows] = values.reshape(len(rows), horizon, -1)
         return found
+
+    def shifts(self, panel: Panel) -> list[Shift]:
+        """Return how far the features of the periods since training lie from those of training."""
+        history = History(panel, self.configuration, self.country)
+        features = Features(history, self.ids, self.levels)
+        return watch.shifts(features, self.references, self.trained_until)
 
     def _answerable(self, panel: Panel, history: History) -> Ints:
         """Return rows with a value that is not long past, and say why others have no forecast."""
@@ -132,43 +168,7 @@ class FittedCareGrid:
                     self.how[name] = f"{observed} values: mostly by what other series do"
                 elif silent:
                     self.how[name] = f"from the last value, {silent} periods before the cutoff"
+                if count := int(history.slips[row].sum()):
+                    told = f"{count} lone values, tenfold those around them, are taken for slips"
+                    self.how[name] = "; ".join(part for part in (self.how.get(name), told) if part)
         return np.array(chosen, dtype=np.int64)
-
-
-def _draw(
-    panel: Panel, history: History, configuration: Configuration, reach: int
-) -> tuple[Ints, Ints, Ints]:
-    """Return (series, origin, lead) of training rows: both ends seen, all of them or a draw by seed.
-
-    Leads are drawn as they will be asked for: from the horizon, and longer by the silences at the cutoff.
-    """
-    draws = np.random.default_rng(configuration.seed)
-    width, horizon = history.width, panel.horizon
-    longest_profile = configuration.profiles[-1][0] * 2 if configuration.profiles else 0
-    warm = min(
-        max(configuration.season * WARM_UP if configuration.profiles else 6, longest_profile), width // 3
-    )
-    origins = [np.flatnonzero(row[warm : width - 1]) + warm for row in history.seen]
-    total = sum(len(one) for one in origins)
-    if not total:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64)
-    series_all = np.repeat(np.arange(len(origins)), [len(one) for one in origins])
-    origin_all = np.concatenate(origins)
-    if total * reach <= configuration.rows:
-        series = np.repeat(series_all, reach)
-        origin = np.repeat(origin_all, reach)
-        lead = np.tile(np.arange(1, reach + 1), total)
-    else:
-        wanted = 2 * configuration.rows
-        picked = draws.integers(0, total, wanted)
-        series, origin = series_all[picked], origin_all[picked]
-        lead = draws.integers(1, horizon + 1, wanted)
-        short = draws.random(wanted) < configuration.short_share
-        lead = np.where(short, draws.integers(1, max(horizon // 8, 1) + 1, wanted), lead)
-        living = history.silences()
-        lead = lead + draws.choice(living, wanted) if len(living) else lead
-    inside = origin + lead < width
-    series, origin, lead = series[inside], origin[inside], lead[inside]
-    good = history.seen[series, origin + lead] & np.isfinite(history.anchor[series, origin])
-    good = np.flatnonzero(good)[: configuration.rows]
-    return series[good], origin[good], lead[good]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..panel import Floats, Ints
+from . import machines
 from .configuration import Configuration
 
 if TYPE_CHECKING:
@@ -62,6 +63,12 @@ class Ridge:
             for begin in range(0, len(x), CHUNK)
         ]
         return np.concatenate(parts) if parts else np.zeros(0)
+
+    def terms(self, x: Floats, lead: Ints) -> Floats:
+        """Return [row, feature + 1] what each feature adds to the answer; last what is there without any."""
+        weighed = (self._design(x, lead) * self.weights).reshape(len(x), x.shape[1] + 1, -1)
+        found: Floats = weighed.sum(axis=2)
+        return found
 
     def _design(self, x: Floats, lead: Ints) -> Floats:
         scaled = np.where(np.isfinite(x), (x - self.mean) / self.spread, 0.0)
@@ -119,7 +126,8 @@ def fit(
             np.asarray(grown.predict(x[test], num_threads=1)),
         )
 
-    with ThreadPoolExecutor(WORKERS) as pool:
+    # A cluster grows one set of trees at a time, on all of its workers.
+    with ThreadPoolExecutor(WORKERS if machines.cluster() is None else 1) as pool:
         whole = [pool.submit(grow, x, z, configuration, bag) for bag in range(configuration.bags)]
         for (_, test), (straight, grown) in zip(blocks, pool.map(one, blocks), strict=True):
             answered["ridge"][test], answered["trees"][test] = straight, grown
@@ -136,7 +144,10 @@ def fit(
 def grow(
     x: Floats, z: Floats, configuration: Configuration, bag: int, objective: str = "l1", rounds: int = 0
 ) -> Booster:
-    """Train one set of trees: seeds fixed and one thread, so that the same rows give the same trees."""
+    """Train one set of trees: seeds fixed and one thread, so that the same rows give the same trees.
+
+    Where a cluster is named, it grows them (`machines`).
+    """
     import lightgbm as lgb
 
     smallest = max(5, min(configuration.smallest_leaf, len(z) // 40))
@@ -147,6 +158,8 @@ def grow(
         "seed": configuration.seed + bag, "deterministic": True, "force_row_wise": True, "num_threads": 1,
         "verbosity": -1, "feature_pre_filter": False,
     }  # fmt: skip
+    if (client := machines.cluster()) is not None:
+        return machines.grow(client, x, z, parameters, rounds or configuration.rounds)
     data = lgb.Dataset(x, z, params={"max_bin": 127, "verbosity": -1, "feature_pre_filter": False})
     return lgb.train(parameters, data, num_boost_round=rounds or configuration.rounds)
 

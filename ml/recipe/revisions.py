@@ -26,32 +26,37 @@ def nowcast(panel: Panel, ages: int) -> Floats:
     if versions is None or not len(versions.known):
         return panel.y
     corrected: Floats = np.array(panel.y, dtype=float)
-    periods = _periods_known(panel, versions)
-    newest = panel.width - 1
+    periods = _period_at(panel, versions.known)
+    # What becomes known the day after its day is a day old when it comes: its own period has no value yet.
+    now = int(_period_at(panel, np.array([panel.cutoff]))[0])
     for age in range(ages + 1):
-        factor = _factors(panel, versions, periods, age, ages)
-        column = newest - age
-        if factor is None or column < 0:
+        column = now - age
+        if not 0 <= column < panel.width:
+            continue
+        factor = _factors(panel, versions, periods, age, now, ages)
+        if factor is None:
             continue
         corrected[:, column] = (corrected[:, column] + 1) * np.exp(factor) - 1
     return np.where(np.isnan(panel.y), np.nan, np.maximum(corrected, 0.0))
 
 
-def _periods_known(panel: Panel, versions: Versions) -> np.ndarray:
-    """Return [version] the newest column whose period had begun to count when the version became known."""
-    ends = panel.times[: panel.width].astype("datetime64[us]").astype(np.int64)
-    found: np.ndarray = np.searchsorted(ends, versions.known, side="right") - 1
+def _period_at(panel: Panel, moments: np.ndarray) -> np.ndarray:
+    """Return [moment] the newest column, targets among them, whose period had begun to count by then."""
+    ends = panel.times.astype("datetime64[us]").astype(np.int64)
+    found: np.ndarray = np.searchsorted(ends, moments, side="right") - 1
     return found
 
 
-def _factors(panel: Panel, versions: Versions, periods: np.ndarray, age: int, ages: int) -> Floats | None:
+def _factors(
+    panel: Panel, versions: Versions, periods: np.ndarray, age: int, now: int, ages: int
+) -> Floats | None:
     """Return [series] log factors for cells of one age; None where no revision of such was seen."""
     count, width = len(panel.ids), panel.width
     half_life = HALF_LIFE[panel.frequency]
     # The last version of each cell that was known when it had this age; versions are in order of known.
     then = periods - versions.column <= age
-    old = versions.column < width - 1 - ages
-    recent = versions.column >= width - 1 - ages - LOOKBACK * half_life
+    old = versions.column < now - ages
+    recent = versions.column >= now - ages - LOOKBACK * half_life
     kept = np.flatnonzero(then & old & recent)
     early = np.full((count, width), np.nan)
     early[versions.row[kept], versions.column[kept]] = versions.value[kept]
@@ -60,7 +65,7 @@ def _factors(panel: Panel, versions: Versions, periods: np.ndarray, age: int, ag
     if not both.any():
         return None
     ratio = np.log((np.where(both, panel.y, 0.0) + 1) / (np.where(both, early, 0.0) + 1))
-    back = width - 1 - np.arange(width)
+    back = now - np.arange(width)
     weight = np.where(both, 0.5 ** (back / half_life)[None, :] * np.sqrt(np.nan_to_num(early) + 1), 0.0)
     own, total = (weight * np.clip(ratio, -LARGEST, LARGEST)).sum(axis=1), weight.sum(axis=1)
     prior = DRAWN_TOWARDS_ALL * float(np.median(total[total > 0]))

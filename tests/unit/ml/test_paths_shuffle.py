@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml import paths
-from ml.panel import Panel
-from ml.settings import WHOLE_QUANTILES
+from ml.panel import WHOLE_QUANTILES, Panel
 
 pytestmark = pytest.mark.unit
 COUNT = 200

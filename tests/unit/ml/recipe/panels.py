@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ml.panel import Floats, Panel
+from ml.panel import WHOLE_QUANTILES, Floats, Panel
 from ml.recipe import CareGridModel
 from ml.recipe.configuration import CONFIGURATIONS
-from ml.settings import WHOLE_QUANTILES
 
 STEP = {"H": np.timedelta64(1, "h"), "D": np.timedelta64(1, "D"), "W": np.timedelta64(7, "D")}
 LEVELS = WHOLE_QUANTILES
