@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from caregrid.errors import CareGridError
 
-from ..panel import Floats, Ints
+from ..panel import LARGEST, Floats, Ints
 from .table import Table
 from .times import NAMES, SECOND, STEPS, as_text
 
@@ -177,14 +177,15 @@ def _many(count: int, noun: str) -> str:
 
 
 def _usable(frame: pl.DataFrame, where: str, notes: list[str]) -> pl.DataFrame:
-    """Return the rows without negative and infinite values of y, in order of known_at."""
+    """Return the rows in order of known_at, without a y that is negative or more than can be counted."""
     import polars as pl
 
-    broken = (pl.col("y") < 0) | pl.col("y").is_infinite()
+    broken = (pl.col("y") < 0) | (pl.col("y") > LARGEST)
     count = int(frame.select(broken.sum()).item() or 0)
     if count:
         line = frame.filter(broken)["line"][0]
-        notes.append(f"{_many(count, 'row')} left out: y is negative or infinite (the first in line {line})")
+        why = f"y is negative, or more than can be counted (the first in line {line})"
+        notes.append(f"{_many(count, 'row')} left out: {why}")
         frame = frame.filter(~broken.fill_null(value=False))
     if frame["y"].null_count() == len(frame):
         raise CareGridError("no row has a value of y that can be used", where=where, fix="check column y")

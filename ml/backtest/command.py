@@ -12,9 +12,8 @@ import numpy as np
 from caregrid.errors import CareGridError
 
 from ..evaluation import hub, report
-from ..panel import Forecaster
-from ..settings import WHOLE_QUANTILES
-from . import asking, files, hierarchy, leaks, models, records, reuse, times
+from ..panel import WHOLE_QUANTILES, Forecaster
+from . import asking, files, hierarchy, leaks, models, nowcasts, records, reuse, times
 from .plugins import Command
 from .rolling import Plan, run
 from .table import Table
@@ -86,6 +85,9 @@ def back_test(options: argparse.Namespace) -> int:
         raise CareGridError(
             "no model answered anything", where=str(options.series), fix="see unanswered.csv for the reasons"
         )
+    if told.nowcasts.seen:
+        rows = told.nowcasts.rows(table, table.truth(as_of))
+        files.write_csv(options.out / "nowcast.csv", nowcasts.COLUMNS, rows)
     truth, history, capacity = records.write_frames(options, table, told, plan, as_of)
     if not records.any_truth(options.out / files.FORECASTS, truth):
         _say(

@@ -35,6 +35,14 @@ def quantiles_of(values: Floats, levels: tuple[float, ...], fewest: int = FEWEST
     return np.where((count >= fewest)[..., None], found, np.nan)
 
 
+def naive_errors(panel: Panel) -> Floats:
+    """Return [series] the in-sample mean absolute error of the seasonal naive forecast, NaN where unknown."""
+    season = panel.season
+    error = np.abs(panel.y[:, season:] - panel.y[:, : max(panel.width - season, 0)])
+    count = (~np.isnan(error)).sum(axis=1)
+    return np.where(count > 0, np.nansum(error, axis=1) / np.maximum(count, 1), np.nan)
+
+
 def filled(y: Floats) -> tuple[Floats, Ints]:
     """Return [series, period] the last known value at each period, and how many periods old it is."""
     return seasonally_filled(y, 1)

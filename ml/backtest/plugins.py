@@ -17,8 +17,7 @@ from typing import Any, NoReturn
 import numpy as np
 from caregrid.errors import CareGridError
 
-from ..panel import Fitted, Floats, Forecaster, Panel
-from ..settings import WHOLE_QUANTILES
+from ..panel import WHOLE_QUANTILES, Fitted, Floats, Forecaster, Panel
 
 # Seconds that one call of a command may take; the command line changes it.
 TIME_LIMIT = 3600.0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import versions
-from ..settings import WHOLE_QUANTILES
+from ..panel import WHOLE_QUANTILES
 from . import hierarchy
 from .files import FORECASTS, PATHS, unfinished
 from .rolling import Plan, Told

@@ -12,6 +12,8 @@ import numpy as np
 from .. import paths as joint
 from ..panel import Floats, Forecaster, Panel
 from . import files, hierarchy
+from .naive import naive_errors
+from .nowcasts import Nowcasts
 from .table import Table
 from .times import Cutoff
 
@@ -50,6 +52,7 @@ class Told:
         naive: (series, cutoff, in-sample mean absolute seasonal naive error), for MASE.
         capacity: (series, cutoff, last known capacity), of sums where all their living members have one.
         parts: {sum: its living members}, None where they changed between cutoffs.
+        nowcasts: the newest values of every cutoff, where the table tells of revisions.
     """
 
     seconds: dict[str, list[float]] = field(default_factory=dict)
@@ -61,6 +64,7 @@ class Told:
     naive: list[tuple[str, Cutoff, float]] = field(default_factory=list)
     capacity: list[tuple[str, Cutoff, float]] = field(default_factory=list)
     parts: dict[str, list[str] | None] = field(default_factory=dict)
+    nowcasts: Nowcasts = field(default_factory=Nowcasts)
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,7 @@ def run(
             told.unanswered.append((str(cutoff), "", "", 0, "nothing was known by this cutoff"))
             continue
         _remember(told, panel, cutoff, plan.sums)
+        told.nowcasts.see(panel, table, cutoff)
         parts = []
         for model in models:
             answer = ask(model, panel, plan.quantiles)
@@ -158,13 +163,11 @@ def frozen(panel: Panel) -> Panel:
 
 def _remember(told: Told, panel: Panel, cutoff: Cutoff, sums: hierarchy.Sums) -> None:
     """Keep what scores need of each series as it was known at the cutoff."""
-    season = panel.season
-    error = np.abs(panel.y[:, season:] - panel.y[:, : max(panel.width - season, 0)])
+    error = naive_errors(panel)
     held: dict[int, float] = {}
     for row, name in enumerate(panel.ids):
-        known = error[row][~np.isnan(error[row])]
-        if len(known):
-            told.naive.append((name, cutoff, float(known.mean())))
+        if not np.isnan(error[row]):
+            told.naive.append((name, cutoff, float(error[row])))
         if panel.capacity is not None:
             said = panel.capacity[row][~np.isnan(panel.capacity[row])]
             if len(said):

@@ -66,7 +66,7 @@ def read(
         parts = [
             _score(batch, book, name) for batch in _batches(rows.filter(pl.col("model") == name), of_model)
         ]
-        models[name], times[len(times)] = _joined(parts)
+        models[name], times[len(times)] = joined(parts)
     code = np.unique(np.concatenate([one.code for one in models.values()]))
     ds = np.full(len(code), np.datetime64("NaT"), dtype="datetime64[us]")
     for number, (name, model) in enumerate(models.items()):
@@ -183,7 +183,7 @@ def _score(rows: pl.DataFrame, book: _Book, name: str) -> tuple[Model, np.ndarra
     truth = book.truth(code // book.horizon // len(book.cutoffs), ds)
     scored = complete & np.isfinite(truth)
     capacity = book.held[code // book.horizon // len(book.cutoffs), code // book.horizon % len(book.cutoffs)]
-    model = _figures(truth[scored], matrix[np.ix_(scored, kept)], quantiles, capacity[scored])
+    model = figures_of(truth[scored], matrix[np.ix_(scored, kept)], quantiles, capacity[scored])
     model.code, model.rows, model.unknown, model.stray = code[scored], read_rows, unknown, stray
     model.incomplete, model.without_truth = int((~complete).sum()), int((complete & ~scored).sum())
     return model, ds[scored]
@@ -202,7 +202,7 @@ def _positions(code: Ints, book: _Book) -> tuple[Ints, Ints]:
     return found, place[code]
 
 
-def _figures(truth: Floats, said: Floats, quantiles: tuple[float, ...], capacity: Floats) -> Model:
+def figures_of(truth: Floats, said: Floats, quantiles: tuple[float, ...], capacity: Floats) -> Model:
     """Return the figures of cells from their truth [cell], quantiles [cell, level] and capacity [cell]."""
     model = Model(quantiles, np.zeros(0, dtype=np.int64), {}, mass=np.zeros(len(quantiles) + 1))
     if not quantiles:
@@ -232,7 +232,7 @@ def _figures(truth: Floats, said: Floats, quantiles: tuple[float, ...], capacity
     return model
 
 
-def _joined(parts: list[tuple[Model, np.ndarray]]) -> tuple[Model, np.ndarray]:
+def joined(parts: list[tuple[Model, np.ndarray]]) -> tuple[Model, np.ndarray]:
     """Return one model of the batches it was read in."""
     models = [model for model, _ in parts]
     if len({one.quantiles for one in models if len(one.code)}) > 1:

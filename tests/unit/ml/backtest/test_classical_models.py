@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml.backtest import classical, peer
-from ml.panel import Panel
-from ml.settings import WHOLE_QUANTILES
+from ml.panel import WHOLE_QUANTILES, Panel
 from tests.unit.ml.backtest.toys import STEP
 
 pytestmark = pytest.mark.unit

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +122,69 @@ def test_it_runs_as_a_module_and_says_how_far_it_is(series: Path, tmp_path: Path
     assert "4/4 2023-06-12: 4 series" in done.stderr
     # The baseline is there though nobody asked for it.
     assert "seasonal_naive" in done.stderr
+
+
+def test_newest_values_are_scored_as_reported_and_as_corrected(tmp_path: Path) -> None:
+    """First reports are a tenth too low and set right a week later; every fifth week is reported in full."""
+    draws = np.random.default_rng(4)
+    rows = []
+    for number in range(4):
+        for week in range(120):
+            last_day = np.datetime64("2022-01-08") + np.timedelta64(7 * week, "D")
+            whole = 300 + 40 * number + int(draws.normal(0, 8))
+            first = whole if week % 5 == 0 else round(0.9 * whole)
+            for known, value in ((last_day, first), (last_day + np.timedelta64(7, "D"), whole)):
+                rows.append((f"s{number}", str(last_day), value, str(known)))
+    table = tmp_path / "weeks.csv"
+    pl.DataFrame(rows, schema=["unique_id", "ds", "y", "known_at"], orient="row").write_csv(table)
+    line = ["--series", str(table), "--freq", "W", "--horizon", "2", "--known-at", "known_at"]
+    line += ["--cutoffs", "2023-06-03:2024-03-02:14D", "--out", str(tmp_path / "out")]
+    assert main([*line, "--models", "last_value", "--baseline", "last_value"]) == 0
+    found = pl.read_csv(tmp_path / "out" / "nowcast.csv")
+    youngest, older = found.row(0, named=True), found.row(1, named=True)
+    assert youngest["age"] == 0
+    assert youngest["cells"] == 4 * 20
+    assert youngest["mae_as_reported"] == pytest.approx(0.08 * 360, rel=0.15)
+    assert youngest["ratio"] < 0.8
+    assert abs(youngest["bias_nowcast"]) < 0.5 * abs(youngest["bias_as_reported"])
+    # A week later nothing is revised any more.
+    assert older["mae_as_reported"] == 0
+    assert older["reason"] == "values of this age were never revised"
+
+
+SLOW = """
+import time
+from pathlib import Path
+
+class Slow:
+    name = "slow"
+
+    def fit(self, panel):
+        Path("begun").touch()
+        time.sleep(120)
+"""
+
+
+def test_a_run_ended_from_outside_ends_and_takes_it_for_no_failure_of_a_model(
+    series: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "slow.py").write_text(SLOW, encoding="utf-8")
+    out = tmp_path / "out"
+    line = [sys.executable, "-m", "ml.backtest", *asked(series, out, "--models", "slow=slow:Slow")]
+    paths = os.pathsep.join([str(tmp_path), *sys.path])
+    run = subprocess.Popen(
+        line, cwd=tmp_path, env={**os.environ, "PYTHONPATH": paths}, stderr=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "begun").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert (tmp_path / "begun").exists()
+        run.terminate()
+        assert run.wait(60) == 128 + signal.SIGTERM
+    finally:
+        run.kill()
+    assert json.loads((out / "run.json").read_text(encoding="utf-8"))["finished"] is False
 
 
 def test_the_leak_check_ends_with_nothing_found(

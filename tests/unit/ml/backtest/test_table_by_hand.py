@@ -158,13 +158,14 @@ def test_repeats_count_once_and_contradictions_are_left_out_and_told(tmp_path: P
         a,2024-03-03,4
         a,2024-03-04,-1
         a,2024-03-05,5
+        a,2024-03-06,1e300
     """
     table = toys.table(tmp_path, rows, Meaning("D", lag=0))
     np.testing.assert_array_equal(table.truth(), [[1, NAN, 4, NAN, 5]])
     told = " ".join(table.notes)
     assert "1 cell left out: several rows" in told
     assert "1 row left out: exact repeats" in told
-    assert "1 row left out: y is negative" in told
+    assert "2 rows left out: y is negative, or more than can be counted" in told
     assert "line 7" in told
 
 
