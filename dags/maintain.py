@@ -1,4 +1,4 @@
-"""Keeps the place small and quick: old runs, logs, dead rows, deleted models, unused files."""
+"""Keeps the place small and quick: old runs, logs, joint paths, dead rows, deleted models, unused files."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from caregrid.platform.dags import Owner, Tier, cron, settings
 
 @dag(
     dag_display_name="maintain · 日常维护",
-    description="Removes old runs and logs, dead rows, deleted models and unused landed files",
+    description="Removes old runs, logs and joint paths, dead rows, deleted models and unused landed files",
     schedule=cron("30 3 * * *"),
     is_paused_upon_creation=False,
     params={
         "keep_run_days": Param(
             30, type="integer", minimum=1, title="Days of runs and logs kept · 运行记录保留天数"
         ),
+        "keep_path_days": Param(
+            7, type="integer", minimum=1, title="Days of joint paths kept · 联合路径保留天数"
+        ),
     },
     **settings(Owner.PLATFORM, Tier.THIS_WEEK, "maintain", slow_after=timedelta(hours=1)),
 )
 def maintain() -> None:
-    """Five independent cleanings and a look; one that fails does not keep the others from their work."""
+    """Six independent cleanings and a look; one that fails does not keep the others from their work."""
 
     @task
     def clean_airflow(params: dict[str, Any]) -> str:
@@ -35,6 +38,12 @@ def maintain() -> None:
         from caregrid.platform.maintenance import clean_logs
 
         return clean_logs(params["keep_run_days"])
+
+    @task
+    def clean_paths(params: dict[str, Any]) -> str:
+        from caregrid.platform.maintenance import clean_paths
+
+        return clean_paths(params["keep_path_days"])
 
     @task
     def vacuum_warehouse() -> str:
@@ -62,6 +71,7 @@ def maintain() -> None:
 
     clean_airflow()
     clean_logs()
+    clean_paths()
     vacuum_warehouse()
     clean_mlflow()
     clean_landing()

@@ -18,7 +18,7 @@ from caregrid.platform.links import BuildLink, ModelLink
     **settings(Owner.MACHINE_LEARNING, Tier.NOW, "score_forecast", slow_after=timedelta(minutes=20)),
 )
 def score_forecast() -> None:
-    """Champion → model_output → fct_forecast, fct_risk."""
+    """Champion → model_output → forecasts, paths, areas, risks."""
 
     @task
     def score() -> dict[str, Any]:

@@ -6,11 +6,35 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import output, pipeline, registry, versions
-from .data import Data
-from .inputs import read, warehouse
-from .scores import Score, table
-from .settings import Settings
+import numpy as np
+
+from . import scoring, training, versions
+from .tracking import registry
+from .warehouse import output
+from .warehouse.data import Data, connect_as_model
+from .warehouse.inputs import read, warehouse
+from .warehouse.scores import Score, table
+from .warehouse.settings import Settings
+
+Numbers = dict[tuple[Any, ...], Any]
+
+STORED = {
+    "forecast": """select series_id, period_start, quantile, value
+                   from model_output.forecast where run_id = %s""",
+    "area": """select level, area_key, feed, grain, measure, service_or_resource, statistic, dimensions::text,
+                   total_over::text, period_start, quantile, value
+               from model_output.area join model_output.area_forecast using (run_id, area_id)
+               where run_id = %s""",
+    "risk": "select series_id, horizon, probability from model_output.risk where run_id = %s",
+    "path": "select series_id, period_start, values from model_output.path where run_id = %s",
+}
+# Loads of the very same bytes as those of a run, which stand in for them once they are superseded.
+SUCCESSORS = """
+    select distinct again.load_id
+    from ledger.load_order as once
+    join ledger.load_order as again using (sha256, source, uri, member)
+    where once.load_id = any (%s) and again.status = 'accepted'
+"""
 
 
 @dataclass
@@ -38,55 +62,73 @@ def reproduce(
     Raises:
         LookupError: there is no such run.
     """
-    open_connection = connect or pipeline._connect
+    open_connection = connect or connect_as_model
     with open_connection() as connection:
         run = output.find(connection, run_id)
-        stored = _stored(connection, run_id) if run is not None and run.kind == "score" else {}
-    if run is None:
-        raise LookupError(f"there is no run {run_id!r} in model_output.run")
+        if run is None:
+            raise LookupError(f"there is no run {run_id!r} in model_output.run")
+        stored = _stored(connection, run_id) if run.kind == "score" else _figures(run.scores)
+        loads = sorted({*run.load_ids, *_successors(connection, run.load_ids)})
     settings = Settings.from_json(run.parameters["settings"])
-    inputs = read(data or warehouse(settings), settings, run.known_at_cut, run.load_ids)
+    inputs = read(data or warehouse(settings), settings, run.known_at_cut, loads)
     notes, differences = [], []
     code = versions.code_version()
     if code != run.code_version:
         notes.append(f"made by code {run.code_version}, repeated by {code}")
+    if more := len(set(loads) - set(run.load_ids)):
+        notes.append(f"{more} loads of the same bytes, loaded again since, stand in for its own")
     if inputs.data_sha256 != run.parameters["data_sha256"]:
         differences.append(
             f"the values known at {run.known_at_cut.isoformat()} from the run's {len(run.load_ids)} loads "
-            "are not what they were: loads were superseded, or older values arrived since"
+            "are not what they were: other bytes or another mapping took their place, or older values arrived"
         )
     if run.kind == "score":
-        forecasts, risks, _ = pipeline.compute(registry.by_version(run.model_version), inputs, progress)
-        again: dict[tuple[Any, ...], float | None] = {
-            ("forecast", row[0], row[1], row[4]): row[5] for row in forecasts
-        }
-        again |= {("risk", row[0], row[2]): row[6] for row in risks}
+        again = _said(scoring.compute(registry.by_version(run.model_version), inputs, progress)[0])
+        # Paths are kept for some days only.
+        again = {key: value for key, value in again.items() if key[0] != "path" or key in stored}
     else:
-        fit_too = run.kind == "train"
-        tests, models = pipeline.backtest_and_fit(inputs, settings, progress, fit_too)
-        stored, again = _figures(run.scores), _figures(table(tests, settings.quantiles))
-        if fit_too and pipeline.model_sha256(models) != run.parameters["model_sha256"]:
-            differences.append("the fitted trees are others")
+        champion = run.parameters.get("champion_settings")
+        beside = Settings.from_json(champion) if champion else None
+        again = _figures(table(training.backtest(inputs, settings, progress, beside)))
+        if run.kind == "train":
+            sha256 = training.model_sha256(training.fit(inputs, settings, progress))
+            if sha256 != run.parameters["model_sha256"]:
+                differences.append("what was learned is another model")
     for key in sorted(set(stored) | set(again), key=str):
         if stored.get(key) != again.get(key):
             differences.append(f"{key}: {stored.get(key)} then, {again.get(key)} now")
     return Reproduction(run_id, run.kind, len(set(stored) & set(again)), differences, notes)
 
 
-def _figures(scores: list[Score]) -> dict[tuple[Any, ...], float | None]:
+def _successors(connection: Any, load_ids: list[int]) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(SUCCESSORS, (load_ids,))
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _figures(scores: list[Score]) -> Numbers:
     return {(score.model, score.grain, score.metric): score.value for score in scores}
 
 
-def _stored(connection: Any, run_id: str) -> dict[tuple[Any, ...], float | None]:
+def _stored(connection: Any, run_id: str) -> Numbers:
+    found: Numbers = {}
     with connection.cursor() as cursor:
-        cursor.execute(
-            "select series_id, period_start, quantile, value from model_output.forecast where run_id = %s",
-            (run_id,),
-        )
-        found: dict[tuple[Any, ...], float | None] = {
-            ("forecast", *row[:3]): row[3] for row in cursor.fetchall()
-        }
-        cursor.execute(
-            "select series_id, horizon, probability from model_output.risk where run_id = %s", (run_id,)
-        )
-        return found | {("risk", *row[:2]): row[2] for row in cursor.fetchall()}
+        for kind, query in STORED.items():
+            cursor.execute(query, (run_id,))
+            for row in cursor.fetchall():
+                value = _single(row[-1]) if kind == "path" else row[-1]
+                found[(kind, *row[:-1])] = value
+    return found
+
+
+def _said(said: output.Said) -> Numbers:
+    found: Numbers = {("forecast", row[0], row[1], row[4]): row[5] for row in said.forecasts}
+    kinds = {row[0]: (*row[1:8], *row[9:11]) for row in said.areas}
+    found |= {("area", *kinds[row[0]], row[1], row[4]): row[5] for row in said.area_forecasts}
+    found |= {("risk", one.series_id, one.horizon): one.probability for one in said.risks}
+    return found | {("path", row[0], row[1]): _single(row[2]) for row in said.paths}
+
+
+def _single(values: Any) -> bytes:
+    """Return values as the single precision that they are stored in."""
+    return np.asarray(values, dtype=np.float32).tobytes()

@@ -22,7 +22,6 @@ def register(subparsers: Any) -> None:
     for name, shown, what in (
         ("rows", usual.rows, "usage rows to load, and to build from; each size is measured"),
         ("mebibytes", usual.mebibytes, "sizes of the files whose loading is watched for memory"),
-        ("training", usual.training, "hourly values to train on; each size is measured"),
         ("series", usual.series, "daily series of three years to forecast; each size is measured"),
     ):
         usually = ",".join(map(str, shown))
@@ -60,7 +59,6 @@ def _bench(options: argparse.Namespace) -> int:
         short_days=options.days,
         times=options.times,
         feeds=options.feeds,
-        training=options.training,
         series=options.series,
     )
     return run.run(options.only, sizes)

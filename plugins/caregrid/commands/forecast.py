@@ -125,11 +125,11 @@ def _readable() -> Iterator[None]:
 
 def _train(options: argparse.Namespace) -> int:
     _quiet()
-    from ml import pipeline
+    from ml import training
 
     as_of = options.as_of or clock.now()
     with _readable():
-        result = pipeline.train(
+        result = training.train(
             options.settings, as_of, force=options.force, other_recipe_is_due=True, progress=_say
         )
     if result.run_id is not None:
@@ -142,11 +142,11 @@ def _train(options: argparse.Namespace) -> int:
 
 def _score(options: argparse.Namespace) -> int:
     _quiet()
-    from ml import pipeline
+    from ml import scoring
 
     try:
         with _readable():
-            result = pipeline.score(options.as_of or clock.now(), progress=_say)
+            result = scoring.score(options.as_of or clock.now(), progress=_say)
     except LookupError as error:
         raise CareGridError(str(error), fix="train one with `caregrid forecast train`") from None
     how = "appended" if result.appended else "there already, nothing appended"
@@ -159,11 +159,11 @@ def _score(options: argparse.Namespace) -> int:
 
 def _backtest(options: argparse.Namespace) -> int:
     _quiet()
-    from ml import pipeline
+    from ml import training
 
     as_of = options.as_of or clock.now()
     with _readable():
-        made, scores = pipeline.backtest_only(options.settings, as_of, progress=_say)
+        made, scores = training.backtest_only(options.settings, as_of, progress=_say)
     print(f"run {made}")
     _print_scores(scores)
     return 0
@@ -225,7 +225,7 @@ def _export(options: argparse.Namespace) -> int:
 
 def _print_scores(scores: list[Any]) -> None:
     """Print one line per grain and model with the figures people ask for first."""
-    shown = ("relative_loss", "weighted_quantile_loss", "mase", "coverage_50", "coverage_80", "coverage_95",
+    shown = ("relative_loss", "scaled_interval_score", "mase", "coverage_50", "coverage_80", "coverage_95",
              "brier_skill_vs_persistence")  # fmt: skip
     table: dict[tuple[str, str], dict[str, Any]] = {}
     for score in scores:

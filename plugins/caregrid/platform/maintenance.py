@@ -92,6 +92,30 @@ def vacuum_warehouse() -> str:
     return f"vacuumed and analyzed {len(done)} tables"
 
 
+def clean_paths(keep_days: int) -> str:
+    """Delete joint paths of runs made more than `keep_days` ago; those of the newest scoring run always stay.
+
+    They outweigh all else that models write; quantiles and risks stay. The models' own role may only append:
+    the owner deletes.
+    """
+    before = now() - timedelta(days=keep_days)
+    with connect.connect("owner") as connection:
+        deleted = connection.execute(
+            """
+            delete from model_output.path using model_output.run
+            where path.run_id = run.run_id and run.made_at < %s and run.run_id is distinct from (
+                select newest.run_id from model_output.run as newest where newest.kind = 'score'
+                order by newest.made_at desc, newest.run_id desc limit 1
+            )
+            """,
+            [before],
+        ).rowcount
+    return (
+        f"deleted the paths of {deleted} periods of series, of runs before "
+        f"{before.isoformat(timespec='seconds')}; those of the newest scoring run stay"
+    )
+
+
 def check_sources() -> str:
     """Look how long ago each table that dbt reads was written to: a part of the machinery may have stopped.
 

@@ -155,13 +155,35 @@ def train(settings: str, force: bool) -> dict[str, Any]:
         AirflowSkipException: the champion is young and does not drift.
     """
     from caregrid import clock
-    from ml.pipeline import train
+    from ml.training import train
 
     result = train(settings, clock.now(), force=force, progress=log.info)
     log.info("%s", result.message)
     if result.run_id is None:
         raise AirflowSkipException(result.message)
     return {"run_id": result.run_id, "version": result.version, "message": result.message}
+
+
+def veto_model(reason: str, version: str | None, who: str | None, run_id: str) -> str:
+    """Take the champion off and let an earlier one serve again; return what was done.
+
+    Args:
+        reason: kept in the history.
+        version: the one that is to serve; None: the champion before this one.
+        who: whom Airflow knows as having asked for it.
+        run_id: of the Airflow run, which asks once however often it is tried again.
+
+    Raises:
+        CareGridError: there is nothing to go back to, or the version cannot serve.
+    """
+    from caregrid.database.connect import connect
+    from ml.tracking.registry import rollback
+
+    with connect("model") as connection:
+        before, now = rollback(connection, who or "somebody in Airflow", reason, version or None, run_id)
+    said = f"version {now} serves again, in place of {before}"
+    log.info("%s", said)
+    return said
 
 
 def score() -> dict[str, Any]:
@@ -172,9 +194,9 @@ def score() -> dict[str, Any]:
     """
     from caregrid import clock
     from caregrid.lineage import events, task
-    from ml.data import READS
-    from ml.output import SCORED
-    from ml.pipeline import score
+    from ml.scoring import score
+    from ml.warehouse.data import READS
+    from ml.warehouse.output import SCORED
 
     try:
         result = _plain(score(clock.now(), progress=log.info))

@@ -31,7 +31,7 @@ with newest as (
 select grain, max(value) filter (where model = %s), max(value) filter (where model = %s), max(cells),
        bool_and(coalesce(newest.serves ? grain, true))
 from model_output.backtest join newest using (run_id)
-where metric = 'weighted_quantile_loss' and position(':' in grain) = 0
+where metric = 'scaled_interval_score' and position(':' in grain) = 0
 group by grain order by grain
 """
 _RISKS = """
@@ -113,13 +113,9 @@ def _build(found: Any) -> str:
 def _scores(found: list[Any], settings: str) -> str:
     if not found:
         return "FORECAST no model was trained"
-    how = (
-        "trained on a stated sample with fewer quantiles; `make train` does it whole"
-        if settings == "demo"
-        else ""
-    )
+    how = "trained on a stated sample; `make train` does it whole" if settings == "demo" else ""
     lines = [
-        f"FORECAST weighted quantile loss against seasonal naive, over rolling origins {how and f'({how})'}"
+        f"FORECAST interval score in errors of seasonal naive, over rolling cutoffs {how and f'({how})'}"
     ]
     for grain, ours, naive, cells, is_served in found:
         gain = _gain(ours, naive) + ("" if is_served else "; kept back, not served")

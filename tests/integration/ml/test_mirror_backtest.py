@@ -6,10 +6,10 @@ import polars as pl
 import pytest
 from caregrid.paths import feeds_base
 
-from ml import origins, scores
-from ml.data import Frames
-from ml.settings import DEMO
-from ml.spine import build_spines
+from ml.warehouse import scores, tested
+from ml.warehouse.data import Frames
+from ml.warehouse.settings import DEMO
+from ml.warehouse.spine import build_spines
 
 pytestmark = pytest.mark.integration
 FILE = feeds_base() / "ca_quebec_ed_hourly" / "quebec_ed_hourly.csv.gz"
@@ -40,20 +40,16 @@ def test_hourly_departments_of_quebec() -> None:
         is_forecast=pl.col("measure") == "occupied",
     )  # fmt: skip
     data = Frames(named, values.select("series_id", "period_start", "value"))
-    grains = DEMO.grains
-    seasons = {grain: one.season for grain, one in grains.items()}
-    history = {grain: one.history for grain, one in grains.items()}
-    spines = build_spines(data.series(), data._values, seasons, history)
-    found = {
-        (score.model, score.metric): score
-        for score in scores.table([origins.run(spines, DEMO)], DEMO.quantiles)
-        if score.grain == "hour"
-    }
-    loss = found[origins.OURS, "relative_loss"]
+    history = {grain: one.configuration.history for grain, one in DEMO.grains.items()}
+    (spine,) = build_spines(data.series(), data._values, history)
+    test = tested.run(spine, DEMO)
+    assert test is not None
+    found = {(score.model, score.metric): score for score in scores.table([test]) if score.grain == "hour"}
+    loss = found[tested.OURS, "relative_loss"]
     assert loss.cells > 5000
     assert loss.origins >= 5
     assert (loss.value or 9) < 0.75
-    assert 0.92 <= (found[origins.OURS, "coverage_95"].value or 0) <= 0.98
-    assert 0.75 <= (found[origins.OURS, "coverage_80"].value or 0) <= 0.87
-    assert (found[origins.OURS, "brier_skill_vs_persistence"].value or 0) > 0.4
-    assert (found[origins.OURS, "brier_skill_vs_past_share"].value or 0) > 0
+    assert 0.92 <= (found[tested.OURS, "coverage_95"].value or 0) <= 0.98
+    assert 0.75 <= (found[tested.OURS, "coverage_80"].value or 0) <= 0.87
+    assert (found[tested.OURS, "brier_skill_vs_persistence"].value or 0) > 0.4
+    assert (found[tested.OURS, "brier_skill_vs_past_share"].value or 0) > 0

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from caregrid.platform import maintenance
 from caregrid.platform.debounce import is_anything_staged, wait_for_quiet
@@ -95,6 +97,55 @@ def test_landed_bytes_that_a_load_refers_to_are_kept_however_old(warehouse: Any)
     maintenance.clean_landing()
     names = {path.name for path in (warehouse.var / "landing").rglob("*") if path.is_file()}
     assert names == {kept}
+
+
+def _paths(warehouse: Any, run_id: str, kind: str, days_ago: float) -> None:
+    made = datetime.now(UTC) - timedelta(days=days_ago)
+    with warehouse.connect("model") as model:
+        model.execute(
+            "insert into model_output.run (run_id, kind, model_name, model_version, made_at, as_of,"
+            " known_at_cut, code_version, lock_sha256, load_ids)"
+            " values (%s, %s, 'm', '1', %s, %s, %s, 'c', 'l', '{}')",
+            [run_id, kind, *[made] * 3],
+        )
+        for series in (1, 2):
+            model.execute(
+                "insert into model_output.path values (%s, %s, %s, '{1, 2}')", [run_id, series, made]
+            )
+            model.execute(
+                "insert into model_output.forecast values (%s, %s, %s, %s, 1, 0.5, 1, %s, %s)",
+                [run_id, series, *[made] * 4],
+            )
+
+
+def _runs_with(warehouse: Any, table: str) -> set[str]:
+    with warehouse.connect("dbt") as dbt:
+        return {run for (run,) in dbt.execute(f"select distinct run_id from model_output.{table}")}
+
+
+def test_old_paths_go_and_quantiles_stay(warehouse: Any) -> None:
+    for run_id, days_ago in (("old", 9.0), ("young", 6.0), ("newest", 0.5)):
+        _paths(warehouse, run_id, "score", days_ago)
+    assert "paths of 2 periods" in maintenance.clean_paths(keep_days=7)
+    assert _runs_with(warehouse, "path") == {"young", "newest"}
+    assert _runs_with(warehouse, "forecast") == {"old", "young", "newest"}
+    assert "paths of 0 periods" in maintenance.clean_paths(keep_days=7)
+
+
+def test_paths_of_the_newest_scoring_run_stay_however_old(warehouse: Any) -> None:
+    _paths(warehouse, "older", "score", 30.0)
+    _paths(warehouse, "newest", "score", 20.0)
+    # A back-test that came later is no scoring run.
+    _paths(warehouse, "tested", "backtest", 10.0)
+    maintenance.clean_paths(keep_days=7)
+    assert _runs_with(warehouse, "path") == {"newest"}
+
+
+def test_the_models_themselves_delete_no_path(warehouse: Any) -> None:
+    _paths(warehouse, "old", "score", 30.0)
+    with warehouse.connect("model") as model, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        model.execute("delete from model_output.path")
+    assert _runs_with(warehouse, "path") == {"old"}
 
 
 def test_build_waits_while_a_load_is_being_written_but_not_for_ever(warehouse: Any) -> None:

@@ -79,7 +79,7 @@ def test_the_demo_tells_which_grains_are_kept_back(warehouse: Any) -> None:
             for model, value in ((summary._OURS, loss), (summary._NAIVE, 1.0)):
                 owner.execute(
                     "insert into model_output.backtest values "
-                    "('new', %s, %s, 'weighted_quantile_loss', %s, 7, 3)",
+                    "('new', %s, %s, 'scaled_interval_score', %s, 7, 3)",
                     [model, grain, value],
                 )
         found = owner.execute(summary._SCORES.encode(), [summary._OURS, summary._NAIVE]).fetchall()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ml.risk_table import Roles
+from ml.risk.table import Roles
 
 ROLES = Roles("readmitted", "yes", time="seen_at", site="hospital", person="person", subgroups=("sex", "age"))
 

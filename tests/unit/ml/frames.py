@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ml.data import Frames
-from ml.settings import DEMO, Settings
-from ml.spine import Spine, build_spines
+from ml.warehouse.data import Frames
+from ml.warehouse.settings import DEMO, Settings
+from ml.warehouse.spine import Spine, build_spines
 
 FIRST = datetime(2024, 1, 1, tzinfo=UTC)
 LENGTH = {
@@ -23,13 +23,8 @@ LENGTH = {
 
 def spines(data: Frames, settings: Settings = DEMO) -> list[Spine]:
     """Return the spines of a frame under some settings."""
-    grains = settings.grains
-    return build_spines(
-        data.series(),
-        data._values,
-        {grain: one.season for grain, one in grains.items()},
-        {grain: one.history for grain, one in grains.items()},
-    )
+    history = {grain: one.configuration.history for grain, one in settings.grains.items()}
+    return build_spines(data.series(), data._values, history)
 
 
 def frame(

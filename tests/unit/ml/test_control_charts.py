@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml import control_charts
-from ml.control_charts import NEAR_A_LIMIT, ONE_SIDE, OUTSIDE
+from ml.quality import control_charts
+from ml.quality.control_charts import NEAR_A_LIMIT, ONE_SIDE, OUTSIDE
 
 pytestmark = pytest.mark.unit
 

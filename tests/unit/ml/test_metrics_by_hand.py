@@ -21,18 +21,6 @@ def test_pinball_by_hand() -> None:
     assert found.tolist() == [pytest.approx([0.2, 0.5, 0.4])]
 
 
-def test_weighted_quantile_loss_by_hand() -> None:
-    truth = np.array([10.0, 30.0])
-    said = np.array([[8.0, 11.0, 14.0], [20.0, 30.0, 35.0]])
-    # per quantile 2 × sum of losses / 40: 2(0.2+1.0)/40, 2(0.5+0)/40, 2(0.4+0.5)/40
-    expected = (2 * 1.2 / 40 + 2 * 0.5 / 40 + 2 * 0.9 / 40) / 3
-    assert metrics.weighted_quantile_loss(truth, said, (0.1, 0.5, 0.9)) == pytest.approx(expected)
-
-
-def test_loss_of_nothing_is_not_a_number() -> None:
-    assert np.isnan(metrics.weighted_quantile_loss(np.zeros(3), np.ones((3, 3)), (0.1, 0.5, 0.9)))
-
-
 def _interval_score_oracle(y: float, quantiles: list[float]) -> float:
     """Bracher et al. 2021, eq. 1 and 2, written out interval by interval."""
     middle = len(LEVELS) // 2

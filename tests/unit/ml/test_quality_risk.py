@@ -10,9 +10,10 @@ import pytest
 from caregrid.errors import CareGridError
 from scipy.stats import betabinom
 
-from ml import metrics, quality
-from ml.quality import Weights
-from ml.quality_measures import HIGHER, LOWER, Measure, until
+from ml import metrics
+from ml.quality import risk as quality
+from ml.quality.measures import HIGHER, LOWER, Measure, until
+from ml.quality.risk import Weights
 
 pytestmark = pytest.mark.unit
 

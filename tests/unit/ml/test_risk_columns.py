@@ -10,9 +10,12 @@ import polars as pl
 import pytest
 from caregrid.errors import CareGridError
 
-from ml import risk_columns, risk_fit, risk_splits, risk_table
-from ml.risk_columns import CATEGORY, NUMBER, Column
-from ml.risk_table import AMOUNT, EVENT, Roles, prepare
+from ml.risk import columns as risk_columns
+from ml.risk import fit as risk_fit
+from ml.risk import splits as risk_splits
+from ml.risk import table as risk_table
+from ml.risk.columns import CATEGORY, NUMBER, Column
+from ml.risk.table import AMOUNT, EVENT, Roles, prepare
 from tests.unit.ml.encounters import ROLES, encounters
 
 pytestmark = pytest.mark.unit

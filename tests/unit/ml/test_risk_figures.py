@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from ml import reliability, risk_metrics, risk_model
+from ml import reliability
+from ml.risk import metrics as risk_metrics
+from ml.risk import model as risk_model
 
 pytestmark = pytest.mark.unit
 

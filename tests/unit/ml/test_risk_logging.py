@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml import risk, risk_log, risk_report
-from ml.risk_table import prepare
+from ml.risk import command as risk
+from ml.risk import log as risk_log
+from ml.risk import report as risk_report
+from ml.risk.table import prepare
 from tests.unit.ml.encounters import ROLES, encounters
 
 pytestmark = pytest.mark.unit

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml import risk_splits
-from ml.risk_splits import CALIBRATE, TEST, TRAIN, UNUSED
-from ml.risk_table import prepare
+from ml.risk import splits as risk_splits
+from ml.risk.splits import CALIBRATE, TEST, TRAIN, UNUSED
+from ml.risk.table import prepare
 from tests.unit.ml.encounters import ROLES, encounters
 
 pytestmark = pytest.mark.unit

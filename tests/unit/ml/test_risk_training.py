@@ -12,10 +12,24 @@ import polars as pl
 import pytest
 from caregrid.errors import CareGridError
 
-from ml import risk, risk_attributes, risk_card, risk_model, risk_report
-from ml.risk_evaluate import OURS
-from ml.risk_fit import LOGISTIC, STARTING_QUANTILES, STARTING_SHARE
-from ml.risk_table import prepare
+from ml.risk import (
+    attributes as risk_attributes,
+)
+from ml.risk import (
+    card as risk_card,
+)
+from ml.risk import (
+    command as risk,
+)
+from ml.risk import (
+    model as risk_model,
+)
+from ml.risk import (
+    report as risk_report,
+)
+from ml.risk.evaluate import OURS
+from ml.risk.fit import LOGISTIC, STARTING_QUANTILES, STARTING_SHARE
+from ml.risk.table import prepare
 from tests.unit.ml.encounters import ROLES, encounters
 
 pytestmark = pytest.mark.unit
@@ -36,7 +50,7 @@ def _value(found: risk.Trained, split: str, model: str, metric: str) -> float:
 
 
 def test_it_comes_near_the_risk_that_made_the_data(trained: risk.Trained) -> None:
-    from ml.risk_metrics import auroc
+    from ml.risk.metrics import auroc
 
     rows = trained.table.frame[trained.test]
     age, earlier = (rows[name].cast(pl.Float64).to_numpy() for name in ("age", "earlier_stays"))
@@ -84,7 +98,7 @@ def test_days_of_delay_need_dates() -> None:
 
 
 def test_another_sites_model_never_saw_the_site(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ml import risk_fit
+    from ml.risk import fit as risk_fit
 
     frame, seen = encounters(1500), []
     real = risk_fit.fit

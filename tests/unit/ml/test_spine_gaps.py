@@ -1,4 +1,4 @@
-"""The spine: gaps stay open, lags go by time and by the local clock, silences keep the season's positions."""
+"""The spine: gaps stay open, seasons go by time, what is late is told, a panel is today's."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ import pytest
 from caregrid.feeds import load_feed
 from caregrid.mapping import inspect_file, map_batch, read
 from caregrid.paths import ROOT, feeds_base
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from ml import baselines, spine
-from ml.data import Frames
-from ml.features import FeatureMaker
-from ml.periods import period_bounds
-from ml.settings import DEMO
-from tests.unit.ml.frames import frame, spines
+from ml.backtest.naive import SeasonalNaive
+from ml.panel import Panel
+from ml.recipe.revisions import nowcast
+from ml.warehouse.data import Frames
+from ml.warehouse.spine import Grid
+from tests.unit.ml.frames import FIRST, frame, spines, wave
 
 pytestmark = pytest.mark.unit
 CASE = """ED-A: 2024-01-01..2024-01-28 daily, Monday 100 to Sunday 160, without the 23rd to the 25th;
@@ -34,38 +32,35 @@ def _case_34() -> dict[int, np.ndarray]:
     return {1: broken, 2: complete + 5}
 
 
-def _naive_week(columns: dict[int, np.ndarray]) -> dict[int, list[float]]:
-    found = spines(frame(columns))[0]
-    maker = FeatureMaker(found.as_known(None), DEMO.grains["day"], [], power=1)
-    rows = np.arange(len(columns))
-    points, _ = baselines.quantile_forecasts(maker, "seasonal_naive", rows, 27, 7, DEMO.quantiles)
-    return {series_id: points[row].tolist() for row, series_id in enumerate(columns)}
+def _all(grid: Grid, horizon: int = 7) -> Panel:
+    return grid.panel(np.arange(len(grid.units)), {}, horizon)
+
+
+def _naive_week(data: Frames) -> list[list[float]]:
+    said = SeasonalNaive().predict(_all(spines(data)[0].as_known(None)), (0.5,))
+    return [row.tolist() for row in said[:, :, 0]]
+
+
+def _micros(moment: datetime) -> int:
+    return int(moment.timestamp()) * 1_000_000
 
 
 def test_seasonal_naive_steps_over_a_gap_by_weeks_not_rows() -> None:
-    found = _naive_week(_case_34())
-    assert found[1] == [100, 110, 120, 130, 140, 150, 160], CASE
-    assert found[2] == [105, 115, 125, 135, 145, 155, 165], CASE
-
-
-def test_a_baseline_refuses_values_that_were_made_smaller() -> None:
-    maker = FeatureMaker(spines(frame(_case_34()))[0].as_known(None), DEMO.grains["day"], [], power=0.5)
-    with pytest.raises(ValueError, match="power 1"):
-        baselines.seasonal_naive(maker, np.array([0]), np.array([27]), np.array([1]))
+    found = _naive_week(frame(_case_34()))
+    assert found[0] == [100, 110, 120, 130, 140, 150, 160], CASE
+    assert found[1] == [105, 115, 125, 135, 145, 155, 165], CASE
 
 
 def test_leaving_one_series_out_changes_no_other() -> None:
     both = _case_34()
-    assert _naive_week(both)[2] == _naive_week({2: both[2]})[2]
+    assert _naive_week(frame(both))[1] == _naive_week(frame({2: both[2]}))[0]
 
 
-def test_the_gap_is_reported_and_not_filled() -> None:
-    found = spines(frame(_case_34()))[0]
-    grid = found.as_known(None)
-    days = (datetime(2024, 1, 23, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)).days
-    assert spine.gaps(grid).rows() == [(1, days, days + 2, 3)]
+def test_a_gap_stays_open() -> None:
+    grid = spines(frame(_case_34()))[0].as_known(None)
     assert np.isnan(grid.y[0, 22:25]).all()
-    assert not np.isnan(grid.y[1]).any()
+    assert (~np.isnan(grid.y)).sum() == 2 * 28 - 3
+    assert _all(grid).width == 28
 
 
 def test_case_34_through_its_own_feed() -> None:
@@ -86,41 +81,25 @@ def test_case_34_through_its_own_feed() -> None:
         "value",
     )
     assert values.height == 53
-    found = spines(Frames(pl.DataFrame({"series_id": [1, 2], "grain": ["day", "day"]}), values))[0]
-    grid = found.as_known(None)
-    days = (datetime(2024, 1, 23, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)).days
-    assert spine.gaps(grid).rows() == [(1, days, days + 2, 3)]
-    maker = FeatureMaker(grid, DEMO.grains["day"], [], power=1)
-    points, _ = baselines.quantile_forecasts(maker, "seasonal_naive", np.arange(2), 27, 7, DEMO.quantiles)
+    said = _naive_week(Frames(pl.DataFrame({"series_id": [1, 2], "grain": ["day", "day"]}), values))
     true_week = np.arange(100.0, 170.0, 10.0)
-    assert np.abs(points - np.array([true_week, true_week + 5])).mean() == 0
+    assert np.abs(np.array(said) - np.array([true_week, true_week + 5])).max() == 0
 
 
 @pytest.mark.parametrize("change", [datetime(2024, 3, 31, tzinfo=UTC), datetime(2024, 10, 27, tzinfo=UTC)])
-def test_lags_of_hours_follow_the_local_clock_over_a_change(change: datetime) -> None:
-    """Three weeks of hours whose value is the local hour of the week: seasonal naive must be perfect."""
-    zone = ZoneInfo("Europe/Berlin")
-    first = change - timedelta(days=18)
-    starts = [first + timedelta(hours=number) for number in range(21 * 24)]
-    values = [
-        start.astimezone(zone).weekday() * 24.0 + start.astimezone(zone).hour for start in starts
-    ]  # fmt: skip
-    series = pl.DataFrame({"series_id": [1], "grain": ["hour"], "timezone": ["Europe/Berlin"]})
-    found = spines(
-        Frames(
-            series, pl.DataFrame({"series_id": [1] * len(starts), "period_start": starts, "value": values})
-        )
-    )
-    maker = FeatureMaker(found[0].as_known(None), DEMO.grains["hour"], [], power=1)
-    # Origin: just before the change; the targets of the next day lie after it.
-    origin = int((change - first).total_seconds() // 3600)
-    steps = np.arange(1, 49)
-    said = baselines.seasonal_naive(maker, np.zeros(48, int), np.full(48, origin), steps)
-    truth = np.array(values)[origin + steps]
-    wrong = np.flatnonzero(said != truth)
-    # The hour that a week before did not exist, or existed twice, may take its neighbour; no other.
-    assert len(wrong) <= 1
-    assert np.abs(said - truth).max() <= 1
+def test_a_panel_of_hours_knows_the_clock_of_each_place(change: datetime) -> None:
+    """Hours count in UTC; beside them stands how far each place's clock is ahead, also past a change."""
+    data = frame(
+        {1: np.ones(24 * 20), 2: np.ones(24 * 20)}, grain="hour", first=change - timedelta(days=19),
+        timezone=["Europe/Berlin", "Asia/Hong_Kong"],
+    )  # fmt: skip
+    panel = _all(spines(data)[0].as_known(None), 48)
+    assert panel.clock is not None
+    told = [datetime.fromtimestamp(int(stamp), UTC) for stamp in panel.times.astype(np.int64)]
+    for row, zone in enumerate(("Europe/Berlin", "Asia/Hong_Kong")):
+        ahead = [moment.astimezone(ZoneInfo(zone)).utcoffset() for moment in told]
+        assert [timedelta(hours=int(hours)) for hours in panel.clock[row]] == ahead
+    assert len(set(panel.clock[0].tolist())) == 2
 
 
 def test_instants_are_snapped_to_their_hour_and_the_newest_speaks_for_it() -> None:
@@ -143,49 +122,117 @@ def test_instants_are_snapped_to_their_hour_and_the_newest_speaks_for_it() -> No
     assert np.isnan(found.as_known(None).y[0, 1])
 
 
-@given(
-    st.sets(st.integers(0, 3000), min_size=2, max_size=40),
-    st.sampled_from([7, 12, 52]),
-)
-@settings(max_examples=200)
-def test_cutting_silences_keeps_every_value_and_its_position(seen: set[int], season: int) -> None:
-    periods = np.array(sorted(seen))
-    columns = spine.columns_without_silence(periods, season)
-    assert set(seen) <= set(columns.tolist())
-    at = np.searchsorted(columns, periods)
-    assert (columns[at] == periods).all()
-    assert ((at - periods) % season == (at[0] - periods[0]) % season).all()
-    # What is left of a silence is shorter than the silences that are cut.
-    assert (np.diff(at) <= spine.LONG_SILENCE * season).all()
+def test_the_targets_of_a_late_publication_follow_it_and_an_archive_ends_where_it_ends() -> None:
+    days = {1: wave(60), 2: wave(60)}
+    prompt, late, later, archive = (
+        Frames(
+            frame(days).series(),
+            frame(days)._values.with_columns(known_at=pl.col("known_at") + timedelta(days=lag)),
+        )
+        for lag in (0, 9, 20, 400)
+    )
+    panels = [_all(spines(data)[0].as_known(None), 14) for data in (prompt, late, later, archive)]
+    assert [panel.width for panel in panels] == [60, 69, 80, 60]
+    assert [panel.horizon for panel in panels] == [14] * 4
+    assert np.isnan(panels[1].y[:, 60:]).all()
 
 
-def test_a_late_snapshot_does_not_cost_a_feed_its_history() -> None:
-    hours = 24 * 7 * 6
-    values = np.concatenate([np.arange(hours, dtype=float), np.full(24 * 400, np.nan), [7.0]])
-    found = spines(frame({1: values}, grain="instant"))[0]
-    grid = found.as_known(None)
-    assert grid.observed[0] > 4 * 168
-    assert found.silences == 24 * 400 // 168 * 168
-    assert period_bounds("hour", int(found.periods[-1]), "UTC", 0)[0] == datetime(
-        2024, 1, 1, tzinfo=UTC
-    ) + timedelta(hours=len(values) - 1)
+def test_weeks_carry_their_last_day_and_months_their_first() -> None:
+    sunday = datetime(2024, 1, 7, tzinfo=UTC)
+    weekly = _all(spines(frame({1: wave(40)}, grain="week", first=sunday))[0].as_known(None), 2)
+    assert weekly.times[0] == np.datetime64("2024-01-13")
+    assert weekly.times[-1] - weekly.times[0] == np.timedelta64(41 * 7, "D")
+    starts = [datetime(2022 + month // 12, month % 12 + 1, 1, tzinfo=UTC) for month in range(30)]
+    months = Frames(
+        pl.DataFrame({"series_id": [1], "grain": ["month"]}),
+        pl.DataFrame({"series_id": [1] * 30, "period_start": starts, "value": wave(30)}),
+    )
+    monthly = _all(spines(months)[0].as_known(None), 1)
+    assert monthly.times[-1] == np.datetime64("2024-07-01")
+
+
+def test_a_panel_of_reporting_units_is_todays_panel() -> None:
+    """Case 22: 100 hospitals at 84 beds each, of which 60 report from May on: a rate and not a fall."""
+    ends = [
+        datetime(2024, 4, 21, tzinfo=UTC),
+        datetime(2024, 4, 28, tzinfo=UTC),
+        datetime(2024, 5, 5, tzinfo=UTC),
+        datetime(2024, 5, 12, tzinfo=UTC),
+        datetime(2024, 11, 10, tzinfo=UTC),
+    ]
+    starts = [end - timedelta(weeks=1) for end in ends]
+    data = Frames(
+        pl.DataFrame({"series_id": [1], "grain": ["week"], "place_level": ["panel"]}),
+        pl.DataFrame({
+            "series_id": [1] * 5, "period_start": starts, "period_end": ends,
+            "value": [8400.0, 8350.0, 5010.0, 4960.0, 8600.0], "reporting_units": [100, 100, 60, 60, 101],
+        }),
+    )  # fmt: skip
+    at_may = spines(data)[0].as_known(_micros(datetime(2024, 5, 13, tzinfo=UTC)))
+    known = at_may.y[0][~np.isnan(at_may.y[0])]
+    assert known.tolist() == pytest.approx([5040.0, 5010.0, 5010.0, 4960.0])
+    assert at_may.units.tolist() == [60.0]
+    today = spines(data)[0].as_known(None)
+    assert (today.y[0][~np.isnan(today.y[0])] / 101).round(2).tolist() == [84.0, 83.5, 83.5, 82.67, 85.15]
+    versions = _all(today, 1).versions
+    assert versions is not None
+    assert sorted((versions.value / 101).round(2).tolist()) == [82.67, 83.5, 83.5, 84.0, 85.15]
+
+
+def test_a_daily_first_report_is_corrected_at_its_own_period_and_no_other() -> None:
+    """A day is told at half on the next morning and whole a day later: the newest alone is not final yet."""
+    days = 90
+    truth = np.round(100 + 10 * np.sin(np.arange(days) * 2 * np.pi / 7))
+    parts = []
+    for number in range(1, 6):
+        starts = [FIRST + timedelta(days=day) for day in range(days)]
+        ends = [start + timedelta(days=1) for start in starts]
+        for after, share in ((timedelta(hours=6), 0.5), (timedelta(hours=30), 1.0)):
+            parts.append(pl.DataFrame({
+                "series_id": [number] * days, "period_start": starts, "period_end": ends,
+                "known_at": [end + after for end in ends], "value": np.round(truth * share),
+            }))  # fmt: skip
+    data = Frames(pl.DataFrame({"series_id": range(1, 6), "grain": ["day"] * 5}), pl.concat(parts))
+    cut = _micros(FIRST + timedelta(days=days, hours=7))
+    panel = _all(spines(data)[0].as_known(cut))
+    assert panel.y[0, -1] == np.round(truth[-1] / 2)
+    corrected = nowcast(panel, 7)
+    assert np.array_equal(corrected[:, :-1], panel.y[:, :-1])
+    assert corrected[:, -1] == pytest.approx(np.full(5, truth[-1]), rel=0.05)
+
+
+def test_a_bulk_tells_nothing_of_revisions_and_what_came_after_it_does() -> None:
+    days = 200
+    starts = [FIRST + timedelta(days=day) for day in range(days)]
+    ends = [start + timedelta(days=1) for start in starts]
+    known = [ends[120]] * 120 + [end + timedelta(hours=6) for end in ends[120:]]
+    data = Frames(
+        pl.DataFrame({"series_id": [1], "grain": ["day"]}),
+        pl.DataFrame({"series_id": [1] * days, "period_start": starts, "period_end": ends,
+                      "known_at": known, "value": np.arange(float(days))}),
+    )  # fmt: skip
+    assumed = spines(data)[0].with_assumed_vintages()
+    assert assumed.vintages_assumed
+    versions = _all(assumed.as_known(None)).versions
+    assert versions is not None
+    assert sorted(versions.column.tolist()) == list(range(120, days))
 
 
 def test_a_history_published_at_once_is_taken_as_known_period_by_period() -> None:
-    starts = [datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=number) for number in range(60)]
+    starts = [datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=number) for number in range(120)]
     ends = [start + timedelta(days=1) for start in starts]
-    known = [datetime(2024, 3, 5, tzinfo=UTC)] * 60
+    known = [datetime(2024, 5, 4, tzinfo=UTC)] * 120
     data = Frames(
         pl.DataFrame({"series_id": [1], "grain": ["day"]}),
-        pl.DataFrame({"series_id": [1] * 60, "period_start": starts, "period_end": ends, "known_at": known,
-                      "value": np.arange(60.0)}),
+        pl.DataFrame({"series_id": [1] * 120, "period_start": starts, "period_end": ends, "known_at": known,
+                      "value": np.arange(120.0)}),
     )  # fmt: skip
     found = spines(data)[0]
-    middle = spine.microseconds(datetime(2024, 2, 10, tzinfo=UTC))
+    middle = _micros(datetime(2024, 2, 10, tzinfo=UTC))
     assert found.as_known(middle).observed[0] == 0
     assumed = found.with_assumed_vintages()
     assert assumed.vintages_assumed
-    # The newest day ended on 1 March and was known on the 5th: four days after the end.
+    # The newest day ended on 30 April and was known on 4 May: four days after its end.
     assert assumed.as_known(middle).observed[0] == 36
-    daily = spines(frame({1: np.arange(60.0)}))[0]
+    daily = spines(frame({1: np.arange(120.0)}))[0]
     assert daily.with_assumed_vintages() is daily

@@ -1,0 +1,151 @@
+"""Losses of two models on the very same cells of one grain: what the promotion gate is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..panel import SEASONS
+
+if TYPE_CHECKING:
+    from ..warehouse.tested import Tested
+
+Floats = np.ndarray
+Ints = np.ndarray
+
+OURS = "caregrid"
+LEVELS = (50, 80, 95)
+DAY = 86_400_000_000  # microseconds
+PERIODS = {"hour": DAY / 24, "day": DAY, "week": 7 * DAY, "month": 365.25 / 12 * DAY}
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Losses of a challenger and of another model on the same cells of one grain.
+
+    Args:
+        cutoff: [cell] number of its cutoff, ascending in time; cutoffs of several feeds at about the same
+            time share a number, and so a block.
+        ours, theirs: [cell] weighted interval score divided by the series' in-sample naive error, so that
+            size does not rule.
+        covered: {50, 80, 95: [cell] 1 where our central interval holds the truth, NaN where there is none}.
+        subgroups: {"feed=x", "measure=occupied", "region=NW": [cell] whether it belongs}.
+        block: cutoffs that are alike at least (a season, or the horizon where that is longer), from 1.
+        unanswered: further cells that the other model forecast and the challenger did not.
+    """
+
+    grain: str
+    cutoff: Ints
+    ours: Floats
+    theirs: Floats
+    covered: dict[int, Floats]
+    subgroups: dict[str, np.ndarray] = field(default_factory=dict)
+    block: int = 1
+    unanswered: int = 0
+
+
+def paired(tests: Sequence[Tested], theirs: str) -> Paired | None:
+    """Return the cells that our model and another one both forecast, over all feeds of one grain.
+
+    A block is as many cutoffs as a season takes, or as the horizon does: forecasts of the same period share
+    its truth, so that their losses are alike (Diebold & Mariano 1995, J. Bus. Econ. Stat. 13).
+
+    Args:
+        tests: back-tests of one grain, one per feed; those without the other model are left out.
+        theirs: the other model's name, such as seasonal_naive or champion.
+
+    Returns:
+        None where no cell is left.
+    """
+    tests = [one for one in tests if theirs in one.cells.models and OURS in one.cells.models]
+    if not tests:
+        return None
+    spacing = _spacing(tests)
+    places = _places([one.cells.cutoffs for one in tests], spacing)
+    parts = [_part(one, theirs, place) for one, place in zip(tests, places, strict=True)]
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    both = np.isfinite(joined["ours"]) & np.isfinite(joined["theirs"])
+    if not both.any():
+        return None
+    unanswered = ~np.isfinite(joined["ours"]) & np.isfinite(joined["theirs"])
+    joined = {name: values[both] for name, values in joined.items()}
+    groups = {
+        f"{kind}={value}": joined[kind] == value
+        for kind in ("feed", "measure", "region")
+        for value in sorted({str(one) for one in joined[kind] if one is not None})
+    }
+    grain = tests[0].grain
+    return Paired(
+        grain=grain,
+        cutoff=joined["cutoff"].astype(np.int64),
+        ours=joined["ours"].astype(float),
+        theirs=joined["theirs"].astype(float),
+        covered={level: joined[f"covered{level}"].astype(float) for level in LEVELS},
+        # What is the whole again is no part of it.
+        subgroups={name: mask for name, mask in groups.items() if not mask.all()},
+        block=_block(grain, max(_horizon(one) for one in tests), spacing),
+        unanswered=int(unanswered.sum()),
+    )
+
+
+def _part(test: Tested, theirs: str, place: Ints) -> dict[str, np.ndarray]:
+    """Return the cells of one feed, column by column; losses NaN where a model or the scale has none."""
+    cells = test.cells
+    scale = np.where(cells.naive_error > 0, cells.naive_error, np.nan)
+    facts = {
+        row["unique_id"]: (row["measure"], row["region"])
+        for row in test.facts.select("unique_id", "measure", "region").iter_rows(named=True)
+    }
+    told = np.array([facts.get(name, (None, None)) for name in cells.ids], dtype=object).reshape(-1, 2)
+    found = {
+        "cutoff": place[cells.cutoff],
+        "ours": cells.figure(OURS, "wis") / scale,
+        "theirs": cells.figure(theirs, "wis") / scale,
+        "feed": np.full(len(cells.code), test.feed, dtype=object),
+        "measure": told[cells.series, 0],
+        "region": told[cells.series, 1],
+    }
+    return found | {f"covered{level}": cells.figure(OURS, f"covered{level}") for level in LEVELS}
+
+
+def _horizon(test: Tested) -> int:
+    """Return how many periods our model forecasts from most cutoffs; a late one goes farther."""
+    cells = test.cells
+    farthest = np.zeros(len(cells.cutoffs), dtype=np.int64)
+    np.maximum.at(farthest, cells.cutoff, np.where(np.isfinite(cells.figure(OURS, "wis")), cells.step, 0))
+    told = farthest[farthest > 0]
+    return int(np.median(told)) if len(told) else 0
+
+
+def _spacing(tests: Sequence[Tested]) -> float:
+    """Return the microseconds between cutoffs: the median of the feed that is cut most often."""
+    gaps = [
+        float(np.median(np.diff(one.cells.cutoffs).astype(np.int64)))
+        for one in tests
+        if len(one.cells.cutoffs) > 1
+    ]
+    return min(gaps, default=0.0)
+
+
+def _places(cutoffs: list[np.ndarray], spacing: float) -> list[Ints]:
+    """Return per feed [its cutoff] the number of its place in time: what lies close together shares one.
+
+    Feeds are cut at their own hours. A place begins with the first cutoff that lies half a spacing or more
+    after the beginning of the last.
+    """
+    moments = np.unique(np.concatenate(cutoffs)).astype("datetime64[us]").astype(np.int64)
+    numbers, begin = np.zeros(len(moments), dtype=np.int64), moments[0]
+    for at in range(1, len(moments)):
+        begins = moments[at] - begin >= max(spacing / 2, 1)
+        numbers[at] = numbers[at - 1] + begins
+        begin = moments[at] if begins else begin
+    known = [one.astype("datetime64[us]").astype(np.int64) for one in cutoffs]
+    return [numbers[np.searchsorted(moments, one)] for one in known]
+
+
+def _block(grain: str, horizon: int, spacing: float) -> int:
+    periods = max(SEASONS[grain[0].upper()], horizon)
+    return max(1, int(np.ceil(periods * PERIODS[grain] / spacing - 0.05))) if spacing > 0 else 1

@@ -1,0 +1,1 @@
+"""Risk that a measure of quality falls below its benchmark, and control charts."""

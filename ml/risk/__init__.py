@@ -1,0 +1,1 @@
+"""Risk of an encounter, from any table."""

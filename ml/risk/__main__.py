@@ -1,0 +1,6 @@
+"""`python -m ml.risk`: see command."""
+
+from .command import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())

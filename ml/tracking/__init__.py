@@ -1,0 +1,1 @@
+"""What MLflow keeps, shows and serves."""

@@ -1,0 +1,272 @@
+"""Versions of the model in MLflow, and which serves; each move of an alias is told in the warehouse."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ..gate.promotion import PROMOTED, Verdict
+from ..recipe.files import load_all
+from ..recipe.model import FittedCareGrid
+from ..warehouse.settings import MODEL_NAME
+from .runs import log_training
+from .store import EXPERIMENT, Registered, client, experiment
+
+__all__ = [
+    "CHALLENGER", "CHAMPION", "EXPERIMENT", "MODEL_NAME", "Change", "Registered", "by_alias", "by_version",
+    "champions", "client", "experiment", "history", "log_training", "models_of", "move_alias", "rollback",
+    "settle", "tenure", "versions",
+]  # fmt: skip
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+GATE = "promotion gate"  # who moves the aliases after a training
+LOCK = 4_208_137  # of the database; two moves of an alias wait for each other
+COLUMNS = ("change_id", "changed_at", "alias", "from_version", "to_version", "who", "why", "gate", "run_id")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One move of an alias, as model_output.alias_change keeps it."""
+
+    change_id: int
+    changed_at: datetime
+    alias: str
+    from_version: str | None
+    to_version: str
+    who: str
+    why: str
+    gate: list[dict[str, Any]] | None
+    run_id: str | None
+
+
+def by_alias(alias: str) -> Registered | None:
+    """Return the version an alias names, or None."""
+    from mlflow.exceptions import MlflowException
+
+    mlflow_client = client()
+    try:
+        found = mlflow_client.get_model_version_by_alias(MODEL_NAME, alias)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+    return Registered(str(found.version), str(found.run_id), dict(found.tags))
+
+
+def by_version(version: str) -> Registered:
+    """Return a version by its number; MLflow's own error when there is none."""
+    found = client().get_model_version(MODEL_NAME, version)
+    return Registered(str(found.version), str(found.run_id), dict(found.tags))
+
+
+def versions() -> list[Registered]:
+    """Return every version, the newest first."""
+    mlflow_client = client()
+    found: list[Registered] = []
+    token = None
+    while True:
+        page = mlflow_client.search_model_versions(f"name = '{MODEL_NAME}'", page_token=token)
+        found += [Registered(str(one.version), str(one.run_id), dict(one.tags)) for one in page]
+        token = page.token
+        if not token:
+            return sorted(found, key=lambda one: -int(one.version))
+
+
+def models_of(version: str) -> dict[tuple[str, str], FittedCareGrid]:
+    """Return the fitted models of a version, by (grain, feed).
+
+    Raises:
+        CareGridError: its files are not what was written.
+    """
+    import mlflow.artifacts
+    from caregrid.errors import CareGridError
+
+    client()
+    with tempfile.TemporaryDirectory() as folder:
+        local = mlflow.artifacts.download_artifacts(f"models:/{MODEL_NAME}/{version}", dst_path=folder)
+        try:
+            return load_all(Path(local) / "artifacts" / "models")
+        except ValueError as error:
+            raise CareGridError(
+                f"the model cannot be read: {error}", where=f"{MODEL_NAME} version {version}",
+                fix="let an earlier version serve (`caregrid models rollback --why TEXT`), or train anew "
+                "(`caregrid forecast train --force`)",
+            ) from error  # fmt: skip
+
+
+def settle(connection: Any, registered: Registered, verdict: Verdict, run_id: str) -> None:
+    """Move the aliases after a training: `challenger` to it always, `champion` where the gate promotes it.
+
+    A retry of the same training moves nothing twice.
+    """
+    aliases = [CHALLENGER, *([CHAMPION] if verdict.answer == PROMOTED else [])]
+    for alias in aliases:
+        move_alias(
+            connection, alias, registered.version, GATE, f"{verdict.answer}: {verdict.reason}",
+            verdict.table, run_id,
+        )  # fmt: skip
+
+
+def move_alias(
+    connection: Any, alias: str, to_version: str, who: str, why: str,
+    gate: list[dict[str, Any]] | None = None, run_id: str | None = None,
+) -> bool:  # fmt: skip
+    """Move an alias: the one place where that is done. Returns False where it stands there already.
+
+    First the warehouse is told, then MLflow: a crash between the two leaves a row whose move the next call
+    carries out without a second row, never a move that nobody is told of. What an alias names now, MLflow
+    alone says; `champions` reads the rows so.
+
+    Args:
+        connection: as role model, outside of a transaction.
+        who: a person, or what decided in a person's place.
+        gate: the table of checks behind it, where there was one.
+        run_id: of the training, or of Airflow's run.
+    """
+    with _alone(connection):
+        return _move(connection, alias, to_version, who, why, gate, run_id)
+
+
+def rollback(
+    connection: Any, who: str, why: str, to_version: str | None = None, run_id: str | None = None
+) -> tuple[str, str]:
+    """Let an earlier champion serve again, and return (the version that served, the version that serves).
+
+    Args:
+        to_version: None: the champion before the current one.
+        run_id: of what asks for it; the same run asks once, however often it is tried again.
+
+    Raises:
+        CareGridError: there is no champion, none before it, or the version cannot serve.
+    """
+    from caregrid.errors import CareGridError
+
+    if not why.strip():
+        raise CareGridError("a rollback needs a reason", where="why", fix="say what is wrong with the model")
+    with _alone(connection):
+        changes = [one for one in history(connection) if one.alias == CHAMPION]
+        current = by_alias(CHAMPION)
+        if run_id is not None and changes and changes[-1].run_id == run_id:
+            # This very run was here before, and broke off at the latest after its row.
+            asked = changes[-1]
+            _name(CHAMPION, asked.to_version)
+            return str(asked.from_version), asked.to_version
+        if current is None:
+            raise CareGridError(
+                "there is no champion", where=MODEL_NAME, fix="train one: `caregrid forecast train`"
+            )
+        if to_version is None:
+            stack = champions(changes, current.version)
+            if len(stack) < 2:
+                raise CareGridError(
+                    f"no champion stood before version {current.version}", where=MODEL_NAME,
+                    fix="name a version with --to; `caregrid models list` shows them",
+                )  # fmt: skip
+            to_version = stack[-2]
+        _can_serve(to_version, current.version)
+        _move(connection, CHAMPION, to_version, who, why, None, run_id)
+        return current.version, to_version
+
+
+def history(connection: Any) -> list[Change]:
+    """Return every move of an alias that was told, the oldest first."""
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute(
+            f"select {', '.join(COLUMNS)} from model_output.alias_change"  # noqa: S608
+            " where model_name = %s order by change_id",
+            (MODEL_NAME,),
+        )
+        return [Change(*row) for row in cursor.fetchall()]
+
+
+def tenure(connection: Any) -> int:
+    """Return the number of the champion's newest move, 0 before the first.
+
+    A version that serves again must say what it says anew: what it said before it was replaced is older than
+    the forecasts of the one it replaces.
+    """
+    moves = [one.change_id for one in history(connection) if one.alias == CHAMPION]
+    return moves[-1] if moves else 0
+
+
+def champions(changes: list[Change], current: str | None) -> list[str]:
+    """Return the champions that a rollback could restore in their order, the current one last.
+
+    A move back to an earlier one takes off those above it, so that a rollback is never undone by the next.
+    A row whose move was never carried out goes by what the next row, and MLflow, say the alias named.
+    """
+    stack: list[str] = []
+    for version in [step for one in changes for step in (one.from_version, one.to_version)] + [current]:
+        if version in stack:
+            del stack[stack.index(version) + 1 :]
+        elif version is not None:
+            stack.append(version)
+    return stack
+
+
+def _move(
+    connection: Any, alias: str, to_version: str, who: str, why: str, gate: list[dict[str, Any]] | None,
+    run_id: str | None,
+) -> bool:  # fmt: skip
+    from psycopg.types.json import Jsonb
+
+    current = by_alias(alias)
+    now = current.version if current is not None else None
+    told = [one for one in history(connection) if one.alias == alias]
+    if now == to_version:
+        return False
+    table = None if gate is None else Jsonb(gate)
+    # The row of a move that broke off is there already, if the same hand tries again.
+    asked = (now, to_version, who, run_id)
+    if not told or (told[-1].from_version, told[-1].to_version, told[-1].who, told[-1].run_id) != asked:
+        with connection.transaction(), connection.cursor() as cursor:
+            cursor.execute(
+                "insert into model_output.alias_change (model_name, alias, from_version, to_version, who,"
+                " why, gate, run_id) values (%s, %s, %s, %s, %s, %s, %s, %s)",
+                (MODEL_NAME, alias, now, to_version, who, why, table, run_id),
+            )
+    _name(alias, to_version)
+    return True
+
+
+def _name(alias: str, version: str) -> None:
+    client().set_registered_model_alias(MODEL_NAME, alias, version)
+
+
+@contextmanager
+def _alone(connection: Any) -> Iterator[None]:
+    """Hold the lock of alias moves for a session, over the transactions within."""
+    with connection.transaction():
+        connection.execute("select pg_advisory_lock(%s)", (LOCK,))
+    try:
+        yield
+    finally:
+        with connection.transaction():
+            connection.execute("select pg_advisory_unlock(%s)", (LOCK,))
+
+
+def _can_serve(version: str, current: str) -> None:
+    """Refuse a version that is not there, serves already, or cannot serve."""
+    from caregrid.errors import CareGridError
+    from mlflow.exceptions import MlflowException
+
+    fix = "name another one; `caregrid models list` shows them"
+    if version == current:
+        raise CareGridError(f"version {version} is the champion already", where=MODEL_NAME, fix=fix)
+    try:
+        found = by_version(version)
+    except MlflowException as error:
+        raise CareGridError(f"there is no version {version}", where=MODEL_NAME, fix=fix) from error
+    if not found.serves:
+        raise CareGridError(f"version {version} may serve no grain", where=MODEL_NAME, fix=fix)
+    try:
+        found.settings  # noqa: B018
+    except (KeyError, TypeError, ValueError) as error:
+        raise CareGridError(
+            f"version {version} was made by another release and cannot be read", where=MODEL_NAME, fix=fix
+        ) from error

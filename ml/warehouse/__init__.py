@@ -1,0 +1,1 @@
+"""The warehouse's series: read, laid on grids, forecast, tested, told."""

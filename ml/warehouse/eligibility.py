@@ -1,0 +1,112 @@
+"""Which series are forecast, which are not and why, and which capacity stands against which demand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..periods import MODEL_GRAIN
+from ..recipe.history import LONGEST_SILENCE
+from .data import CAPACITY_MEASURES
+from .settings import Settings
+from .spine import Grid, Spine
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """One demand series that a run does not forecast."""
+
+    series_id: int
+    reason: str
+    detail: str
+
+
+def usable_rows(grid: Grid, settings: Settings) -> np.ndarray:
+    """Return grid rows of demand series with enough observed values that are still being reported."""
+    return np.array([row for row, why in enumerate(judge(grid, settings)) if why is None], dtype=np.int64)
+
+
+def judge(grid: Grid, settings: Settings) -> list[tuple[str, str] | None]:
+    """Return per grid row None (usable) or (reason, detail)."""
+    spine, grain = grid.spine, settings.grains[grid.spine.grain]
+    found: list[tuple[str, str] | None] = []
+    late = grid.late(grain.horizon)
+    statistics, demand = spine.series["statistic"].to_list(), spine.series["is_forecast"].to_list()
+    ahead = spine.series["ahead"].to_list()
+    for row in range(len(spine.series)):
+        observed, last = int(grid.observed[row]), int(grid.last[row])
+        if not demand[row]:
+            found.append(("not_demand", "measure is not forecast"))
+        elif statistics[row] == "cumulative":
+            found.append(("cumulative", "a running total has no seasons; its differences would"))
+        elif last < 0 and ahead[row]:
+            found.append(("no_value", f"{ahead[row]} values, each told before its {spine.grain} began"))
+        elif last < 0:
+            found.append(("no_value", "no reported value within the history that is read"))
+        elif observed < grain.fewest:
+            found.append(("too_few_values", f"{observed} observed of {grain.fewest} {spine.grain}s needed"))
+        elif (behind := grid.newest + late - last) > LONGEST_SILENCE * grain.horizon:
+            found.append(("ended", f"last value {behind} {spine.grain}s before the feed's newest"))
+        else:
+            found.append(None)
+    return found
+
+
+def left_out(series: pl.DataFrame, grids: list[Grid], settings: Settings) -> list[LeftOut]:
+    """Return every demand series that would not be forecast, with its reason."""
+    found, seen = [], set()
+    for grid in grids:
+        for series_id, why in zip(
+            grid.spine.series["series_id"].to_list(), judge(grid, settings), strict=True
+        ):
+            seen.add(series_id)
+            if why is not None and why[0] != "not_demand":
+                found.append(LeftOut(series_id, *why))
+    for row in series.iter_rows(named=True):
+        if row["is_forecast"] and row["series_id"] not in seen:
+            if row["grain"] not in MODEL_GRAIN:
+                why = ("grain_not_forecast", f"values per {row['grain']} are too few for a season")
+            else:
+                why = ("no_value", "no value known at the cut within the history that is read")
+            found.append(LeftOut(row["series_id"], *why))
+    return sorted(found, key=lambda one: one.series_id)
+
+
+def capacity_pairs(spine: Spine) -> dict[int, int]:
+    """Return {demand row: capacity row}: same place, service or resource, dimensions and unit, a stock.
+
+    Staffed capacity goes before capacity; only series of the same feed and grain are paired, since others
+    are known at other times.
+    """
+    found: dict[tuple[object, ...], int] = {}
+    columns = ("place_id", "service_or_resource", "dimensions", "unit")
+    rows = list(spine.series.iter_rows(named=True))
+    for measure in reversed(CAPACITY_MEASURES):
+        for number in reversed(range(len(rows))):
+            if rows[number]["measure"] == measure:
+                found[tuple(rows[number][column] for column in columns)] = number
+    return {
+        number: found[key]
+        for number, row in enumerate(rows)
+        if row["is_forecast"]
+        and row["kind"] == "stock"
+        and (key := tuple(row[column] for column in columns)) in found
+    }
+
+
+def drawn(spine: Spine, rows: np.ndarray, limit: int | None, seed: int) -> np.ndarray:
+    """Return all rows, or a draw of at most `limit` by seed with pairs of capacity first, ascending."""
+    if limit is None or len(rows) <= limit:
+        return rows
+    order = np.random.default_rng(seed).permutation(rows)
+    paired = capacity_pairs(spine)
+    first = [row for row in order if int(row) in paired]
+    # Half of the draw at most is pairs, so that every measure stays in it.
+    kept = first[: limit // 2]
+    rest = [row for row in order if row not in set(kept)]
+    return np.sort(np.array([*kept, *rest[: limit - len(kept)]], dtype=np.int64))

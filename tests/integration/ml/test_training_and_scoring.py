@@ -1,0 +1,332 @@
+"""The whole loop on a real PostgreSQL and a real MLflow store: train, judge, score, repeat, reproduce."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import psycopg
+import pytest
+
+from ml import reproduce, scoring, training
+from ml.tracking import registry
+
+AS_OF = datetime(2024, 7, 1, tzinfo=UTC)
+CORE = """
+create schema if not exists core;
+create table core.dim_measure (measure text primary key, kind text, forecast boolean, additive_over text[]);
+create table core.dim_place (place_id bigint primary key, place_level text, country_code text,
+    region_key text);
+create table core.dim_series (series_id bigint primary key, feed text, place_id bigint, service_or_resource
+text,
+    measure text, statistic text, unit text, grain text, dimensions jsonb, total_over text[], timezone text);
+create table core.fct_usage (series_id bigint, period_start timestamptz, period_end timestamptz,
+    known_at timestamptz, value double precision, value_status text, reporting_units integer, load_id bigint,
+    is_current boolean);
+grant usage on schema core to caregrid_model;
+grant select on all tables in schema core to caregrid_model;
+insert into core.dim_measure values ('occupied', 'stock', true, '{place}'),
+    ('staffed_capacity', 'stock', false, '{place}'), ('arrivals', 'flow', true, '{place,time}');
+"""
+
+SERIES = """insert into core.dim_series
+    values (%s, 'wards', %s, %s, %s, %s, %s, 'day', '{}', '{}', 'America/Toronto')"""
+
+
+def _fill(connection: psycopg.Connection[Any]) -> None:
+    """Write 14 wards with a weekly wave over 200 days, half known a day late, and one too short series."""
+    draws = np.random.default_rng(7)
+    first = datetime(2023, 12, 1, tzinfo=UTC)
+    with connection.cursor() as cursor:
+        cursor.execute(CORE)
+        for ward in range(14):
+            region = f"CA/x/{'north' if ward < 8 else 'south'}"
+            cursor.execute("insert into core.dim_place values (%s, 'facility', 'CA', %s)", (ward, region))
+            for series_id, measure in ((ward * 2 + 1, "occupied"), (ward * 2 + 2, "staffed_capacity")):
+                cursor.execute(SERIES, (series_id, ward, "bed", measure, "snapshot", "beds"))
+        cursor.execute(SERIES, (99, 0, "emergency_department", "arrivals", "count", "persons"))
+        with cursor.copy("copy core.fct_usage from stdin") as stream:
+            for ward in range(14):
+                level = 30.0 + 5 * ward
+                drift = np.zeros(200)
+                for day in range(1, 200):
+                    drift[day] = 0.85 * drift[day - 1] + draws.normal(0, 1.2)
+                for day in range(200):
+                    start = first + timedelta(days=day, hours=5)
+                    end = start + timedelta(days=1)
+                    value = level + drift[day] + 4 * np.sin(day * 2 * np.pi / 7) + draws.normal(0, 1)
+                    known = end + timedelta(days=ward % 2)
+                    row = (start, end, known, round(float(value)), "reported", None, 1 + day // 100, True)
+                    stream.write_row((ward * 2 + 1, *row))
+                    capacity = (start, end, known, round(level + 3), "reported", None, 1 + day // 100, True)
+                    stream.write_row((ward * 2 + 2, *capacity))
+            for day in range(5):
+                start = first + timedelta(days=day, hours=5)
+                stream.write_row((99, start, start + timedelta(days=1), AS_OF - timedelta(days=9), 3,
+                "reported",
+                                  None, 1, True))  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def filled(warehouse_module: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A warehouse whose core holds wards, and an MLflow store of its own."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    with warehouse_module.connect("owner") as connection:
+        _fill(connection)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+        patch.setenv("MLFLOW_DEFAULT_ARTIFACT_ROOT", (folder / "artifacts").as_uri())
+        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        patch.setenv("DO_NOT_TRACK", "true")
+        yield warehouse_module
+
+
+@pytest.fixture(scope="module")
+def trained(filled: Any) -> training.TrainResult:
+    """The first training run, which broke off once it was appended and was tried again."""
+
+    def break_off(*_: Any) -> None:
+        raise ConnectionError("MLflow is gone")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "settle", break_off)
+        with pytest.raises(ConnectionError):
+            training.train("demo", AS_OF)
+    return training.train("demo", AS_OF)
+
+
+@pytest.fixture(scope="module")
+def scored(trained: training.TrainResult) -> scoring.ScoreResult:
+    """The first scoring run."""
+    return scoring.score(AS_OF)
+
+
+def _one(warehouse: Any, query: str, *parameters: Any) -> Any:
+    with warehouse.connect("model") as connection:
+        return connection.execute(query, parameters).fetchone()
+
+
+@pytest.mark.integration
+def test_first_model_is_promoted_and_says_why(filled: Any, trained: training.TrainResult) -> None:
+    champion = registry.by_alias(registry.CHAMPION)
+    assert trained.verdict is not None
+    assert trained.verdict.answer == "promoted", trained.verdict.reason
+    assert champion is not None
+    assert champion.version == trained.version
+    assert champion.serves == ("day",)
+    for tag in (
+        "verdict",
+        "reason",
+        "code_version",
+        "lock_sha256",
+        "load_ids",
+        "known_at_cut",
+        "data_sha256",
+    ):
+        assert champion.tags[tag]
+    assert champion.tags["load_ids"] == "1-2"
+    mlflow_client = registry.client()
+    described = mlflow_client.get_model_version(registry.MODEL_NAME, champion.version).description
+    assert described == f"promoted: {trained.verdict.reason}"
+    experiment = mlflow_client.get_experiment_by_name(registry.EXPERIMENT)
+    assert "docs/models.md" in experiment.tags["mlflow.note.content"]
+    origins = _one(filled, "select min(origins), min(cells) from model_output.backtest where metric = 'mase'")
+    assert origins[0] >= 5
+    assert origins[1] > 200
+
+
+@pytest.mark.integration
+def test_a_training_that_broke_off_is_settled_by_its_retry(
+    filled: Any, trained: training.TrainResult
+) -> None:
+    """The champion is the version that its run names, and no second one was registered."""
+    assert [one.version for one in registry.versions()] == [trained.version]
+    run = _one(filled, "select run_id, model_version from model_output.run where kind = 'train'")
+    assert run == (trained.run_id, trained.version)
+    assert len(trained.scores) > 20
+
+
+@pytest.mark.integration
+def test_forecasts_are_appended_once(filled: Any, scored: scoring.ScoreResult) -> None:
+    before = _one(filled, "select count(*), count(distinct series_id) from model_output.forecast")
+    again = scoring.score(AS_OF + timedelta(hours=3))
+    assert scored.appended
+    assert not again.appended
+    assert again.run_id == scored.run_id
+    assert _one(filled, "select count(*), count(distinct series_id) from model_output.forecast") == before
+    assert before == (14 * 14 * 23, 14)
+
+
+@pytest.mark.integration
+def test_forecast_begins_after_the_last_known_day_in_local_time(
+    filled: Any, scored: scoring.ScoreResult
+) -> None:
+    first = _one(
+        filled,
+        """select min(period_start), min(period_end), bool_and(value >= 0)
+           from model_output.forecast where horizon = 1""",
+    )
+    # 200 days from 2023-12-01, the last of them published a day late: the 18th of June has ended by then.
+    # Toronto keeps summer time in June, so local midnight is 04:00 UTC.
+    assert first == (datetime(2024, 6, 19, 4, tzinfo=UTC), datetime(2024, 6, 20, 4, tzinfo=UTC), True)
+
+
+@pytest.mark.integration
+def test_short_series_is_left_out_with_its_reason(filled: Any, scored: scoring.ScoreResult) -> None:
+    found = _one(
+        filled,
+        "select reason, detail from model_output.series_left_out where run_id = %s and series_id = 99",
+        scored.run_id,
+    )
+    assert found == ("too_few_values", "5 observed of 14 days needed")
+
+
+@pytest.mark.integration
+def test_risk_stands_for_every_pair_and_grows_with_the_horizon(
+    filled: Any, scored: scoring.ScoreResult
+) -> None:
+    assert _one(filled, "select count(distinct (place_id, capacity_series_id)) from model_output.risk") == (
+        14,
+    )
+    falling = _one(
+        filled,
+        """select count(*) from model_output.risk a join model_output.risk b using (run_id, series_id)
+           where a.horizon < b.horizon and a.probability > b.probability + 1e-12""",
+    )
+    assert falling == (0,)
+
+
+@pytest.mark.integration
+def test_score_and_train_runs_are_reproduced_to_the_last_digit(
+    filled: Any, scored: scoring.ScoreResult
+) -> None:
+    said = reproduce.reproduce(scored.run_id)
+    assert said.differences == []
+    # Quantiles of wards, two regions and the country; risks of four horizons; a path per ward and day.
+    assert said.compared == 14 * 14 * 23 + 3 * 14 * 23 + 14 * 4 + 14 * 14
+    run = _one(filled, "select run_id from model_output.run where kind = 'train'")[0]
+    again = reproduce.reproduce(run)
+    assert again.differences == []
+    assert again.compared > 20
+
+
+@pytest.mark.integration
+def test_later_loads_do_not_change_a_reproduction(filled: Any, scored: scoring.ScoreResult) -> None:
+    with filled.connect("owner") as connection:
+        connection.execute(
+            """insert into core.fct_usage select series_id, period_start, period_end, known_at, value + 50,
+               value_status, reporting_units, 77, true from core.fct_usage where load_id = 2 and series_id
+               < 99"""
+        )
+    try:
+        assert reproduce.reproduce(scored.run_id).identical
+    finally:
+        with filled.connect("owner") as connection:
+            connection.execute("delete from core.fct_usage where load_id = 77")
+
+
+@pytest.mark.integration
+def test_training_stops_while_the_champion_is_young_and_nothing_grew(
+    filled: Any, scored: scoring.ScoreResult
+) -> None:
+    young = training.train("demo", AS_OF + timedelta(days=1))
+    assert young.run_id is None
+    assert "stands" in young.message
+    with filled.connect("model") as connection:
+        from ml import due
+
+        champion = registry.by_alias(registry.CHAMPION)
+        assert champion is not None
+        assert "days old" in str(due.why(connection, champion, AS_OF + timedelta(days=9)))
+
+
+@pytest.mark.integration
+def test_the_registered_model_forecasts_a_plain_frame(trained: training.TrainResult) -> None:
+    import mlflow.pyfunc
+    import pandas as pd
+
+    registry.client()
+    model = mlflow.pyfunc.load_model(f"models:/{registry.MODEL_NAME}@champion")
+    days = pd.date_range("2024-01-01", periods=60, freq="D")
+    frame = pd.DataFrame({"unique_id": "ward", "ds": days, "y": [50.0 + day % 7 for day in range(60)]})
+    said = model.predict(frame)
+    assert list(said.columns) == ["unique_id", "ds", "horizon", "quantile", "value"]
+    assert len(said) == 14 * 23
+    assert said["ds"].min() == pd.Timestamp("2024-03-01")
+    with pytest.raises(Exception, match="week"):
+        model.predict(frame.assign(grain="week"))
+
+
+def _other(name: str, cutoffs: int, **changes: Any) -> Any:
+    """Return the demo's settings of days with another recipe, tested over so many cutoffs."""
+    day = training.NAMED["demo"].grains["day"]
+    configuration = replace(day.configuration, **changes)
+    grains = {"day": replace(day, cutoffs=cutoffs, refit_every=cutoffs, configuration=configuration)}
+    return replace(training.NAMED["demo"], name=name, grains=grains)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("cutoffs", "changes", "answer"),
+    [
+        (6, {"rounds": 60}, "not enough evidence"),
+        # Changes are counted from a level of a quarter, and next to nothing is learned.
+        (32, {"rounds": 1, "anchor": 5, "ridge": 1e6}, "refused"),
+    ],
+)
+def test_a_worse_recipe_is_not_promoted_and_the_champion_stays(
+    filled: Any, trained: training.TrainResult, monkeypatch: pytest.MonkeyPatch, cutoffs: int,
+    changes: dict[str, float], answer: str,
+) -> None:  # fmt: skip
+    hasty = _other(f"hasty {cutoffs}", cutoffs, **changes)
+    monkeypatch.setitem(training.NAMED, "hasty", hasty)
+    assert training.train("hasty", AS_OF).run_id is None
+    result = training.train("hasty", AS_OF, other_recipe_is_due=True)
+    assert result.verdict is not None
+    assert result.verdict.answer == answer, result.verdict.reason
+    champion, challenger = registry.by_alias(registry.CHAMPION), registry.by_alias(registry.CHALLENGER)
+    assert champion is not None
+    assert challenger is not None
+    assert (champion.version, challenger.version) == (trained.version, result.version)
+    assert challenger.tags["verdict"] == answer
+    with filled.connect("model") as connection:
+        moves = registry.history(connection)
+    assert [one.to_version for one in moves if one.alias == registry.CHAMPION] == [trained.version]
+    assert moves[-1].to_version == result.version
+    assert moves[-1].gate
+
+
+@pytest.mark.integration
+def test_a_version_that_is_led_back_forecasts_anew_on_the_same_data(
+    filled: Any, scored: scoring.ScoreResult
+) -> None:
+    newer = training.train("demo", AS_OF + timedelta(hours=4), force=True)
+    assert newer.verdict is not None
+    assert newer.verdict.answer == "promoted", newer.verdict.reason
+    assert scoring.score(AS_OF + timedelta(hours=5)).version == newer.version
+    with filled.connect("model") as connection:
+        assert registry.rollback(connection, "ana", "too low") == (newer.version, scored.version)
+    again = scoring.score(AS_OF + timedelta(hours=6))
+    assert again.appended
+    assert again.run_id != scored.run_id
+    newest = "select model_version from model_output.run where kind = 'score' order by made_at desc limit 1"
+    assert _one(filled, newest) == (scored.version,)
+    assert not scoring.score(AS_OF + timedelta(hours=7)).appended
+
+
+@pytest.mark.integration
+def test_an_empty_warehouse_trains_nothing_and_says_so(
+    warehouse: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with warehouse.connect("owner") as connection:
+        connection.execute(CORE)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("MLFLOW_DEFAULT_ARTIFACT_ROOT", (tmp_path / "artifacts").as_uri())
+    result = training.train("demo", AS_OF)
+    assert result.verdict is not None
+    assert result.verdict.answer == "not enough evidence"
+    with pytest.raises(LookupError, match="no champion"):
+        scoring.score(AS_OF)
