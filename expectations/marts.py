@@ -99,6 +99,26 @@ def operations_now_and_next() -> ExpectationSuite:
     )
 
 
+def operations_area_outlook() -> ExpectationSuite:
+    """Return what is expected of the sums over regions and countries."""
+    return mart(
+        "operations_area_outlook",
+        [
+            not_missing(),
+            none_of("negative_share", "Nothing counted is negative", "计数没有负值"),
+            none_of("crossing_share", "Intervals lie within each other", "各预测区间依次包含"),
+            none_of("nameless_share", "Every area has a name", "每个区域都有名称"),
+            between(
+                "mostly_absent_share",
+                "warning",
+                "Nine sums in ten hold more places than they lack",
+                "十分之九的合计所含地点多于缺失地点",
+                high=0.1,
+            ),
+        ],
+    )
+
+
 def quality_scorecard() -> ExpectationSuite:
     """Return what is expected of the scorecard."""
     return mart(
@@ -169,6 +189,7 @@ MARTS: dict[str, Callable[[], ExpectationSuite]] = {
     build.__name__: build
     for build in (
         operations_now_and_next,
+        operations_area_outlook,
         quality_scorecard,
         planning_utilisation,
         data_health.data_health_conservation,

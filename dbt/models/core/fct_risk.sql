@@ -12,5 +12,8 @@ select
     risk.is_over_now,
     risk.made_at,
     risk.known_at,
+    risk.occupied_limit,
+    risk.definition,
+    risk.level,
     risk.made_at = max(risk.made_at) over (partition by risk.series_id) as is_newest
 from {{ ref('stg_risk') }} as risk

@@ -9,5 +9,8 @@ select
     risk.probability,
     risk.is_over_now,
     risk.made_at,
-    risk.known_at
+    risk.known_at,
+    risk.occupied_limit,
+    risk.definition,
+    risk.level
 from {{ source('model_output', 'risk') }} as risk

@@ -18,7 +18,7 @@ from caregrid.errors import CareGridError
 from caregrid.lineage import journal
 from caregrid.lineage.columns import Column, Made, Step, columns_of
 from caregrid.warehouse import dbt
-from caregrid.warehouse.publish import SCHEMAS
+from caregrid.warehouse.relations import SCHEMAS
 
 _COLUMNS = """
 select table_schema || '.' || table_name, array_agg(column_name::text order by ordinal_position)

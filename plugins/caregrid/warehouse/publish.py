@@ -4,6 +4,9 @@ Served tables are changed, not replaced, so that a reader never waits and whatev
 a small table gets the rows that differ, a large fact the rows of the touched keys. Only a table that is new,
 has another shape, or was rebuilt whole is moved in place of the old one, which costs nothing however large
 it is.
+
+A view is served as a view, over served tables and what models wrote, which readers see through it alone: a
+view runs with the rights of its owner.
 """
 
 from __future__ import annotations
@@ -12,17 +15,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
 from psycopg import sql
 
-# schema that is built → schema that readers see
-SCHEMAS = {"build_core": "core", "build_marts": "marts"}
+from caregrid.warehouse import relations
+from caregrid.warehouse.relations import SCHEMAS, Connection
+
 READERS = ("bi_reader", "caregrid_model", "caregrid_action")
 INTERMEDIATE = "build_intermediate"
 # A reader that holds a table must not stop the readers behind it for long.
 LOCK_TIMEOUT = "30s"
-
-Connection = psycopg.Connection[Any]
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,13 @@ class Delta:
 
 @dataclass(frozen=True)
 class Table:
-    """One model to publish; `schema` is the one it is built in."""
+    """One model to publish; `schema` is the one it is built in; `is_view`: what is served is a view."""
 
     schema: str
     name: str
     key: tuple[str, ...]
     delta: Delta | None
+    is_view: bool = False
 
     @property
     def built(self) -> sql.Identifier:
@@ -75,17 +77,21 @@ def tables(manifest: dict[str, Any], built: Iterable[str] | None = None) -> list
                 name=node["name"],
                 key=tuple(meta["key"]),
                 delta=Delta(delta["rows"], delta["keys"], tuple(delta["by"])) if delta else None,
+                is_view=delta is None and node["config"]["materialized"] == "view",
             )
         )
-    return sorted(found, key=lambda table: (table.schema, table.name))
+    # Views last: they read served tables.
+    return sorted(found, key=lambda table: (table.is_view, table.schema, table.name))
 
 
 def publish(connection: Connection, chosen: Iterable[Table]) -> dict[str, str]:
     """Bring the served tables to what was built; return what was done, by served name. The caller commits."""
     connection.execute(sql.SQL("set local lock_timeout = {}").format(sql.Literal(LOCK_TIMEOUT)))
     done = {}
+    chosen = list(chosen)
+    _drop_views_over_moved(connection, chosen)
     for table in chosen:
-        comments = _comments(connection, table.schema, table.name)
+        comments = relations.comments(connection, table.schema, table.name)
         done[f"{SCHEMAS[table.schema]}.{table.name}"] = _publish(connection, table)
         _comment(connection, table, comments)
     for schema in SCHEMAS.values():
@@ -106,19 +112,19 @@ def _owner(connection: Connection) -> list[str]:
 
 
 def withdraw(connection: Connection, known: Iterable[Table]) -> list[str]:
-    """Drop served tables whose model is gone; return their names."""
+    """Drop served tables and views whose model is gone; return their names."""
     names = {(SCHEMAS[table.schema], table.name) for table in known}
     gone = [
         (schema, name)
-        for schema, name in connection.execute(
-            "select schemaname, tablename from pg_tables where schemaname = any(%s)", [list(SCHEMAS.values())]
-        )
+        for schema in SCHEMAS.values()
+        for name in relations.names(connection, schema)
         if (schema, name) not in names
     ]
     for schema, name in gone:
         built = next(built for built, served in SCHEMAS.items() if served == schema)
         connection.execute(sql.SQL("drop view if exists {}").format(sql.Identifier(built, name)))
-        connection.execute(sql.SQL("drop table {}").format(sql.Identifier(schema, name)))
+        word = "view" if relations.kind(connection, schema, name) == "v" else "table"
+        connection.execute(sql.SQL(f"drop {word} {{}}").format(sql.Identifier(schema, name)))
     return [f"{schema}.{name}" for schema, name in gone]
 
 
@@ -127,12 +133,9 @@ def align(connection: Connection) -> None:
     not published.
     """
     for built_schema, served_schema in SCHEMAS.items():
-        names = connection.execute(
-            "select tablename from pg_tables where schemaname = %s", [served_schema]
-        ).fetchall()
-        for (name,) in names:
+        for name in relations.names(connection, served_schema):
             built, served = sql.Identifier(built_schema, name), sql.Identifier(served_schema, name)
-            kind = _kind(connection, built_schema, name)
+            kind = relations.kind(connection, built_schema, name)
             if kind is not None:
                 word = "view" if kind == "v" else "table"
                 connection.execute(sql.SQL(f"drop {word} {{}} cascade").format(built))
@@ -140,13 +143,14 @@ def align(connection: Connection) -> None:
 
 
 def _publish(connection: Connection, table: Table) -> str:
-    served_schema = SCHEMAS[table.schema]
-    same_shape = _shape(connection, served_schema, table.name) == _shape(connection, table.schema, table.name)
+    if table.is_view:
+        return _publish_view(connection, table)
+    moved = _is_moved(connection, table)
     if table.delta is None:
-        if same_shape:
+        if not moved:
             return _publish_difference(connection, table)
         return _move(connection, table, table.schema, table.name)
-    if same_shape and _reads(connection, (table.schema, table.name), (served_schema, table.name)):
+    if not moved:
         return _publish_delta(connection, table, table.delta)
     return _move(connection, table, INTERMEDIATE, table.delta.rows)
 
@@ -194,7 +198,7 @@ def _publish_delta(connection: Connection, table: Table, delta: Delta) -> str:
 def _move(connection: Connection, table: Table, schema: str, name: str) -> str:
     """Put the built table in the place of the served one; its indexes go with it."""
     served_schema = SCHEMAS[table.schema]
-    if _kind(connection, served_schema, table.name) is not None:
+    if relations.kind(connection, served_schema, table.name) is not None:
         connection.execute(sql.SQL("drop table {}").format(table.served))
     connection.execute(
         sql.SQL("alter table {} set schema {}").format(
@@ -211,65 +215,72 @@ def _move(connection: Connection, table: Table, schema: str, name: str) -> str:
     return "moved whole"
 
 
+def _publish_view(connection: Connection, table: Table) -> str:
+    """Serve the view as it was built, over what is served and what was written.
+
+    A view that stays as it is is left alone: to replace it would wait for whoever reads it.
+    """
+    served_schema = SCHEMAS[table.schema]
+    candidate = f"{table.name}__new"
+    query = sql.SQL(relations.definition(connection, table.schema, table.name))
+    connection.execute(
+        sql.SQL("create view {} as {}").format(sql.Identifier(served_schema, candidate), query)
+    )
+    kind = relations.kind(connection, served_schema, table.name)
+    if kind == "v" and _same_view(connection, served_schema, table.name, candidate):
+        connection.execute(sql.SQL("drop view {}").format(sql.Identifier(served_schema, candidate)))
+        return "unchanged"
+    if kind is not None:
+        word = "view" if kind == "v" else "table"
+        connection.execute(sql.SQL(f"drop {word} {{}}").format(table.served))
+    connection.execute(
+        sql.SQL("alter view {} rename to {}").format(
+            sql.Identifier(served_schema, candidate), sql.Identifier(table.name)
+        )
+    )
+    return "created"
+
+
+def _same_view(connection: Connection, schema: str, one: str, other: str) -> bool:
+    return all(
+        told(connection, schema, one) == told(connection, schema, other)
+        for told in (relations.definition, relations.shape)
+    )
+
+
+def _drop_views_over_moved(connection: Connection, chosen: list[Table]) -> None:
+    """Drop served views where a table is going to be moved, which they may hold; they come again."""
+    if not any(_is_moved(connection, table) for table in chosen if not table.is_view):
+        return
+    for table in chosen:
+        if table.is_view and relations.kind(connection, SCHEMAS[table.schema], table.name) == "v":
+            connection.execute(sql.SQL("drop view {}").format(table.served))
+
+
+def _is_moved(connection: Connection, table: Table) -> bool:
+    """Return whether the served table will be replaced, and not changed."""
+    served, built = (SCHEMAS[table.schema], table.name), (table.schema, table.name)
+    same_shape = relations.shape(connection, *served) == relations.shape(connection, *built)
+    return not same_shape or (table.delta is not None and not relations.reads(connection, built, served))
+
+
 def _columns(connection: Connection, table: Table) -> sql.Composed:
-    shape = _shape(connection, table.schema, table.name) or []
+    shape = relations.shape(connection, table.schema, table.name) or []
     return sql.SQL(", ").join(sql.Identifier(name) for name, _ in shape)
-
-
-def _shape(connection: Connection, schema: str, name: str) -> list[tuple[str, str]] | None:
-    """Return the columns' names and types in order; None where there is no such relation."""
-    rows = connection.execute(
-        "select attname, format_type(atttypid, atttypmod) from pg_attribute "
-        "where attrelid = to_regclass(format('%%I.%%I', %s::text, %s::text)) and attnum > 0 and not "
-        "attisdropped "
-        "order by attnum",
-        [schema, name],
-    ).fetchall()
-    return [(str(column), str(kind)) for column, kind in rows] or None
-
-
-def _kind(connection: Connection, schema: str, name: str) -> str | None:
-    row = connection.execute(
-        "select relkind::text from pg_class where oid = to_regclass(format('%%I.%%I', %s::text, %s::text))",
-        [schema, name],
-    ).fetchone()
-    return str(row[0]) if row else None
-
-
-def _reads(connection: Connection, view: tuple[str, str], table: tuple[str, str]) -> bool:
-    """Return whether a view is defined over a table."""
-    row = connection.execute(
-        "select exists (select from pg_rewrite join pg_depend on pg_depend.objid = pg_rewrite.oid "
-        "where pg_rewrite.ev_class = to_regclass(format('%%I.%%I', %s::text, %s::text)) "
-        "and pg_depend.refobjid = to_regclass(format('%%I.%%I', %s::text, %s::text)))",
-        [*view, *table],
-    ).fetchone()
-    return bool(row and row[0])
-
-
-def _comments(connection: Connection, schema: str, name: str) -> dict[int, str]:
-    """Return the comments of a relation by column number; 0 is the relation itself."""
-    rows = connection.execute(
-        "select objsubid, description from pg_description "
-        "where objoid = to_regclass(format('%%I.%%I', %s::text, %s::text)) and classoid = "
-        "'pg_class'::regclass",
-        [schema, name],
-    ).fetchall()
-    return {int(number): str(text) for number, text in rows}
 
 
 def _comment(connection: Connection, table: Table, wanted: dict[int, str]) -> None:
     """Give the served table the comments of the built one; those that it has already are not written
     again.
     """
-    present = _comments(connection, SCHEMAS[table.schema], table.name)
-    shape = _shape(connection, SCHEMAS[table.schema], table.name) or []
+    present = relations.comments(connection, SCHEMAS[table.schema], table.name)
+    shape = relations.shape(connection, SCHEMAS[table.schema], table.name) or []
     for number in range(len(shape) + 1):
         text = wanted.get(number)
         if present.get(number) == text:
             continue
         if number == 0:
-            what = sql.SQL("table {}").format(table.served)
+            what = sql.SQL("view {}" if table.is_view else "table {}").format(table.served)
         else:
             what = sql.SQL("column {}.{}").format(table.served, sql.Identifier(shape[number - 1][0]))
         connection.execute(sql.SQL("comment on {} is {}").format(what, sql.Literal(text)))

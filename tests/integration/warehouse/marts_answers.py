@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import holidays
 import polars as pl
+from caregrid.paths import SEEDS_DIR
 
 from tests.integration.warehouse import marts_files as of
 from tests.integration.warehouse import marts_network as network
@@ -109,8 +111,94 @@ def _new_risk() -> pl.DataFrame:
         "name",
         service=pl.lit("bed_general_acute"),
         probability=pl.lit(network.OVERLOAD),
-        until=pl.col("at") + timedelta(days=1),
+        until=pl.col("at") + timedelta(hours=network.RISK_HOURS + 1),
     )
+
+
+def _wards() -> pl.DataFrame:
+    """hospital, at, occupied (general beds, newest), name, name_zh, region_name."""
+    return of.named(newest(of.beds().filter(pl.col("kind") == "general"), "at", "hospital"))
+
+
+@answers("Where does overload mean that only a reserve is at stake, and how high is its level?")
+def _reserve() -> pl.DataFrame:
+    wards = _wards().filter(pl.col("hospital").is_in(network.RESERVE_AT))
+    return wards.select(
+        "name",
+        service=pl.lit("bed_general_acute"),
+        level=pl.col("hospital").replace_strict(network.LEVELS, default=1),
+        probability=pl.lit(network.OVERLOAD),
+    )
+
+
+def _over_on_paths(hours: Callable[[datetime, int], bool]) -> pl.DataFrame:
+    """name, region_name, path, over: whether a path is over the limit in any of the chosen hours."""
+    rows = [
+        (ward["name"], ward["region_name"], path, any(
+            # whole beds
+            math.floor(ward["occupied"] + network.more_on_path(ward["hospital"], hour, path) + 0.5)
+            > network.occupied_limit(ward["hospital"], ward["occupied"])
+            for hour in range(1, network.PATH_HOURS + 1)
+            if hours(ward["at"] + timedelta(hours=hour), hour)
+        ))
+        for ward in _wards().iter_rows(named=True)
+        for path in range(1, network.PATHS + 1)
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=["name", "region_name", "path", "over"], orient="row")
+
+
+@answers("How likely is any hour of the next 24 over capacity, by department?")
+def _any_hour() -> pl.DataFrame:
+    over = _over_on_paths(lambda _, hour: hour <= network.RISK_HOURS)
+    found = over.group_by("name").agg(probability=pl.col("over").mean())
+    assert found["probability"].n_unique() > 2
+    return found.select("name", pl.lit("bed_general_acute"), "probability")
+
+
+@answers("How likely are two hospitals of one region both short of general beds on Thursday?")
+def _both() -> pl.DataFrame:
+    short = _over_on_paths(lambda start, _: start.isoweekday() == 4)
+    pairs = short.join(short, on=["region_name", "path"]).filter(pl.col("name") < pl.col("name_right"))
+    both = pairs.with_columns(both=pl.col("over") & pl.col("over_right"))
+    found = both.group_by("name", "name_right").agg(probability=pl.col("both").mean())
+    # Were they independent, it would be something else.
+    alone = both.group_by("name", "name_right").agg(pl.col("over").mean() * pl.col("over_right").mean())
+    assert not found.sort("name", "name_right").equals(alone.sort("name", "name_right"), null_equal=True)
+    return found
+
+
+@answers("What is expected of each region and country, from and to, and how many places are in the sum?")
+def _outlook() -> pl.DataFrame:
+    wards = _wards()
+    measure = pl.read_csv(SEEDS_DIR / "measure.csv").filter(pl.col("measure") == "occupied")["name_en"][0]
+    chinese = of.registry().select("region_name", "region_name_zh").unique()
+    regions = (
+        wards.group_by("region_name")
+        .agg(pl.col("occupied").sum(), places=pl.len())
+        .filter(pl.col("places") > 1)
+        .join(chinese, on="region_name")
+        .with_columns(absent=pl.lit(0))
+    )
+    country = wards.select(
+        region_name=pl.lit("Hong Kong"),
+        occupied=pl.col("occupied").sum(),
+        places=pl.len(),
+        region_name_zh=pl.lit("香港"),
+        absent=pl.lit(network.ABSENT_OF_COUNTRY),
+    ).head(1)
+    areas = pl.concat([regions, country], how="diagonal_relaxed")
+    made = wards["at"].max().replace(tzinfo=None)
+    rows = [
+        (
+            area["region_name"], area["region_name_zh"], "HK", measure, "bed_general_acute",
+            made + timedelta(hours=hour),
+            *(area["occupied"] + network.OUTLOOK[level] * hour for level in (0.5, 0.1, 0.9, 0.025, 0.975)),
+            area["places"], area["absent"],
+        )
+        for area in areas.iter_rows(named=True)
+        for hour in range(1, network.OUTLOOK_HOURS + 1)
+    ]  # fmt: skip
+    return pl.DataFrame(rows, orient="row")
 
 
 def scored() -> pl.DataFrame:

@@ -32,11 +32,12 @@ def moment(column: str, pattern: str) -> pl.Expr:
 
 @cache
 def registry() -> pl.DataFrame:
-    """Facilities as the newest document describes them; `region` in English: its name is `Northern … 北…`."""
+    """Facilities as the newest document describes them; `region_name` in English: it is `Northern … 北…`."""
     with zipfile.ZipFile(files("registry", "facilities_*.zip")[-1]) as archive:
         document = json.loads(archive.read(archive.namelist()[0]))
     return pl.DataFrame(document["facilities"], infer_schema_length=None).with_columns(
-        region_name=pl.col("region_name").str.extract(r"^([A-Za-z ]+) ").str.strip_chars()
+        region_name=pl.col("region_name").str.extract(r"^([A-Za-z ]+) ").str.strip_chars(),
+        region_name_zh=pl.col("region_name").str.extract(r"([^A-Za-z ]+)$"),
     )
 
 

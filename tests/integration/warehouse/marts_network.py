@@ -44,6 +44,13 @@ PANEL = pl.DataFrame(
 # What a model expects of general beds of each hospital of the simulator: quantile at horizon 1 and 2.
 EXPECTED = {0.5: (1.0, 3.0), 0.9: (6.0, 9.0)}
 OVERLOAD, OVER_NOW = 0.62, ("SIM001", "SIM003")
+# The hours that the risk is about, and those that joint paths go on for.
+RISK_HOURS, PATH_HOURS, PATHS = 24, 48, 8
+# Where overload means that less than a tenth is free; levels by hospital, 1 elsewhere.
+RESERVE_AT, LEVELS = ("SIM001", "SIM003"), {"SIM001": 3, "SIM003": 2, "SIM005": 4}
+# What is expected of sums of places, beside what is occupied now: quantile → so many more an hour ahead.
+OUTLOOK = {0.025: -4.0, 0.1: -2.0, 0.5: 1.0, 0.9: 5.0, 0.975: 9.0}
+OUTLOOK_HOURS, ABSENT_OF_COUNTRY = 2, 1
 
 
 def at(number: int) -> datetime:
@@ -111,6 +118,17 @@ def _write_panel(network: Any) -> None:
         network.accept(load)
 
 
+def more_on_path(code: str, hour: int, path: int) -> float:
+    """How many more than now one path has at a hospital, so many hours ahead; the second day differs."""
+    number = int(code[-1]) + (0 if hour <= RISK_HOURS else 2)
+    return path * number % PATHS - 5.6 + hour % 5 * 0.5
+
+
+def occupied_limit(code: str, capacity: float) -> float:
+    """Above how many occupied there is overload at a hospital."""
+    return capacity * 0.9 if code in RESERVE_AT else capacity
+
+
 def _write_forecast() -> None:
     """A run for the general beds of every hospital: so many more than what is occupied now."""
     with connect("bi_reader") as connection:
@@ -138,8 +156,48 @@ def _write_forecast() -> None:
                         "insert into model_output.forecast values ('r1', %s, %s, %s, %s, %s, %s, %s, %s)",
                         [*given, made, made],
                     )
-            until, is_over = start + timedelta(days=1), code in OVER_NOW
-            given = [series, place, until, value, series, OVERLOAD, is_over, made, made]
+            until, is_over = start + timedelta(hours=RISK_HOURS + 1), code in OVER_NOW
+            means = "free under a reserve" if code in RESERVE_AT else "occupied over capacity"
+            given = [series, place, RISK_HOURS, until, value, series, OVERLOAD, is_over, made, made,
+                     occupied_limit(code, value), means, LEVELS.get(code, 1)]  # fmt: skip
             connection.execute(
-                "insert into model_output.risk values ('r1', %s, %s, 24, %s, %s, %s, %s, %s, %s, %s)", given
+                "insert into model_output.risk values ('r1', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, "
+                "%s, '{0,0,0}')",
+                given,
             )
+            for hour in range(1, PATH_HOURS + 1):
+                drawn = [value + more_on_path(code, hour, path) for path in range(1, PATHS + 1)]
+                connection.execute(
+                    "insert into model_output.path values ('r1', %s, %s, %s)",
+                    [series, start + timedelta(hours=hour), drawn],
+                )
+        connection.execute(
+            "insert into model_output.remark values ('r1', %s, 'forecast by a test')", [newest[0][0]]
+        )
+    _write_areas(newest, made)
+
+
+def _write_areas(newest: list[tuple[Any, ...]], made: datetime) -> None:
+    """Sums over every region of two hospitals or more, and over the country, where one has no forecast."""
+    with connect("bi_reader") as connection:
+        region = dict(connection.execute("select code, region_key from core.dim_place").fetchall())
+    places = {("country", "HK"): newest}
+    for row in newest:
+        places.setdefault(("region", region[row[2]]), []).append(row)
+    summed = [(area, rows) for area, rows in sorted(places.items()) if len(rows) > 1]
+    with connect("model") as connection:
+        for number, ((level, key), rows) in enumerate(summed, start=1):
+            absent = ABSENT_OF_COUNTRY if level == "country" else 0
+            connection.execute(
+                "insert into model_output.area values ('r1', %s, %s, %s, 'sim_beds', 'hour', 'occupied', "
+                "'bed_general_acute', 'snapshot', 'beds', '{}', '{}', %s, %s)",
+                [number, level, key, [row[0] for row in rows], absent],
+            )
+            now = sum(value for *_, value in rows)
+            for hour in range(1, OUTLOOK_HOURS + 1):
+                start = made + timedelta(hours=hour)
+                for quantile, more in OUTLOOK.items():
+                    connection.execute(
+                        "insert into model_output.area_forecast values ('r1', %s, %s, %s, %s, %s, %s)",
+                        [number, start, start + timedelta(hours=1), hour, quantile, now + more * hour],
+                    )

@@ -24,7 +24,7 @@ from caregrid.warehouse import (
     build_forecast,
     dbt,
     generate_documentation,
-    publish,
+    relations,
     seeds,
 )
 
@@ -132,17 +132,17 @@ def test_nothing_to_do_without_new_loads(first: BuildResult) -> None:
 def test_served_tables_are_as_contracted(first: BuildResult, rows_of: Rows) -> None:
     manifest = json.loads(var("dbt", "target", "manifest.json").read_text())
     declared = {
-        (publish.SCHEMAS[node["schema"]], node["name"]): [
+        (relations.SCHEMAS[node["schema"]], node["name"]): [
             (column["name"], column["data_type"]) for column in node["columns"].values()
         ]
         for node in manifest["nodes"].values()
-        if node["resource_type"] == "model" and node["schema"] in publish.SCHEMAS
+        if node["resource_type"] == "model" and node["schema"] in relations.SCHEMAS
     }
     assert len(declared) > 35
     assert all(
         node["config"]["contract"]["enforced"]
         for node in manifest["nodes"].values()
-        if node["resource_type"] == "model" and node["schema"] in publish.SCHEMAS
+        if node["resource_type"] == "model" and node["schema"] in relations.SCHEMAS
     )
     found: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for schema, table, column, data_type, udt_name in rows_of(
@@ -247,10 +247,24 @@ def test_building_again_changes_nothing(first: BuildResult, rows_of: Rows) -> No
     assert again.status == "published"
     # seeds that are in place are not written again
     assert seeds_written(first, rows_of) > seeds_written(again, rows_of) == 0
-    changed = {name: what for name, what in again.published.items() if what != "0 rows out, 0 rows in"}
+    changed = {
+        name: what
+        for name, what in again.published.items()
+        if what not in ("unchanged", "0 rows out, 0 rows in")
+    }
     deltas = {name for name, what in changed.items() if "touched keys" in what}
     assert set(changed) - deltas <= CLOCKED
     assert contents() == before
+
+
+def score(connection: psycopg.Connection[Any], run_id: str, made_at: datetime) -> None:
+    """Append a scoring run."""
+    connection.execute(
+        "insert into model_output.run (run_id, kind, model_name, model_version, made_at, as_of, "
+        "known_at_cut, code_version, lock_sha256, load_ids) "
+        "values (%s, 'score', 'm', '1', %s, %s, %s, 'c', 'l', '{}')",
+        [run_id, *[made_at] * 3],
+    )
 
 
 def test_critical_failure_leaves_what_readers_see(
@@ -273,33 +287,77 @@ def test_critical_failure_leaves_what_readers_see(
     assert contents() == before
     assert rows_of("select * from marts.data_health_freshness order by 1") == freshness
     # a build of forecasts must not carry what was refused
+    at_a = network.one_series("A", "occupied")
     with connect("model") as connection:
-        connection.execute(
-            "insert into model_output.run (run_id, kind, model_name, model_version, made_at, as_of, "
-            "known_at_cut, "
-            "code_version, lock_sha256, load_ids) values ('r1', 'score', 'm', '1', %s, %s, %s, 'c', 'l', "
-            "'{}')",
-            [day(6)] * 3,
-        )
+        score(connection, "r1", day(6))
         connection.execute(
             "insert into model_output.forecast values ('r1', %s, %s, %s, 1, 0.5, 10, %s, %s)",
-            [network.one_series("A", "occupied"), day(4), day(5), day(6), day(6)],
+            [at_a, day(4), day(5), day(6), day(6)],
         )
+        for old, new in ((None, "1"), ("1", "2")):
+            connection.execute(
+                "insert into model_output.alias_change (changed_at, model_name, alias, from_version, "
+                "to_version, who, why) values (%s, 'm', 'champion', %s, %s, 'ana', 'better')",
+                [day(5 + int(new)), old, new],
+            )
+        connection.execute("insert into model_output.path values ('r1', %s, %s, '{8.5, 12}')", [at_a, day(4)])
     forecast = build_forecast()
     assert (forecast.status, forecast.reason) == ("published", None)
     after = contents()
     assert {name for name in after if after[name] != before[name]} == {
-        "core.dim_forecast_run", "core.fct_forecast", "marts.operations_now_and_next",
+        "core.dim_forecast_run", "core.dim_model_alias_change", "core.fct_forecast",
+        "marts.operations_now_and_next",
     }  # fmt: skip
+    assert rows_of("select to_version, replaced_at from core.dim_model_alias_change order by change_id") == [
+        ("1", day(7)),
+        ("2", None),
+    ]
     now = (
         "select occupied_beds, next_median from marts.operations_now_and_next"
         " where forecast_measure is not null"
     )
     assert rows_of(now) == [(12.0, 10.0)]
     assert build_forecast().status == "nothing_to_do"
+    paths = "select distinct run_id from core.fct_forecast_path order by 1"
+    assert rows_of("select period_start, path, value from core.fct_forecast_path order by 2") == [
+        (day(4), 1, 8.5), (day(4), 2, 12.0),
+    ]  # fmt: skip
+    # a later run left the series out: the board shows no longer what the older one said of it
+    with connect("model") as connection:
+        score(connection, "r2", day(7))
+        connection.execute(
+            "insert into model_output.series_left_out values ('r2', %s, 'withdrawn', 'two misses')", [at_a]
+        )
+        connection.execute("insert into model_output.path values ('r2', %s, %s, '{1}')", [at_a, day(5)])
+    # what is not published is not seen, through a view neither
+    assert rows_of(paths) == [("r1",)]
+    view = "select 'core.fct_forecast_path'::regclass::oid"
+    stands = rows_of(view)
+    assert build_forecast().status == "published"
+    assert rows_of(paths) == [("r1",), ("r2",)]
+    assert rows_of(view) == stands, "a view that stays as it is waits for nobody"
+    assert rows_of(now) == []
+    assert rows_of("select count(*) from core.fct_forecast") == [(1,)]
     # the next build takes the refused load in
     assert build().status == "published"
     assert rows_of("select value from core.fct_usage where load_id = %s", load) == [(99.0,)]
+
+
+def test_a_view_comes_again_when_a_table_below_it_is_replaced(first: BuildResult, rows_of: Rows) -> None:
+    """A served table of another shape is moved in place; the view over it is made anew, with its rights."""
+    comment = "select obj_description('core.fct_forecast_path'::regclass)"
+    told = rows_of(comment)
+    assert told[0][0]
+    with connect("dbt") as connection:
+        connection.execute("alter table core.dim_forecast_run alter column sample type varchar")
+    result = build(force=True)
+    assert result.status == "published", result.reason
+    assert result.published["core.dim_forecast_run"] == "moved whole"
+    assert result.published["core.fct_forecast_path"] == "created"
+    assert rows_of("select distinct run_id from core.fct_forecast_path order by 1") == [("r1",), ("r2",)]
+    assert rows_of(comment) == told
+    again = build(force=True)
+    assert again.published["core.fct_forecast_path"] == "unchanged"
 
 
 def test_failing_data_test_publishes_nothing(first: BuildResult, network: Any, rows_of: Rows) -> None:

@@ -133,6 +133,12 @@ def test_every_column_that_is_served_is_followed(built: Lineage, rows_of: Rows) 
         ),
         # What a model forecast, and not what it was taught.
         ("core.fct_forecast.value", (), {"model_output.forecast.value"}),
+        # Out of an array, a view all the way.
+        (
+            "core.fct_forecast_path.value",
+            ("build_staging.stg_path.values",),
+            {"model_output.path.values"},
+        ),
         (
             "marts.planning_utilisation.arrivals_persons",
             ("core.fct_usage_by_period.total",),

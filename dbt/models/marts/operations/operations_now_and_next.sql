@@ -87,6 +87,14 @@ as_of_feed as (
     group by now.feed
 ),
 
+-- What the newest scoring run has left out: what an older run said of it stands no more.
+left_out as (
+    select left_out.series_id
+    from {{ ref('fct_series_left_out') }} as left_out
+    inner join {{ ref('dim_forecast_run') }} as run on left_out.run_id = run.run_id
+    where run.kind = 'score' and run.is_newest
+),
+
 -- Next: what the newest forecast of the place's demand expects, one period ahead and at its furthest.
 forecast_series as (
     select distinct on (series.place_id, series.service_or_resource, series.feed)
@@ -104,7 +112,9 @@ forecast_series as (
         order by forecast.made_at desc, forecast.run_id desc
         limit 1
     ) as newest_run on true
-    where series.is_summed and series.is_demand
+    where
+        series.is_summed and series.is_demand
+        and not exists (select 1 from left_out where left_out.series_id = series.series_id)
     order by
         series.place_id, series.service_or_resource, series.feed,
         array_position(array['occupied', 'present', 'waiting', 'arrivals', 'admissions'], series.measure),
@@ -122,10 +132,13 @@ expected as (
         max(forecast.value) filter (where forecast.horizon = 1 and forecast.quantile = 0.5) as next_median,
         max(forecast.value) filter (where forecast.quantile = 0.5) as peak_median,
         max(forecast.value) filter (where forecast.quantile between 0.9 and 0.95) as peak_high,
-        max(forecast.period_end) as forecast_until
+        max(forecast.period_end) as forecast_until,
+        max(remark.remark) as forecast_remark
     from forecast_series as chosen
     inner join {{ ref('fct_forecast') }} as forecast
         on chosen.series_id = forecast.series_id and chosen.run_id = forecast.run_id
+    left join {{ ref('fct_forecast_remark') }} as remark
+        on chosen.series_id = remark.series_id and chosen.run_id = remark.run_id
     group by chosen.place_id, chosen.service_or_resource, chosen.feed, chosen.measure
 ),
 
@@ -136,10 +149,15 @@ risk as (
         series.feed,
         max(fct_risk.probability) as overload_probability,
         max(fct_risk.period_end) as overload_until,
+        max(fct_risk.level) as overload_level,
+        -- The grains of a feed may differ in it: then both are told.
+        string_agg(distinct fct_risk.definition, '; ' order by fct_risk.definition) as overload_definition,
         bool_or(fct_risk.is_over_now) as is_over_now
     from {{ ref('fct_risk') }} as fct_risk
     inner join {{ ref('dim_series') }} as series on fct_risk.series_id = series.series_id
-    where fct_risk.is_newest
+    where
+        fct_risk.is_newest
+        and not exists (select 1 from left_out where left_out.series_id = fct_risk.series_id)
     group by series.place_id, series.service_or_resource, series.feed
 )
 
@@ -189,7 +207,11 @@ select
     expected.peak_median,
     expected.peak_high,
     expected.forecast_until,
+    expected.forecast_remark,
     risk.overload_probability,
+    risk.overload_level,
+    risk.overload_definition as overload_definition_en,
+    {{ overload_definition_zh('risk.overload_definition') }} as overload_definition_zh,
     risk.overload_until,
     coalesce(risk.overload_probability >= 0.5 and not risk.is_over_now, false) as is_new_risk,
     place.timezone,
