@@ -22,6 +22,8 @@ _THRESHOLD = {
     ("zh", True): "阈值高于",
     ("zh", False): "阈值低于",
 }
+# As model_output.risk names it where capacity is counted as occupied plus free.
+_RESERVE = "free under a reserve"
 _AGAINST = {
     ("en", "capacity"): "capacity",
     ("en", "now"): "the value now",
@@ -124,6 +126,12 @@ def _risk(details: Mapping[str, Any], language: str) -> str:
     observed = kept.get("observed")
     now = "" if observed is None else {"en": f", now {observed:g}", "zh": f"，现为 {observed:g}"}[language]
     limit = _limit(details, language, format(details["threshold"], ".0%") + now)
+    if kept.get("definition") == _RESERVE:
+        most = f"{kept['occupied_limit']:g}"
+        if language == "zh":
+            return f"：到 {until} 占用超过 {most}（容量 {capacity}，空闲低于储备）的概率 {chance}{limit}"
+        what = f"has over {most} of {capacity} occupied, less than its reserve free,"
+        return f" {what} by {until} with probability {chance}{limit}"
     if language == "zh":
         return f"：到 {until} 超过容量 {capacity} 的概率 {chance}{limit}"
     return f" exceeds capacity {capacity} by {until} with probability {chance}{limit}"

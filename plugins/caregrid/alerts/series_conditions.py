@@ -15,6 +15,7 @@ from caregrid.alerts.rules import Rule
 from caregrid.moment import Moments
 
 States = Mapping[str, State]
+_NO_FORECAST: Words = {"en": "the newest run does not forecast it", "zh": "最新一次运行未对其作出预测"}
 
 
 def observed(
@@ -56,8 +57,8 @@ def observed(
 def forecast(
     connection: psycopg.Connection[Any], rule: Rule, moments: Moments, states: States
 ) -> list[Condition]:
-    """Return every series whose newest forecast reaches beyond its now."""
-    found = []
+    """Return every series whose newest forecast reaches beyond its now, and what fires without one."""
+    found, seen = [], set()
     values = {
         **_values(rule),
         "quantile": rule.quantile,
@@ -66,6 +67,7 @@ def forecast(
     }
     for row in ask(connection, "forecast", values):
         as_of = moments.of(row["feed"])
+        seen.add(f"series:{row['series_id']}")
         compared = _compared(rule, row["value"], row)
         if compared is None or row["period_end"] < as_of:
             continue
@@ -85,17 +87,21 @@ def forecast(
                 observed=row["value_now"],
             )
         )
-    return found
+    return found + _without_forecast(states, seen, moments)
 
 
 def risk(
     connection: psycopg.Connection[Any], rule: Rule, moments: Moments, states: States
 ) -> list[Condition]:
-    """Return every series with a risk about a time that has not passed; what is full already is no news."""
-    found = []
+    """Return every series with a risk about a time that has not passed, and what fires without one.
+
+    What is full already is no news.
+    """
+    found, seen = [], set()
     values = {"feeds": list(rule.feeds), "horizon_at_most": rule.horizon_at_most}
     for row in ask(connection, "risk", values):
         as_of = moments.of(row["feed"])
+        seen.add(f"series:{row['series_id']}")
         if row["period_end"] < as_of:
             continue
         subject = f"series:{row['series_id']}"
@@ -109,9 +115,28 @@ def risk(
                 may_start=not (rule.only_new and row["is_over_now"]),
                 observed=row["value_now"],
                 is_over_now=row["is_over_now"],
+                occupied_limit=row["occupied_limit"],
+                definition=row["definition"],
             )
         )
-    return found
+    return found + _without_forecast(states, seen, moments)
+
+
+def _without_forecast(states: States, seen: set[str], moments: Moments) -> list[Condition]:
+    """Return, as over, what fires for series that the newest run left out: withdrawn, ended, closed."""
+    return [
+        Condition(
+            subject,
+            None,
+            False,
+            moments.of((state.details.get("kept") or {}).get("feed")),
+            str(state.details.get("label")),
+            dict(state.details.get("what") or {}),
+            details={**(state.details.get("kept") or {}), "reason": _NO_FORECAST},
+        )
+        for subject, state in states.items()
+        if state.is_firing and subject not in seen
+    ]
 
 
 def _values(rule: Rule) -> dict[str, Any]:

@@ -334,6 +334,34 @@ def test_risk_fires_for_what_is_new_and_names_the_highest(stage: Any) -> None:
     assert "概率 80%" in body
 
 
+def test_where_only_a_reserve_is_at_stake_the_alert_says_so(stage: Any) -> None:
+    stage.write_rules(RISK)
+    now = NOW
+    stage.sql(_RUN, "new", now, now, now)
+    series = stage.put_value("New", "occupied", 8)
+    stage.sql(_RISK, "new", 24, now + 24 * HOUR, 0.8, False, now, now, series)
+    said = "update model_output.risk set occupied_limit = 9, definition = 'free under a reserve'"
+    stage.sql(said)
+    assert stage.evaluate().fired == {"overload": 1}
+    body = stage.outbox()[0]["body"]
+    assert "has over 9 of 10 occupied, less than its reserve free, by 2025-03-04" in body
+    assert "占用超过 9（容量 10，空闲低于储备）的概率 80%" in body
+
+
+def test_a_series_that_the_newest_run_leaves_out_alerts_no_more(stage: Any) -> None:
+    stage.write_rules(RISK)
+    now = NOW
+    stage.sql(_RUN, "first", now - HOUR, now, now)
+    one, other = (stage.put_value(place, "occupied", 9) for place in ("One", "Other"))
+    for series in (one, other):
+        stage.sql(_RISK, "first", 12, now + 12 * HOUR, 0.9, False, now, now, series)
+    assert stage.evaluate().fired == {"overload": 2}
+    stage.sql(_RUN, "second", now, now, now)
+    stage.sql(_RISK, "second", 12, now + 12 * HOUR, 0.9, False, now, now, other)
+    assert stage.evaluate().resolved == {"overload": 1}
+    assert stage.events()[-1] == ("overload", f"series:{one}", "resolved")
+
+
 def test_materialised_risk_goes_on_firing(stage: Any) -> None:
     stage.write_rules(RISK)
     now = NOW

@@ -1,24 +1,18 @@
 -- The newest forecast of every series of one measure: its worst period, beside the value and the capacity now.
 {%- import 'parts.sql' as parts %}
 with run as (
-    {{ parts.newest_runs() }}
+    {{ parts.newest_run() }}
 ),
-newest as (
-    select distinct on (forecast.series_id, forecast.period_start)
-        forecast.series_id, forecast.period_start, forecast.period_end, forecast.value, forecast.horizon,
-        run.made_at, max(run.made_at) over (partition by forecast.series_id) as newest_made_at
+worst as (
+    select distinct on (forecast.series_id)
+        forecast.series_id, forecast.period_start, forecast.period_end, forecast.value, forecast.horizon, run.made_at
     from model_output.forecast
     join run using (run_id)
     join canonical.series using (series_id)
     where series.measure = %(measure)s
         and abs(forecast.quantile - %(quantile)s) < 0.000001
         and forecast.horizon <= %(horizon_at_most)s
-    order by forecast.series_id, forecast.period_start, run.made_at desc
-),
-worst as (
-    select distinct on (series_id) *
-    from newest where made_at = newest_made_at
-    order by series_id, value * %(sign)s desc, period_start
+    order by forecast.series_id, forecast.value * %(sign)s desc, forecast.period_start
 )
 select
     {{ parts.series_columns() }},

@@ -63,9 +63,9 @@ series.measure = %(measure)s
     and {{ is_of_feeds() }}
 {%- endmacro %}
 
-{#- The newest scoring runs: what a model said last is among them. -#}
-{% macro newest_runs() -%}
-select run_id, made_at from model_output.run where kind = 'score' order by made_at desc limit 20
+{#- The newest scoring run: it forecasts every series that can be, and a series that it leaves out has no forecast. -#}
+{% macro newest_run() -%}
+select run_id, made_at from model_output.run where kind = 'score' order by made_at desc, run_id desc limit 1
 {%- endmacro %}
 
 {#- Why the gate last refused a load, in its own words. -#}

@@ -1,19 +1,14 @@
 -- The newest risk of every series: the highest probability within the horizon.
 {%- import 'parts.sql' as parts %}
 with run as (
-    {{ parts.newest_runs() }}
+    {{ parts.newest_run() }}
 ),
-newest as (
-    select risk.*, run.made_at as run_made_at,
-        max(run.made_at) over (partition by risk.series_id) as newest_made_at
+worst as (
+    select distinct on (risk.series_id) risk.*
     from model_output.risk
     join run using (run_id)
     where risk.horizon <= %(horizon_at_most)s
-),
-worst as (
-    select distinct on (series_id) *
-    from newest where run_made_at = newest_made_at
-    order by series_id, probability desc, horizon
+    order by risk.series_id, risk.probability desc, risk.horizon
 )
 select
     {{ parts.series_columns() }},
@@ -23,6 +18,8 @@ select
     worst.made_at,
     worst.is_over_now,
     worst.capacity,
+    worst.occupied_limit,
+    worst.definition,
     latest.value as value_now
 from worst
 join canonical.series using (series_id)
