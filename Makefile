@@ -14,7 +14,6 @@ ROWS ?=
 MEBIBYTES ?=
 DAYS ?=
 TIMES ?=
-TRAINING ?=
 
 # The newest Python that serves, has venv, and really runs: version managers leave shims that do not.
 PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3 python; do \
@@ -120,7 +119,7 @@ lint: install ## ruff, mypy, sqlfluff, and the feeds' YAML
 .PHONY: bench
 bench: install ## measure speed beside references (ONLY=load, …; ROWS=1000000,5000000; see docs/benchmarks.md)
 	@$(BIN)/caregrid bench $(if $(ONLY),--only $(ONLY)) $(if $(ROWS),--rows $(ROWS)) $(if $(MEBIBYTES),--mebibytes $(MEBIBYTES)) \
-		$(if $(DAYS),--days $(DAYS)) $(if $(TIMES),--times $(TIMES)) $(if $(TRAINING),--training $(TRAINING)) $(if $(SERIES),--series $(SERIES)) \
+		$(if $(DAYS),--days $(DAYS)) $(if $(TIMES),--times $(TIMES)) $(if $(SERIES),--series $(SERIES)) \
 		$(if $(filter command line,$(origin FEEDS)),--feeds "$(FEEDS)")
 
 EXPORT = --frozen --no-emit-project --no-header --no-annotate -q

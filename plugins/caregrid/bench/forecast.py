@@ -1,78 +1,92 @@
-"""Training the forecaster, beside mlforecast's own fit of as many trees and quantiles on the same frame."""
+"""Forecasting daily series from nothing to quantiles and joint paths, beside AutoETS and plain mlforecast."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
-from caregrid import paths
-from caregrid.bench import ground, network
-from caregrid.bench.figures import Figure, figure
+from caregrid.bench import ground
+from caregrid.bench.figures import Figure, Goal, figure
 
-_SETTINGS = """
-from dataclasses import replace
-from datetime import UTC, datetime
-import lightgbm, polars as pl
-from ml import fitting, inputs
-from ml.data import Frames
-from ml.settings import DEMO
-frame = pl.read_parquet({file!r})
-hours = replace(DEMO.grains["hour"], history=frame["period_start"].n_unique())
-settings = replace(DEMO, series_per_feed=None, rows=frame.height, grains={{"hour": hours}})
-smallest_leaf = max(10, min(100, settings.rows // 200))
+HORIZON, PATHS = 28, 200
+# AutoETS takes half a second a series: of more than this many ours stands beside its own smaller size.
+MOST_BESIDE = 1_000
+_GIBIBYTE = 2**30
+
+_SETUP = """
+import numpy as np
+from ml import paths
+from ml.backtest.peer import MLForecastPeer
+from ml.panel import Panel
+from ml.recipe import CareGridModel
+from ml.panel import WHOLE_QUANTILES
+draws = np.random.default_rng(1)
+series, periods, horizon = {series}, 3 * 365, {horizon}
+day = np.arange(periods)
+level = draws.gamma(4, 40, (series, 1))
+wander = np.zeros((series, periods))
+steps = draws.normal(0, 0.25, (series, periods)) * np.sqrt(level)
+for at in range(1, periods):
+    wander[:, at] = 0.98 * wander[:, at - 1] + steps[:, at]
+week = draws.normal(0, 0.08, (series, 7))[:, day % 7] * level
+year = 0.1 * level * np.cos(2 * np.pi * (day - 20) / 365.25)
+y = draws.poisson(np.maximum(level + week + year + wander, 0.5)).astype(float)
+times = np.datetime64("2022-01-01", "s") + np.arange(periods + horizon) * np.timedelta64(1, "D")
+cutoff = int(times[periods - 1].astype("datetime64[us]").astype(np.int64))
+ids = tuple(f"s{{number:05}}" for number in range(series))
+panel = Panel("D", ids, times, horizon, cutoff, y)
+def answer(fitted, panel):
+    said = fitted.predict(panel, WHOLE_QUANTILES)
+    assert np.isfinite(said).all()
+    return paths.shuffle(panel, said, WHOLE_QUANTILES, {paths}, 1)
 """
-_OURS = """
-series = frame.select("series_id").unique().sort("series_id").with_columns(
-    grain=pl.lit("instant"), timezone=pl.lit("Asia/Hong_Kong"), country_code=pl.lit("HK")
-)
-known = inputs.read(Frames(series, frame), settings, datetime.now(UTC))
-model = fitting.fit(known.grids(), settings, settings.rows)
-assert model is not None, "too few values to train on"
+_TRAIN_AND_SCORE = "answer(CareGridModel().fit(panel), panel)"
+_FIT = "fitted = CareGridModel().fit(panel)\nagain = Panel('D', ids, times, horizon, cutoff, y.copy())"
+_SCORE = "answer(fitted, again)"
+_PEER = "MLForecastPeer().fit(panel).predict(panel, WHOLE_QUANTILES)"
+_ETS_SETUP = """
+import pandas as pd
+from statsforecast import StatsForecast
+from statsforecast.models import AutoETS
+frame = pd.DataFrame({"unique_id": np.repeat(ids, periods), "ds": np.tile(times[:periods], series)})
+frame["y"] = y.ravel()
+levels = sorted({round(abs(200 * level - 100), 1) for level in WHOLE_QUANTILES if level != 0.5})
+# Compiled before, so that only its work is measured.
+StatsForecast(models=[AutoETS(season_length=7)], freq="D").forecast(df=frame.head(60), h=1, level=[80])
 """
-_PEER_IMPORTS = """
-from mlforecast import MLForecast
-from mlforecast.lag_transforms import RollingMean, RollingStd
-frame = frame.select(unique_id="series_id", ds=pl.col("period_start").dt.replace_time_zone(None), y="value")
-"""
-# The lags, windows and calendar that our features are made of, as far as mlforecast has them.
-_PEER = """
-models = {
-    f"q{quantile}": lightgbm.LGBMRegressor(
-        objective="quantile", alpha=quantile, n_estimators=settings.rounds, num_leaves=settings.leaves,
-        learning_rate=settings.learning_rate, max_bin=settings.bins, min_child_samples=smallest_leaf,
-        subsample=0.8, subsample_freq=1, colsample_bytree=0.8, n_jobs=settings.workers, verbosity=-1,
-    )
-    for quantile in settings.quantiles
-}
-windows = [RollingMean(window) for window in hours.windows]
-windows += [RollingStd(hours.windows[at]) for at in (1, -1)]
-peer = MLForecast(
-    models=models, freq="1h", lags=[1, 2, 3, 4, 24, 48, 168, 336], lag_transforms={1: windows},
-    date_features=["hour", "weekday"], num_threads=settings.workers,
-)
-peer.fit(frame)
-assert len(peer.models_) == len(settings.quantiles)
+_ETS = """
+made = StatsForecast(models=[AutoETS(season_length=7)], freq="D", n_jobs=2)
+made.forecast(df=frame, h=horizon, level=levels)
 """
 
 
 def measure(sizes: Sequence[int]) -> Iterator[Figure]:
-    """Yield the training at each size in hourly values of the simulated hospitals.
+    """Yield training and scoring of so many daily series of three years, 28 days ahead.
 
-    Both sides begin with the frame in memory and end with a booster per quantile; ours has put the values on
-    their spine and calibrated the quantiles, too, and learns from as many rows, for every horizon at once.
+    Ours ends with 23 quantiles and 200 joint paths, by the configuration that accuracy was measured with;
+    AutoETS (statsforecast, season 7) on two processes with its quantiles.
     """
-    for values in sizes:
-        file = paths.var("occupied.parquet")
-        rows = network.write_occupied(values, file)
-        seconds, peak, _ = ground.in_a_process(_OURS, _settings(file))
-        beside, beside_peak, _ = ground.in_a_process(_PEER, _settings(file) + _PEER_IMPORTS)
-        yield figure(f"forecast.training_{rows}", seconds, "s", "mlforecast's fit of the same frame", beside)
-        yield figure(
-            f"forecast.peak_memory_{rows}", peak / 2**20, "MiB", "mlforecast's, the same frame",
-            beside_peak / 2**20,
-        )  # fmt: skip
-        file.unlink()
+    first = 0.0
+    for number, series in enumerate(sizes):
+        setup = _SETUP.format(series=series, horizon=HORIZON, paths=PATHS)
+        seconds, peak, _ = ground.in_a_process(_TRAIN_AND_SCORE, setup)
+        scoring, _, _ = ground.in_a_process(_SCORE, setup + _FIT)
+        if series <= MOST_BESIDE:
+            ets, _, _ = ground.in_a_process(_ETS, setup + _ETS_SETUP)
+            yield figure(
+                f"forecast.daily_{series}", seconds, "s", "AutoETS, the same series", ets, Goal("under", 1)
+            )
+            peer, _, _ = ground.in_a_process(_PEER, setup)
+            yield figure(f"forecast.daily_peer_{series}", seconds, "s", "mlforecast with its intervals", peer)
+        if number == 0:
+            first = seconds / series
+        else:
+            yield figure(
+                f"forecast.daily_growth_{series}", seconds / series * 1000, "ms a series",
+                f"of {sizes[0]} series", first * 1000,
+            )  # fmt: skip
+        yield figure(f"forecast.daily_scoring_{series}", scoring, "s", goal=_scoring_goal(series))
+        yield figure(f"forecast.daily_memory_{series}", peak / _GIBIBYTE, "GiB", goal=Goal("under", 4))
 
 
-def _settings(file: Path) -> str:
-    return _SETTINGS.format(file=str(file))
+def _scoring_goal(series: int) -> Goal | None:
+    return Goal("under", 10) if series <= MOST_BESIDE else None

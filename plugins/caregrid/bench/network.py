@@ -41,33 +41,6 @@ def write_beds(rows: int, facilities: int = 24) -> int:
     return records
 
 
-def write_occupied(values: int, file: Path, facilities: int = 24) -> int:
-    """Write occupied beds by the hour as a Parquet file; return how many values, whole days of all series.
-
-    Columns: series_id (two of a hospital: general beds, intensive care), period_start (UTC), value.
-    """
-    import polars as pl
-
-    hospitals = [place for place in build_world(_SEED, facilities) if not place.is_clinic]
-    days = -(-values // (48 * len(hospitals)))
-    hours = build_hours(_SEED, END - timedelta(days=days), days, len(hospitals))
-    records = hourly.bed_records(_SEED, hospitals, hours, run_flow(_SEED, hospitals, hours))
-    numbers = {code: number for number, code in enumerate(sorted({record["hospital"] for record in records}))}
-    frame = pl.DataFrame(
-        [
-            (2 * numbers[record["hospital"]] + part, record["at"], float(record[beds]["occupied"]))
-            for record in records
-            for part, beds in enumerate(("general", "icu"))
-        ],
-        schema={"series_id": pl.Int64, "at": pl.String, "value": pl.Float64},
-        orient="row",
-    )
-    moment = pl.col("at").str.to_datetime().dt.replace_time_zone("Asia/Hong_Kong").dt.convert_time_zone("UTC")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    frame.select("series_id", moment.alias("period_start"), "value").write_parquet(file)
-    return frame.height
-
-
 def write_history(days: int) -> date:
     """Write a whole network of a few hospitals over so many days up to END; return its last day.
 

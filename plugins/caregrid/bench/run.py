@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
 
 from caregrid import paths
-from caregrid.bench import airflow, daily, figures, forecast, ground, load, memory, warehouse
+from caregrid.bench import airflow, figures, forecast, ground, load, memory, warehouse
 from caregrid.bench.figures import Figure
 from caregrid.bench.sizes import AREAS, Sizes
 from caregrid.errors import CareGridError
@@ -16,7 +15,7 @@ _MEASURES: dict[str, Callable[[Sizes], Iterator[Figure]]] = {
     "memory": lambda sizes: memory.measure(sizes.mebibytes),
     "warehouse": lambda sizes: warehouse.measure(sizes.short_days, sizes.times, sizes.rows),
     "airflow": lambda sizes: airflow.measure(sizes.feeds),
-    "forecast": lambda sizes: chain(forecast.measure(sizes.training), daily.measure(sizes.series)),
+    "forecast": lambda sizes: forecast.measure(sizes.series),
 }
 
 

@@ -14,7 +14,7 @@ class Sizes:
     rows: usage rows loaded, and built from. mebibytes: files whose loading is watched for memory.
     short_days, times: the short history, and how many times as long the long one is.
     feeds: which the whole job takes through Airflow, as `make demo` has it; none leaves the job out.
-    training: hourly values that a model is trained on. series: daily series of three years to forecast.
+    series: daily series of three years to forecast.
     """
 
     rows: tuple[int, ...] = (5_000_000,)
@@ -22,5 +22,4 @@ class Sizes:
     short_days: int = 365
     times: int = 10
     feeds: str = "sim_registry,sim_beds,sim_emergency"
-    training: tuple[int, ...] = (100_000,)
     series: tuple[int, ...] = (1_000,)

@@ -16,9 +16,7 @@ from caregrid.paths import var
 
 pytestmark = pytest.mark.integration
 
-SMALLEST = Sizes(
-    rows=(2200,), mebibytes=(2,), short_days=14, times=2, feeds="", training=(20_000,), series=(2, 3)
-)
+SMALLEST = Sizes(rows=(2200,), mebibytes=(2,), short_days=14, times=2, feeds="", series=(2, 3))
 # Each of its histories, and the comparison with plain SQL, builds the warehouse two or three times.
 PATIENT = {"warehouse": [pytest.mark.timeout(1800)]}
 KEYS = ["name", "value", "unit", "reference", "reference_value", "ratio", "goal", "met"]
