@@ -25,7 +25,9 @@ def test_every_cleaning_ends_well_and_takes_nothing_that_is_served(
         assert time.monotonic() < deadline, f"maintain is {state}"
         time.sleep(1)
     states = {task["task_id"]: task["state"] for task in client.task_instances("maintain", run_id)}
-    cleanings = ("clean_airflow", "clean_landing", "clean_logs", "clean_mlflow", "vacuum_warehouse")
+    cleanings = (
+        "clean_airflow", "clean_landing", "clean_logs", "clean_mlflow", "clean_paths", "vacuum_warehouse",
+    )  # fmt: skip
     assert states == dict.fromkeys((*cleanings, "check_sources"), "success")
     assert {path for path in (job.var / "landing").rglob("*") if path.is_file()} == landed
     assert job.row_counts() == before
