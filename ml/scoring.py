@@ -115,10 +115,7 @@ def _levelled(risk: output.RiskRow, before: tuple[int, list[int], datetime] | No
 
     A run that knows nothing new of the feed (another feed's news, a model led back) leaves it as it is.
     """
-    if before is None:
-        now = levels.step(levels.State(), risk.probability, RULE)
-        return replace(risk, level=now.level, runs_below=now.below)
-    level, below, known_at = before
-    state = levels.State(level, (below[0], below[1], below[2]))
-    now = levels.step(state, risk.probability, RULE) if risk.known_at > known_at else state
+    now = levels.State(before[0], (before[1][0], before[1][1], before[1][2])) if before else levels.State()
+    if before is None or risk.known_at > before[2]:
+        now = levels.step(now, risk.probability, RULE)
     return replace(risk, level=now.level, runs_below=now.below)

@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..panel import SEASONS
+from ..evaluation.cells import LEVELS
+from ..panel import SEASONS, Floats, Ints
+from ..warehouse.tested import OURS
 
 if TYPE_CHECKING:
     from ..warehouse.tested import Tested
 
-Floats = np.ndarray
-Ints = np.ndarray
-
-OURS = "caregrid"
-LEVELS = (50, 80, 95)
 DAY = 86_400_000_000  # microseconds
 PERIODS = {"hour": DAY / 24, "day": DAY, "week": 7 * DAY, "month": 365.25 / 12 * DAY}
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..bootstrap import FEWEST_BLOCKS, FEWEST_CUTOFFS, TAIL, Estimate, estimate, is_enough
-from .paired import LEVELS, Paired
+from ..evaluation.cells import LEVELS
+from .paired import Paired
 
 PROMOTED, REFUSED, NOT_ENOUGH = "promoted", "refused", "not enough evidence"
 

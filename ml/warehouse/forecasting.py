@@ -92,7 +92,7 @@ def forecast_grid(fitted: FittedCareGrid, grid: Grid, settings: Settings) -> Gri
         made.withdrawn[int(usable[at])] = why
     if not len(rows):
         return made
-    shown = panel if len(kept) == len(usable) else grid.panel(rows, capacity_pairs(grid.spine), panel.horizon)
+    shown = panel if len(kept) == len(usable) else panel_of(grid, rows, grain)
     made.paths = paths.shuffle(shown, made.quantiles, settings.quantiles, settings.paths, settings.seed)
     made.totals = areas.add(grid, rows, made.paths, settings.quantiles)
     made.overload = overload.assess(

@@ -61,6 +61,11 @@ class Spine:
         """Return the names of the rows."""
         return tuple(self.series["name"].to_list())
 
+    @property
+    def phase(self) -> int:
+        """Return the phase of most series, the least of equally frequent ones."""
+        return int(self.series["phase"].mode().sort()[0])
+
     def as_known(self, cut: int | None) -> Grid:
         """Return the newest value of every period known at the cut (microseconds; None: everything)."""
         end = len(self.known) if cut is None else int(np.searchsorted(self.known, cut, side="right"))
@@ -165,8 +170,7 @@ class Grid:
         # A correction that comes later makes nothing late.
         _, firsts = np.unique(spine.row[of_newest], return_index=True)
         published = _moment(int(spine.known[of_newest[firsts]].max()))
-        zone, phase = spine.series["timezone"][0], int(spine.series["phase"].mode()[0])
-        held = period_holding(published, spine.grain, zone, phase)
+        held = period_holding(published, spine.grain, spine.series["timezone"][0], spine.phase)
         # Later periods of which the feed said only that it has no value are over as well.
         told = int(spine.column[: self.versions].max()) - self.newest
         late = max(0, held - 1 - (spine.first + self.newest), told)
@@ -182,7 +186,6 @@ class Grid:
         missing = np.full((len(self.y), max(0, width - spine.width)), np.nan)
         y = np.concatenate([self.y, missing], axis=1)[:, :width]
         periods = spine.first + np.arange(width + horizon)
-        phase = int(spine.series["phase"].mode()[0]) if spine.grain == "week" else 0
         held = None
         if any(int(row) in capacity for row in rows):
             held = np.full((len(rows), width), np.nan)
@@ -197,7 +200,7 @@ class Grid:
         return Panel(
             frequency=FREQUENCIES[spine.grain],
             ids=tuple(spine.names[int(row)] for row in rows),
-            times=period_stamps(spine.grain, periods, phase),
+            times=period_stamps(spine.grain, periods, spine.phase),
             horizon=horizon,
             cutoff=int(spine.known[: self.versions].max(initial=0)),
             y=y[rows],

@@ -13,7 +13,7 @@ from ..backtest.naive import Climatology, LastValue, SeasonalNaive, naive_errors
 from ..evaluation.cells import Cells, Model
 from ..evaluation.reading import figures_of, joined
 from ..panel import Fitted, Floats, Forecaster, Ints, Panel, last_known
-from ..periods import FREQUENCIES, period_stamps
+from ..periods import FREQUENCIES
 from ..recipe import CareGridModel
 from . import overload
 from .eligibility import capacity_pairs, drawn, usable_rows
@@ -46,7 +46,7 @@ class Tested:
 
     Args:
         cuts: microseconds since 1970, ascending; cells: of every model, their cutoffs numbered as the cuts.
-        facts: unique_id, measure, region: what subgroups are made of; truth: unique_id, ds, y.
+        facts: unique_id, measure, region: what subgroups are made of.
         assumed: whether vintages were assumed; failed: {model: why it has no answer}.
     """
 
@@ -54,7 +54,6 @@ class Tested:
     feed: str
     cuts: list[int]
     cells: Cells
-    truth: pl.DataFrame
     facts: pl.DataFrame
     assumed: bool
     risks: RiskCells | None = None
@@ -69,7 +68,8 @@ def cuts_of(spine: Spine, settings: Settings) -> list[int]:
     known. Cutoffs lie closer together where the feed's history is too short for the usual step.
     """
     grain = settings.grains[spine.grain]
-    counts = (~np.isnan(spine.as_known(None).y)).sum(axis=0)
+    whole = spine.as_known(None)
+    counts = (~np.isnan(whole.y)).sum(axis=0)
     recent = counts[counts > 0][-8 * grain.horizon :]
     if not len(recent):
         return []
@@ -77,8 +77,8 @@ def cuts_of(spine: Spine, settings: Settings) -> list[int]:
     cells, firsts = np.unique(spine.row * spine.width + spine.column, return_index=True)
     columns, known = cells % spine.width, spine.known[firsts]
     # The targets of a late feed begin later.
-    late = spine.as_known(None).late(grain.horizon)
-    last, earliest = spine.width - 1 - grain.horizon - late, max(EARLIEST * grain.horizon, grain.fewest)
+    last = spine.width - 1 - grain.horizon - whole.late(grain.horizon)
+    earliest = max(EARLIEST * grain.horizon, grain.fewest)
     step = max(1, min(grain.step, (last - earliest) // max(1, grain.cutoffs - 1)))
     found: list[int] = []
     while last >= earliest and len(found) < grain.cutoffs:
@@ -118,7 +118,7 @@ def run(
         if not len(rows):
             continue
         panel = panel_of(grid, rows, grain)
-        later = _truth(grid, truth, rows, panel)
+        later, naive = _truth(grid, truth, rows, panel), naive_errors(panel)
         for model in models:
             try:
                 if model.name not in fitted or number - fitted[model.name][0] >= grain.refit_every:
@@ -127,7 +127,7 @@ def run(
             except Exception as error:  # a model's failure is told and takes nothing else down
                 book.failed[model.name] = f"{type(error).__name__}: {error}"
                 continue
-            book.add(model.name, number, rows, panel, later, said)
+            book.add(model.name, number, rows, panel, later, naive, said)
             if model.name == OURS:
                 risks += _risks(grid, truth, rows, panel, said, settings)
     tested = book.tested()
@@ -172,18 +172,18 @@ class _Book:
         self.failed: dict[str, str] = {}
 
     def add(
-        self, name: str, number: int, rows: Ints, panel: Panel, later: Floats, said: Floats
+        self, name: str, number: int, rows: Ints, panel: Panel, later: Floats, naive: Floats, said: Floats
     ) -> None:  # fmt: skip
         """Score one model's answer at one cut."""
         told = ~np.isnan(later) & np.isfinite(said).all(axis=2)
         at, lead = np.nonzero(told)
         code = (rows[at] * len(self.cuts) + number) * self.longest + lead
-        held = np.full(len(rows), np.nan) if panel.capacity is None else last_known(panel.capacity)[:, -1]
-        model = figures_of(later[told], said[told], self.quantiles, held[at])
+        # Risks are scored by paths: no capacity is asked of the quantiles.
+        model = figures_of(later[told], said[told], self.quantiles, np.full(len(at), np.nan))
         model.code = code
         ds = panel.times[panel.width :].astype("datetime64[us]")[lead]
         self.parts.setdefault(name, []).append((model, ds))
-        self.known.append((code, ds, later[told], naive_errors(panel)[at]))
+        self.known.append((code, ds, later[told], naive[at]))
 
     def tested(self) -> Tested | None:
         """Return everything that was gathered, None where our model has no cell."""
@@ -198,20 +198,9 @@ class _Book:
         series = self.spine.series
         facts = series.select(unique_id="name", measure="measure", region="region_key")
         return Tested(
-            self.spine.grain, self.spine.feed, self.cuts, cells, self._truth(), facts,
-            self.spine.vintages_assumed, failed=self.failed,
+            self.spine.grain, self.spine.feed, self.cuts, cells, facts, self.spine.vintages_assumed,
+            failed=self.failed,
         )  # fmt: skip
-
-    def _truth(self) -> pl.DataFrame:
-        import polars as pl
-
-        spine, grid = self.spine, self.spine.as_known(None)
-        phase = int(spine.series["phase"].mode()[0]) if spine.grain == "week" else 0
-        row, column = np.nonzero(~np.isnan(grid.y))
-        stamps = period_stamps(spine.grain, spine.first + np.arange(spine.width), phase)
-        names = np.array(spine.names, dtype=object)
-        seen = {"unique_id": names[row], "ds": stamps.astype("datetime64[us]")[column]}
-        return pl.DataFrame({**seen, "y": grid.y[row, column]}, schema_overrides={"unique_id": pl.String})
 
 
 def _risks(
@@ -222,7 +211,7 @@ def _risks(
     grain, pairs = settings.grains[grid.spine.grain], capacity_pairs(grid.spine)
     if not any(int(row) in pairs for row in rows[answered]):
         return []
-    shown = grid.panel(rows[answered], pairs, panel.horizon)
+    shown = panel if len(answered) == len(rows) else panel_of(grid, rows[answered], grain)
     drawn_paths = paths.shuffle(shown, said[answered], settings.quantiles, settings.paths, settings.seed)
     steps = grain.risk_horizons
     made = overload.assess(grid, rows[answered], drawn_paths, pairs, steps)

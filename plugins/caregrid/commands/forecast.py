@@ -12,6 +12,7 @@ from typing import Any
 
 from caregrid import clock
 from caregrid.errors import CareGridError
+from caregrid.quiet import apply_quiet
 
 
 def register(subparsers: Any) -> None:
@@ -101,13 +102,6 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _quiet() -> None:
-    """Silence the libraries before they are imported."""
-    from caregrid.quiet import apply_quiet
-
-    apply_quiet()
-
-
 @contextmanager
 def _readable() -> Iterator[None]:
     """Say in words that the warehouse has not been built yet."""
@@ -124,7 +118,7 @@ def _readable() -> Iterator[None]:
 
 
 def _train(options: argparse.Namespace) -> int:
-    _quiet()
+    apply_quiet()
     from ml import training
 
     as_of = options.as_of or clock.now()
@@ -141,7 +135,7 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _score(options: argparse.Namespace) -> int:
-    _quiet()
+    apply_quiet()
     from ml import scoring
 
     try:
@@ -158,7 +152,7 @@ def _score(options: argparse.Namespace) -> int:
 
 
 def _backtest(options: argparse.Namespace) -> int:
-    _quiet()
+    apply_quiet()
     from ml import training
 
     as_of = options.as_of or clock.now()
@@ -170,7 +164,7 @@ def _backtest(options: argparse.Namespace) -> int:
 
 
 def _reproduce(options: argparse.Namespace) -> int:
-    _quiet()
+    apply_quiet()
     from ml.reproduce import reproduce
 
     try:
@@ -189,7 +183,7 @@ def _reproduce(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    _quiet()
+    apply_quiet()
     from ml.evaluation import hub, submission
 
     only = [options.reference_date.isoformat()] if options.reference_date else None

@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 from caregrid.arguments import count
+from caregrid.quiet import apply_quiet
 
 
 def register(subparsers: Any) -> None:
@@ -25,15 +26,8 @@ def register(subparsers: Any) -> None:
     rollback.set_defaults(run=_rollback)
 
 
-def _quiet() -> None:
-    """Silence the libraries before they are imported."""
-    from caregrid.quiet import apply_quiet
-
-    apply_quiet()
-
-
 def _list(options: argparse.Namespace) -> int:
-    _quiet()
+    apply_quiet()
     from ml.tracking import registry
 
     aliases: dict[str, list[str]] = {}
@@ -55,7 +49,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _history(options: argparse.Namespace) -> int:
-    _quiet()
+    apply_quiet()
     from caregrid.database.connect import connect
     from ml.tracking import registry
 
@@ -70,7 +64,7 @@ def _history(options: argparse.Namespace) -> int:
 
 
 def _rollback(options: argparse.Namespace) -> int:
-    _quiet()
+    apply_quiet()
     from caregrid.database.connect import connect
     from ml.tracking import registry
 

@@ -9,13 +9,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ml.recipe import FittedCareGrid
-from ml.warehouse import eligibility, forecasting, overload, spine
+from ml.warehouse import eligibility, overload, spine
 from ml.warehouse.data import Frames
 from ml.warehouse.output import Said
 from ml.warehouse.rows import add
 from tests.unit.ml.frames import FIRST, frame, spines, wave
-from tests.unit.ml.test_forecast_of_a_feed import MIDDLE, SMALL
+from tests.unit.ml.test_forecast_of_a_feed import MIDDLE, SMALL, forecast
 
 pytestmark = pytest.mark.unit
 DAY, DAYS = timedelta(days=1), 160
@@ -28,15 +27,6 @@ def told(data: Frames, *more: tuple[int, datetime, datetime, float | None]) -> F
         schema=dict(data._values.schema), orient="row",
     )  # fmt: skip
     return Frames(data.series(), pl.concat([data._values, known]))
-
-
-def forecast(data: Frames) -> tuple[FittedCareGrid, forecasting.GridForecast]:
-    grid = spines(data, SMALL)[0].as_known(None)
-    fitted = forecasting.learn(grid, SMALL)
-    assert fitted is not None
-    made = forecasting.forecast_grid(fitted, grid, SMALL)
-    assert made is not None
-    return fitted, made
 
 
 def wards(**more: Any) -> Frames:

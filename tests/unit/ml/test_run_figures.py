@@ -26,7 +26,7 @@ def back_test_of(models: dict[str, tuple[list[int], list[float]]], feed: str = "
     cells = Cells(
         ("a",), cutoffs, 2, every, times, np.full(4, 10.0), np.full(4, 2.0), np.full(4, np.nan), made
     )
-    return tested.Tested("day", feed, [0, 1], cells, pl.DataFrame(), pl.DataFrame(), assumed=False)
+    return tested.Tested("day", feed, [0, 1], cells, pl.DataFrame(), assumed=False)
 
 
 def test_means_by_horizon_and_cutoff_are_over_shared_cells() -> None:

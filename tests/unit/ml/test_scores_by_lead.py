@@ -35,7 +35,7 @@ def test_our_scaled_loss_is_told_by_lead_over_whole_grains() -> None:
     scale = forecasts.select("unique_id", "cutoff").unique()
     scale = scale.with_columns(naive_error=pl.when(pl.col("unique_id") == "a").then(1.0).otherwise(2.0))
     cells_read = read(forecasts, truth, scale)
-    tested = Tested("day", "wards", [0, 7], cells_read, truth, truth.select("unique_id").unique(), False)
+    tested = Tested("day", "wards", [0, 7], cells_read, truth.select("unique_id").unique(), False)
     found = {
         (one.model, one.grain, one.metric): (one.value, one.cells)
         for one in table([tested])

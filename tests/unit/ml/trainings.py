@@ -71,7 +71,6 @@ def back_test(
         feed=feed,
         cuts=[int(np.datetime64(cut, "us").astype(np.int64)) for cut in cuts],
         cells=read(pl.DataFrame(rows, schema=names, orient="row"), truth, errors),
-        truth=truth,
         facts=pl.DataFrame({"unique_id": ids, "measure": "occupied", "region": "NW"}),
         assumed=False,
         risks=RiskCells(np.ones(400, np.int64), event.astype(float), np.zeros(400), probability),
