@@ -9,9 +9,7 @@ import numpy as np
 from ..panel import Floats, Ints
 
 WEEK = 168
-POOLED_EVENTS = (
-    10.0  # so many events of its own make a place depart from all places' rhythm, or that from none
-)
+POOLED_EVENTS = 10.0  # where as many are expected, what others say counts half
 HALF_LIFE = 21  # days after which an arrival counts half in today's level
 FEWEST_DAYS = 28  # of arrivals before the first day whose forecast is compared with what came
 
@@ -33,11 +31,18 @@ class Arrivals:
 def rhythm(events: Floats, expected: Floats) -> Floats:
     """Return [place, hour of the week] how many times as many events there are as expected.
 
-    Each place's own are drawn towards all places', and those towards 1, as a gamma prior does (Gelman et al.
-    2013, Bayesian Data Analysis, 2.6).
+    Each place's own are drawn towards all places', and those towards hour of the day by day of the week, as a
+    gamma prior does (Gelman et al. 2013, Bayesian Data Analysis, 2.6).
     """
-    of_all = (events.sum(axis=0) + POOLED_EVENTS) / (expected.sum(axis=0) + POOLED_EVENTS)
-    return (events + POOLED_EVENTS * of_all) / (expected + POOLED_EVENTS)
+    came, usual = (each.sum(axis=0).reshape(WEEK // 24, 24) for each in (events, expected))
+    by_hour = _drawn(came.sum(axis=0), usual.sum(axis=0), 1.0)
+    by_day = _drawn(came.sum(axis=1, keepdims=True), usual.sum(axis=1, keepdims=True), 1.0)
+    return _drawn(events, expected, _drawn(came, usual, by_hour * by_day).ravel())
+
+
+def _drawn(events: Floats, expected: Floats, prior: Floats | float) -> Floats:
+    """Return events beside those expected, drawn towards what is said of others."""
+    return (events + POOLED_EVENTS * prior) / (expected + POOLED_EVENTS)
 
 
 def arrivals_of(place: Ints, hour: Ints, week: Ints) -> Arrivals:

@@ -37,7 +37,8 @@ class Census:
     def fit(self, panel: Panel) -> FittedCensus:
         """Learn how fast patients leave and come from what was known at the panel's cutoff."""
         known = self.stays.known_at(panel.cutoff)
-        return FittedCensus(known.of(np.isin(known.place, panel.ids)), self.counted, panel)
+        recent = known.of(known.end > panel.cutoff - LENGTHS_FROM * HOUR)
+        return FittedCensus(recent.of(np.isin(recent.place, panel.ids)), self.counted, panel)
 
 
 class FittedCensus:
@@ -45,7 +46,9 @@ class FittedCensus:
 
     def __init__(self, stays: Stays, counted: float, panel: Panel) -> None:
         """Learn how fast patients leave, and come, by length of stay and hour of the week."""
-        self.reasons = {one: "no stay of this place is known" for one in panel.ids if one not in stays.place}
+        self.reasons = {
+            one: "no stay of the last year is known" for one in panel.ids if one not in stays.place
+        }
         self.places = [one for one in panel.ids if one not in self.reasons]
         self.row = np.searchsorted(self.places, stays.place)
         self.begin = (stays.begin - panel.cutoff) / HOUR
@@ -71,11 +74,9 @@ class FittedCensus:
 
     def _hazards(self) -> list[Hazard]:
         """Return each place's hazard; the stays of all places count as a few of its own."""
-        recent = self.begin + self.length > -LENGTHS_FROM
-        entered = np.where(self.begin < -LENGTHS_FROM, -LENGTHS_FROM - self.begin, -1.0)[recent]
-        shared = POOLED_STAYS / max(int(recent.sum()), 1)
-        length, left, row = self.length[recent], ~self.here[recent], self.row[recent]
-        return [hazard_of(length, left, entered, (row == at) + shared) for at in range(len(self.places))]
+        entered = np.where(self.begin < -LENGTHS_FROM, -LENGTHS_FROM - self.begin, -1.0)
+        weights = [(self.row == at) + POOLED_STAYS / len(self.row) for at in range(len(self.places))]
+        return [hazard_of(self.length, ~self.here, entered, each) for each in weights]
 
     def _leaving(self, week: Ints) -> Floats:
         """Return [place, hour of the week] departures beside those expected by length of stay.

@@ -55,11 +55,11 @@ def test_nothing_of_after_the_cutoff_reaches_a_forecast(frequency: str, cutoff: 
     assert not np.array_equal(forecast(of, panel), forecast(earlier, panel))
 
 
-@pytest.mark.parametrize(("frequency", "horizon"), [("H", 30), ("D", 10)])
+@pytest.mark.parametrize(("frequency", "horizon"), [("H", 24), ("D", 10)])
 def test_intervals_hold_as_often_as_they_say(frequency: str, horizon: int) -> None:
-    of = wards.simulated(12, 330, seed=4, mean=8.0)
+    of = wards.simulated(6, 320, seed=4, mean=5.0)
     truths, said = [], []
-    for day in range(180, 320, 14):
+    for day in range(190, 310, 15):
         cutoff = day * 24 + (day % 24) * (frequency == "H") - 1e-9 * (frequency == "D")
         panel = wards.panel(of, cutoff, horizon, frequency)
         truths.append(wards.truth(of, panel, int(COUNTED[frequency])).ravel())
@@ -69,7 +69,7 @@ def test_intervals_hold_as_often_as_they_say(frequency: str, horizon: int) -> No
         (made < seen[:, None]).sum(axis=1), (made <= seen[:, None]).sum(axis=1), WHOLE_QUANTILES
     )
     # Leads of one forecast go wrong together, so each forecast of a place counts as one draw.
-    draws = len(said) * 12
+    draws = len(said) * 6
     for level in (0.5, 0.8, 0.95):
         low, high = (WHOLE_QUANTILES.index(round(edge, 3)) for edge in ((1 - level) / 2, (1 + level) / 2))
         held = mass[low + 1 : high + 1].sum() / len(seen)
@@ -92,9 +92,10 @@ def test_departures_by_day_are_not_forecast_for_the_night() -> None:
     begin = np.sort(rng.uniform(0, 24 * 200, 200 * 12))
     of = wards.stays([("w", b, (b // 24 + 1 + rng.geometric(0.4)) * 24 + rng.uniform(11, 15)) for b in begin])
     said = forecast(of, wards.panel(of, 24 * 190 + 20.0, 24))[0, :, WHOLE_QUANTILES.index(0.5)]
-    # From 20:00: nobody leaves up to 10:00 next morning, and two fifths have left by 16:00.
+    # From 20:00: nobody leaves up to 10:00 next morning. By 16:00 12 have left and 3 come; without
+    # a rhythm as many leave as come.
     assert said[13] >= said[0]
-    assert said[19] <= 0.85 * said[13]
+    assert said[13] - said[19] > (12 - 3) / 2
 
 
 def test_a_place_without_stays_has_a_reason_and_takes_none_down() -> None:
@@ -104,7 +105,7 @@ def test_a_place_without_stays_has_a_reason_and_takes_none_down() -> None:
     assert answer.values is not None
     assert np.isnan(answer.values[0]).all()
     assert not np.isnan(answer.values[1:]).any()
-    assert answer.reasons == {"unknown": "no stay of this place is known"}
+    assert answer.reasons == {"unknown": "no stay of the last year is known"}
     nobody = ask(Census(of), wards.panel(of, 1400.0, 6, ids=("a", "b")), WHOLE_QUANTILES)
     assert nobody.values is not None
     assert np.isnan(nobody.values).all()
@@ -153,9 +154,10 @@ def test_stays_that_are_not_the_series_are_told() -> None:
 def test_hours_of_the_week_follow_the_clock_of_the_place() -> None:
     of = wards.simulated(1, 100, seed=11)
     panel = wards.panel(of, 2000.0, 24)
-    shifted = Panel(**{**vars(panel), "clock": np.full((1, len(panel.times)), 9)})
+    shifted = Panel(**{**vars(panel), "clock": np.full((1, len(panel.times)), 24)})
+    # A whole day, so that days hold the same hours.
     one, other = (Census(of).fit(each) for each in (panel, shifted))
-    np.testing.assert_allclose(np.roll(one.leaving, 9, axis=1), other.leaving)
+    np.testing.assert_allclose(np.roll(one.leaving, 24, axis=1), other.leaving)
     assert np.array_equal(one.predict(panel, (0.5,)), other.predict(shifted, (0.5,)))
 
 

@@ -20,7 +20,7 @@ def stays(rows: list[tuple[str, float, float | None]]) -> Stays:
 
 
 def simulated(places: int, days: int, seed: int, mean: float = 6.0, length: float = 60.0) -> Stays:
-    """Return stays of places that differ: arrivals with a rhythm of day and week, lengths with a long tail."""
+    """Return stays of places that differ: arrivals with a rhythm of day and week, some long lengths."""
     rng = np.random.default_rng(seed)
     rows: list[tuple[str, float, float | None]] = []
     hours = np.arange(days * 24)
