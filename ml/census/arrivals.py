@@ -45,18 +45,20 @@ def _drawn(events: Floats, expected: Floats, prior: Floats | float) -> Floats:
     return (events + POOLED_EVENTS * prior) / (expected + POOLED_EVENTS)
 
 
-def arrivals_of(place: Ints, hour: Ints, week: Ints) -> Arrivals:
+def arrivals_of(place: Ints, hour: Ints, week: Ints, first: int) -> Arrivals:
     """Return what past arrivals tell; a place's begin with its first.
 
     Args:
-        place, hour: [arrival] row and column of `week`; negative hours are too long ago.
+        place, hour: [arrival] row and column of `week`; hours before `first` do not count.
         week: [place, hour] hour of the week of the last hours, whole days of them.
+        first: hour from which on all arrivals are told.
     """
     count, hours = week.shape
     came = np.zeros((count, hours))
-    np.add.at(came, (place[hour >= 0], hour[hour >= 0]), 1.0)
+    told = hour >= first
+    np.add.at(came, (place[told], hour[told]), 1.0)
     since = np.full(count, hours)
-    np.minimum.at(since, place, np.maximum(hour, 0))
+    np.minimum.at(since, place, np.maximum(hour, first))
     known = np.arange(hours) >= since[:, None]
 
     def by_week(values: Floats) -> Floats:

@@ -37,15 +37,20 @@ class Census:
     def fit(self, panel: Panel) -> FittedCensus:
         """Learn how fast patients leave and come from what was known at the panel's cutoff."""
         known = self.stays.known_at(panel.cutoff)
-        recent = known.of(known.end > panel.cutoff - LENGTHS_FROM * HOUR)
-        return FittedCensus(recent.of(np.isin(recent.place, panel.ids)), self.counted, panel)
+        first = max(known.begun(), panel.cutoff - LENGTHS_FROM * HOUR)
+        recent = known.of((known.end > first) & np.isin(known.place, panel.ids))
+        return FittedCensus(recent, (first - panel.cutoff) / HOUR, self.counted, panel)
 
 
 class FittedCensus:
     """What the stays of places tell at a cutoff. Hours are counted from it: hour u lies in (u, u + 1]."""
 
-    def __init__(self, stays: Stays, counted: float, panel: Panel) -> None:
-        """Learn how fast patients leave, and come, by length of stay and hour of the week."""
+    def __init__(self, stays: Stays, first: float, counted: float, panel: Panel) -> None:
+        """Learn how fast patients leave, and come, by length of stay and hour of the week.
+
+        Args:
+            first: hour from which on all stays are told.
+        """
         self.reasons = {
             one: "no stay of the last year is known" for one in panel.ids if one not in stays.place
         }
@@ -59,9 +64,10 @@ class FittedCensus:
         if self.places:
             past = np.arange(-RHYTHM_FROM, 0)
             week = np.stack([self._week(panel, row, past) for row in range(len(self.places))])
-            self.hazards = self._hazards()
-            self.leaving = self._leaving(week)
-            self.arrivals = arrivals_of(self.row, _hour(self.begin) + RHYTHM_FROM, week)
+            whole = min(max(int(np.ceil(first)), -RHYTHM_FROM), -1)
+            self.hazards = self._hazards(first)
+            self.leaving = self._leaving(week, whole)
+            self.arrivals = arrivals_of(self.row, _hour(self.begin) + RHYTHM_FROM, week, whole + RHYTHM_FROM)
 
     def _week(self, panel: Panel, row: int, hours: Ints) -> Ints:
         """Return the hour of the week of hours after the cutoff, by the clock of a place."""
@@ -72,24 +78,25 @@ class FittedCensus:
             at = at + panel.clock[panel.ids.index(self.places[row]), column]
         return at % WEEK
 
-    def _hazards(self) -> list[Hazard]:
+    def _hazards(self, first: float) -> list[Hazard]:
         """Return each place's hazard; the stays of all places count as a few of its own."""
-        entered = np.where(self.begin < -LENGTHS_FROM, -LENGTHS_FROM - self.begin, -1.0)
+        entered = np.where(self.begin < first, first - self.begin, -1.0)
         weights = [(self.row == at) + POOLED_STAYS / len(self.row) for at in range(len(self.places))]
         return [hazard_of(self.length, ~self.here, entered, each) for each in weights]
 
-    def _leaving(self, week: Ints) -> Floats:
+    def _leaving(self, week: Ints, whole: int) -> Floats:
         """Return [place, hour of the week] departures beside those expected by length of stay.
 
         Args:
             week: [place, hour] hour of the week of the hours up to the cutoff.
+            whole: hour from which on departures count.
         """
         events, expected = np.zeros((2, len(self.places), WEEK))
         for row, hazard in enumerate(self.hazards):
-            own = np.flatnonzero((self.row == row) & (self.begin + self.length > -RHYTHM_FROM))
+            own = np.flatnonzero((self.row == row) & (self.begin + self.length > whole))
             begin, length = self.begin[own], self.length[own]
             first, last = _hour(begin), _hour(begin + length)
-            start = np.maximum(first, -RHYTHM_FROM)
+            start = np.maximum(first, whole)
             hours = last - start + 1
             each = np.repeat(np.arange(len(own)), hours)
             hour = np.arange(len(each)) - np.repeat(np.cumsum(hours) - hours - start, hours)

@@ -39,6 +39,11 @@ class Stays:
         known = self.of(self.begin <= cutoff)
         return Stays(known.place, known.begin, np.where(known.end <= cutoff, known.end, OPEN))
 
+    def begun(self) -> int:
+        """Return the first end: who left before is in no file, so from then on all stays are told."""
+        ends = self.end[self.end < OPEN]
+        return int(ends.min() if len(ends) else self.begin.min(initial=OPEN))
+
     def census(self, moments: Ints) -> Ints:
         """Return the occupied beds at instants."""
         begun, ended = (np.searchsorted(np.sort(each), moments, "right") for each in (self.begin, self.end))
