@@ -160,8 +160,9 @@ class Features:
         found = {
             "size": np.log1p(level),
             "relative_scale": np.log(scale / (level + scale)),
-            "swing": np.log((np.nan_to_num(history.swing[series, origin]) + 1e-3 * scale) / scale),
-            "jitter": np.log((np.nan_to_num(history.jitter[series, origin]) + 1e-3 * scale) / scale),
+            # Unknown before two values tell of it: that is not the same as calm.
+            "swing": np.log((history.swing[series, origin] + 1e-3 * scale) / scale),
+            "jitter": np.log((history.jitter[series, origin] + 1e-3 * scale) / scale),
         }
         if self._capacity is not None and history.configuration.power == 1:
             held = self._capacity[series, origin]

@@ -143,10 +143,13 @@ class History:
         if self.configuration.power != 1:
             self.scale = np.ones_like(raw)
             return
-        recent = np.nan_to_num(np.sqrt(weighted_mean(apart**2, 8 * season)))
-        ever = np.nan_to_num(np.sqrt(weighted_mean(apart**2, 64 * season)))
-        floor = SMALLEST_SCALE * np.sqrt(np.abs(np.nan_to_num(self.long_level)) + 0.25)
-        self.scale = np.maximum(np.maximum(recent, 0.5 * ever), floor)
+        recent = np.sqrt(weighted_mean(apart**2, 8 * season))
+        ever = np.sqrt(weighted_mean(apart**2, 64 * season))
+        counting = np.sqrt(np.abs(np.nan_to_num(self.long_level)) + 0.25)
+        found = np.maximum(recent, 0.5 * ever)
+        # A series that has not yet shown two values a season apart varies as others of its size do.
+        found = np.where(np.isnan(found), counting * column_mean(found / counting), found)
+        self.scale = np.maximum(found, SMALLEST_SCALE * counting)
 
     def _common(self) -> dict[str, Floats]:
         """Return the mean over series of each level's distance from the longest, and of the surprise."""

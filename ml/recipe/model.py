@@ -149,8 +149,13 @@ class FittedCareGrid:
     def _answerable(self, panel: Panel, history: History) -> Ints:
         """Return rows with a value that is not long past, and say why others have no forecast."""
         self.reasons, self.how = {}, {}
-        if history.holidays is not None and history.holidays.found:
-            self.how[""] = f"holidays of {history.holidays.found}, which the past of all series shows"
+        if history.holidays is not None and (found := history.holidays.found):
+            self.how[""] = (
+                f"holidays of {found}, which the past of all series shows · "
+                f"按 {found} 的节假日，由各序列的历史看出"
+            )
+        # What all are late by is how the table is published, and particular to none.
+        usual = float(np.median(history.silences())) if len(history.silences()) else 0.0
         chosen = []
         for row, (name, silent) in enumerate(zip(panel.ids, history.silence().tolist(), strict=True)):
             if silent < 0:
@@ -161,14 +166,38 @@ class FittedCareGrid:
                 )
             else:
                 chosen.append(row)
-                observed = int(history.seen[row].sum())
-                if self.blend is None:
-                    self.how[name] = "the table is too short for models: the level and season go on"
-                elif observed < 2 * self.configuration.season:
-                    self.how[name] = f"{observed} values: mostly by what other series do"
-                elif silent:
-                    self.how[name] = f"from the last value, {silent} periods before the cutoff"
-                if count := int(history.slips[row].sum()):
-                    told = f"{count} lone values, tenfold those around them, are taken for slips"
-                    self.how[name] = "; ".join(part for part in (self.how.get(name), told) if part)
+                late = silent if silent > usual else 0
+                if said := self._particular(
+                    int(history.seen[row].sum()), late, int(history.slips[row].sum())
+                ):
+                    self.how[name] = said
         return np.array(chosen, dtype=np.int64)
+
+    def _particular(self, observed: int, silent: int, slips: int) -> str:
+        """Return what is particular about a series' forecast, in English and Chinese; "" for nothing."""
+        told = []
+        if self.blend is None:
+            told.append(
+                "the table is too short for models: the level and season go on · "
+                "数据太短，无法训练模型，沿用当前水平与周期"
+            )
+        elif observed < 2 * self.configuration.season:
+            told.append(
+                f"{_counted(observed, 'value')}: mostly by what other series do · "
+                f"只有 {observed} 个值，主要依据其他序列"
+            )
+        elif silent:
+            told.append(
+                f"from the last value, {_counted(silent, 'period')} before the cutoff · "
+                f"从最后一个值起算，距截止 {silent} 期"
+            )
+        if slips:
+            told.append(
+                f"{_counted(slips, 'lone value')}, tenfold those around, taken for slips · "
+                f"{slips} 个孤立值为前后值的十倍以上，视为笔误"
+            )
+        return "; ".join(told)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -37,32 +37,38 @@ class Ridge:
     hourly: bool
 
     @classmethod
-    def fit(cls, x: Floats, z: Floats, lead: Ints, longest: int, hourly: bool, penalty: float) -> Ridge:
-        """Fit by the normal equations, in parts (Hoerl & Kennard 1970)."""
+    def fit(
+        cls, x: Floats, z: Floats, lead: Ints, longest: int, hourly: bool, penalties: tuple[float, ...]
+    ) -> list[Ridge]:
+        """Return a model per penalty, by the normal equations, in parts (Hoerl & Kennard 1970)."""
         seen = np.isfinite(x)
         count = np.maximum(seen.sum(axis=0), 1)
         mean = np.where(seen, x, 0).sum(axis=0, dtype=float) / count
         spread = np.sqrt((np.where(seen, x - mean, 0.0) ** 2).sum(axis=0) / count) + 1e-6
-        made = cls(mean, spread, np.zeros(0), longest, hourly)
+        made = [cls(mean, spread, np.zeros(0), longest, hourly) for _ in penalties]
         left: Floats = np.zeros(0)
         right: Floats = np.zeros(0)
         for begin in range(0, len(x), CHUNK):
-            part = made._design(x[begin : begin + CHUNK], lead[begin : begin + CHUNK])
+            part = made[0]._design(x[begin : begin + CHUNK], lead[begin : begin + CHUNK])
             if not left.size:
                 left, right = np.zeros((part.shape[1],) * 2), np.zeros(part.shape[1])
             left = left + part.T @ part
             right = right + part.T @ z[begin : begin + CHUNK]
-        left = left + penalty * len(x) * 1e-3 * np.eye(len(left))
-        made.weights = np.linalg.solve(left, right)
+        for one, penalty in zip(made, penalties, strict=True):
+            one.weights = np.linalg.solve(left + penalty * len(x) * 1e-3 * np.eye(len(left)), right)
         return made
 
     def predict(self, x: Floats, lead: Ints) -> Floats:
         """Return [row]."""
+        return self._answers(x, lead, self.weights[:, None])[:, 0]
+
+    def _answers(self, x: Floats, lead: Ints, weights: Floats) -> Floats:
+        """Return [row, model] of [weight, model] that share what features are scaled by."""
         parts = [
-            self._design(x[begin : begin + CHUNK], lead[begin : begin + CHUNK]) @ self.weights
+            self._design(x[begin : begin + CHUNK], lead[begin : begin + CHUNK]) @ weights
             for begin in range(0, len(x), CHUNK)
         ]
-        return np.concatenate(parts) if parts else np.zeros(0)
+        return np.concatenate(parts) if parts else np.zeros((0, weights.shape[1]))
 
     def terms(self, x: Floats, lead: Ints) -> Floats:
         """Return [row, feature + 1] what each feature adds to the answer; last what is there without any."""
@@ -110,35 +116,49 @@ def fit(
     """Return the blend, None where rows are too few, and [row] what models answered that never saw the row.
 
     Rows are cut into blocks of time by origin; each block is answered by models trained on rows whose origins
-    and targets lie outside it. The weight of the linear model is the one with the least absolute error there.
+    and targets lie outside it. The penalty of the linear model and its weight in the blend are those with the
+    least absolute error there.
     """
     if len(z) < FEWEST:
         return None, np.full(len(z), np.nan)
-    answered = {"ridge": np.full(len(z), np.nan), "trees": np.full(len(z), np.nan)}
+    penalties = configuration.ridge
+    straight, grown = np.full((len(penalties), len(z)), np.nan), np.full(len(z), np.nan)
     blocks = list(_blocks(origin, lead, longest, configuration.folds))
 
     def one(block: tuple[np.ndarray, np.ndarray]) -> tuple[Floats, Floats]:
         train, test = block
-        model = Ridge.fit(x[train][:, :linear], z[train], lead[train], longest, hourly, configuration.ridge)
-        grown = grow(x[train], z[train], configuration, 0)
+        models = Ridge.fit(x[train][:, :linear], z[train], lead[train], longest, hourly, penalties)
+        trees = grow(x[train], z[train], configuration, 0)
+        weights = np.stack([model.weights for model in models], axis=1)
         return (
-            model.predict(x[test][:, :linear], lead[test]),
-            np.asarray(grown.predict(x[test], num_threads=1)),
+            models[0]._answers(x[test][:, :linear], lead[test], weights).T,
+            np.asarray(trees.predict(x[test], num_threads=1)),
         )
 
     # A cluster grows one set of trees at a time, on all of its workers.
     with ThreadPoolExecutor(WORKERS if machines.cluster() is None else 1) as pool:
         whole = [pool.submit(grow, x, z, configuration, bag) for bag in range(configuration.bags)]
-        for (_, test), (straight, grown) in zip(blocks, pool.map(one, blocks), strict=True):
-            answered["ridge"][test], answered["trees"][test] = straight, grown
+        for (_, test), said in zip(blocks, pool.map(one, blocks), strict=True):
+            straight[:, test], grown[test] = said
         trees = [future.result() for future in whole]
-    ridge = Ridge.fit(x[:, :linear], z, lead, longest, hourly, configuration.ridge)
-    seen = np.isfinite(answered["trees"])
+    chosen, weight = _least(z, straight, grown)
+    ridge = Ridge.fit(x[:, :linear], z, lead, longest, hourly, (penalties[chosen],))[0]
+    return Blend(ridge, trees, weight, linear), weight * straight[chosen] + (1 - weight) * grown
+
+
+def _least(z: Floats, straight: Floats, grown: Floats) -> tuple[int, float]:
+    """Return the penalty's number and the linear model's weight with the least absolute error.
+
+    Args:
+        z: [row]; straight: [penalty, row] and grown: [row] unseen answers, NaN where there is none.
+    """
+    seen = np.isfinite(grown)
+    if not seen.any():
+        return 0, 0.5
     weights = np.linspace(0, 1, 11)
-    mixed = {w: w * answered["ridge"] + (1 - w) * answered["trees"] for w in weights}
-    errors = [np.abs(z - mixed[w])[seen].mean() if seen.any() else 0.0 for w in weights]
-    weight = float(weights[int(np.argmin(errors))]) if seen.any() else 0.5
-    return Blend(ridge, trees, weight, linear), mixed.get(weight, np.full(len(z), np.nan))
+    errors = [[np.abs(z - w * one - (1 - w) * grown)[seen].mean() for w in weights] for one in straight]
+    number, at = np.unravel_index(int(np.argmin(errors)), np.shape(errors))
+    return int(number), float(weights[at])
 
 
 def grow(

@@ -35,13 +35,14 @@ where metric = 'scaled_interval_score' and position(':' in grain) = 0
 group by grain order by grain
 """
 _RISKS = """
-select place.name_zh, place.name_en, service.name_en, service.name_zh, risk.probability, risk.capacity,
-       timezone(series.timezone, risk.period_end), timezone(series.timezone, risk.known_at), series.timezone
+select place.name_zh, place.name_en, service.name_en, service.name_zh, risk.probability,
+       risk.occupied_limit, risk.capacity, timezone(series.timezone, risk.period_end),
+       timezone(series.timezone, risk.known_at), series.timezone
 from core.fct_risk as risk
 join core.dim_place as place using (place_id)
 join core.dim_series as series using (series_id)
 left join core.dim_service_or_resource as service using (service_or_resource)
-where risk.is_newest and not risk.is_over_now
+where risk.is_newest and not risk.is_over_now and risk.period_end > risk.known_at
 and risk.horizon = (select max(horizon) from core.fct_risk as other
                     where other.run_id = risk.run_id and other.series_id = risk.series_id)
 order by risk.probability desc, risk.series_id limit 5
@@ -138,13 +139,19 @@ def _score(value: float | None) -> str:
 
 def _risks(found: list[Any]) -> str:
     if not found:
-        return "NEW RISK none: no place with a known capacity that is not over it already"
-    lines = ["NEW RISK the five highest among places that are not over capacity now · 新增风险最高的五处"]
-    for zh, en, service, service_zh, probability, capacity, period_end, known_at, timezone in found:
+        return "NEW RISK none: no place with a known capacity that is not over its limit already, in the time to come"
+    lines = ["NEW RISK the five highest among places that are not over their limit now · 新增风险最高的五处"]
+    for zh, en, service, service_zh, probability, limit, capacity, period_end, known_at, timezone in found:
+        # Where capacity can never be exceeded as it is published, the limit leaves a reserve free.
+        means = (
+            f"{capacity:g}, its capacity · 占用超过容量"
+            if limit >= capacity
+            else f"{limit:g} of {capacity:g}, so less is free than the reserve · 空闲低于储备"
+        )
         name = " ".join(dict.fromkeys(word for word in (zh, en) if word))
         lines.append(
             f"         {100 * probability:3.0f} %  {name}\n"
-            f"                {service} · {service_zh}: more than {capacity:.0f} "
+            f"                {service} · {service_zh}: more than {means}, "
             f"by {period_end:%Y-%m-%d %H:%M}, as known at {known_at:%Y-%m-%d %H:%M} ({timezone})"
         )
     return "\n".join(lines)

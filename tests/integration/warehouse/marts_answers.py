@@ -106,7 +106,7 @@ def _expected() -> pl.DataFrame:
 @answers("Where is an overload likely that is not there yet?")
 def _new_risk() -> pl.DataFrame:
     wards = newest(of.beds().filter(pl.col("kind") == "general"), "at", "hospital")
-    likely = of.named(wards.filter(~pl.col("hospital").is_in(network.OVER_NOW)))
+    likely = of.named(wards.filter(~pl.col("hospital").is_in([*network.OVER_NOW, *network.PAST])))
     return likely.select(
         "name",
         service=pl.lit("bed_general_acute"),

@@ -44,6 +44,8 @@ PANEL = pl.DataFrame(
 # What a model expects of general beds of each hospital of the simulator: quantile at horizon 1 and 2.
 EXPECTED = {0.5: (1.0, 3.0), 0.9: (6.0, 9.0)}
 OVERLOAD, OVER_NOW = 0.62, ("SIM001", "SIM003")
+# What was forecast here has been reported since.
+PAST = ("SIM002",)
 # The hours that the risk is about, and those that joint paths go on for.
 RISK_HOURS, PATH_HOURS, PATHS = 24, 48, 8
 # Where overload means that less than a tenth is free; levels by hospital, 1 elsewhere.
@@ -157,6 +159,7 @@ def _write_forecast() -> None:
                         [*given, made, made],
                     )
             until, is_over = start + timedelta(hours=RISK_HOURS + 1), code in OVER_NOW
+            until = start if code in PAST else until
             means = "free under a reserve" if code in RESERVE_AT else "occupied over capacity"
             given = [series, place, RISK_HOURS, until, value, series, OVERLOAD, is_over, made, made,
                      occupied_limit(code, value), means, LEVELS.get(code, 1)]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 
 import pytest
 from caregrid.platform import summary
@@ -34,3 +35,14 @@ def test_a_grain_that_is_worse_is_called_worse_and_not_served() -> None:
     assert "17 % worse; kept back, not served  (400 cells)" in said[2]
     assert "3 % better; kept back, not served  (30 cells)" in said[3]
     assert "not comparable  (4 cells)" in said[4]
+
+
+def test_a_risk_names_the_limit_it_is_about() -> None:
+    at = datetime(2026, 3, 1, 8)
+    name = ("", "Doncaster", "Intensive care beds", "重症床位")
+    reserve, capacity = (
+        summary._risks([(*name, 0.93, limit, 25.0, at + timedelta(days=7), at, "Europe/London")])
+        for limit in (22.5, 25.0)
+    )
+    assert "more than 22.5 of 25, so less is free than the reserve · 空闲低于储备, by 2026-03-08" in reserve
+    assert "more than 25, its capacity · 占用超过容量, by 2026-03-08" in capacity

@@ -213,7 +213,10 @@ select
     risk.overload_definition as overload_definition_en,
     {{ overload_definition_zh('risk.overload_definition') }} as overload_definition_zh,
     risk.overload_until,
-    coalesce(risk.overload_probability >= 0.5 and not risk.is_over_now, false) as is_new_risk,
+    -- What a feed was forecast to be at a time that it has told of since is no risk any more.
+    coalesce(
+        risk.overload_probability >= 0.5 and not risk.is_over_now and risk.overload_until > as_of_feed.as_of, false
+    ) as is_new_risk,
     place.timezone,
     {{ local_times('place.timezone', {
         'as_of': 'as_of_feed.as_of',

@@ -74,6 +74,17 @@ def test_one_value_is_enough_and_none_has_a_reason() -> None:
     assert set(fitted.reasons) == {"s01"}
 
 
+def test_a_series_of_one_value_is_as_uncertain_as_others_of_its_size() -> None:
+    y, _, _ = panels.census(6, 300)
+    begun = y.copy()
+    begun[5, :-1] = NOTHING
+    fitted, said = asked(panels.panel(begun, 7))
+    assert fitted.how["s05"].startswith("1 value: mostly by what other series do · 只有 1 个值")
+    # In units of what counting alone lets values of a size vary by.
+    width = (said[..., -1] - said[..., 0]).mean(axis=1) / np.sqrt(np.nanmean(y, axis=1))
+    assert width[5] > np.median(width[:5])
+
+
 def test_a_late_publication_makes_the_forecast_longer() -> None:
     y, _, _ = panels.census(5, 300)
     late = y.copy()
@@ -81,7 +92,7 @@ def test_a_late_publication_makes_the_forecast_longer() -> None:
     known = panels.panel(late, 7)
     fitted, said = asked(known)
     sound(known, fitted, said)
-    assert fitted.how["s00"] == "from the last value, 6 periods before the cutoff"
+    assert fitted.how["s00"].startswith("from the last value, 6 periods before the cutoff · 从最后一个值起算")
     width = said[..., -1] - said[..., 0]
     assert width[:2, 0].mean() > width[2:, 0].mean()
 
