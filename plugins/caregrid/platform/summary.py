@@ -139,7 +139,7 @@ def _score(value: float | None) -> str:
 
 def _risks(found: list[Any]) -> str:
     if not found:
-        return "NEW RISK none: no place with a known capacity that is not over its limit already, in the time to come"
+        return "NEW RISK none: no place with a known capacity is likely to come over its limit"
     lines = ["NEW RISK the five highest among places that are not over their limit now · 新增风险最高的五处"]
     for zh, en, service, service_zh, probability, limit, capacity, period_end, known_at, timezone in found:
         # Where capacity can never be exceeded as it is published, the limit leaves a reserve free.
