@@ -13,6 +13,7 @@ from . import versions
 from .gate import paired, promotion
 from .recipe import FittedCareGrid
 from .tracking import registry
+from .tracking.vetoes import heeded
 from .warehouse import forecasting, output, tested
 from .warehouse.data import Data, connect_as_model
 from .warehouse.eligibility import left_out
@@ -118,6 +119,8 @@ def train(
     tests = backtest(inputs, settings, progress, theirs)
     scores = table(tests)
     verdict = _judge(tests, champion, same_recipe=not other)
+    with open_connection() as connection:
+        verdict = heeded(connection, verdict, settings.as_json(), code)
     missing = left_out(inputs.series, inputs.grids(), settings)
     registered = registry.log_training(
         made, settings, models, tests, scores, verdict, missing,
@@ -142,7 +145,7 @@ def train(
     )  # fmt: skip
     with open_connection() as connection:
         output.append(connection, run)
-        registry.settle(connection, registered, verdict, made)
+        verdict = registry.settle(connection, registered, verdict, made)
     return TrainResult(
         made, registered.version, verdict, scores, len(inputs.series), len(missing),
         f"version {registered.version} {verdict.answer}: {verdict.reason}; {len(models)} feeds and grains",
@@ -153,7 +156,7 @@ def _settled(connection: Any, run: output.Run, inputs: Inputs, settings: Setting
     """Move the aliases after a training that was appended before, where it broke off ahead of that."""
     told = run.parameters
     verdict = promotion.Verdict(told["verdict"], told["reason"], tuple(told["serves"]), told["gate"])
-    registry.settle(connection, registry.by_version(run.model_version), verdict, run.run_id)
+    verdict = registry.settle(connection, registry.by_version(run.model_version), verdict, run.run_id)
     missing = left_out(inputs.series, inputs.grids(), settings)
     return TrainResult(
         run.run_id, run.model_version, verdict, run.scores, len(inputs.series), len(missing),

@@ -5,8 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,34 +12,19 @@ from ..gate.promotion import PROMOTED, Verdict
 from ..recipe.files import load_all
 from ..recipe.model import FittedCareGrid
 from ..warehouse.settings import MODEL_NAME
+from .changes import CHAMPION, GATE, Change, champions, history, tenure
 from .runs import log_training
 from .store import EXPERIMENT, Registered, client, experiment
+from .vetoes import heeded
 
 __all__ = [
-    "CHALLENGER", "CHAMPION", "EXPERIMENT", "MODEL_NAME", "Change", "Registered", "by_alias", "by_version",
-    "champions", "client", "experiment", "history", "log_training", "models_of", "move_alias", "rollback",
-    "settle", "tenure", "versions",
+    "CHALLENGER", "CHAMPION", "EXPERIMENT", "GATE", "MODEL_NAME", "Change", "Registered", "by_alias",
+    "by_version", "champions", "client", "experiment", "history", "log_training", "models_of", "move_alias",
+    "rollback", "settle", "tenure", "versions",
 ]  # fmt: skip
 
-CHAMPION, CHALLENGER = "champion", "challenger"
-GATE = "promotion gate"  # who moves the aliases after a training
+CHALLENGER = "challenger"
 LOCK = 4_208_137  # of the database; two moves of an alias wait for each other
-COLUMNS = ("change_id", "changed_at", "alias", "from_version", "to_version", "who", "why", "gate", "run_id")
-
-
-@dataclass(frozen=True)
-class Change:
-    """One move of an alias, as model_output.alias_change keeps it."""
-
-    change_id: int
-    changed_at: datetime
-    alias: str
-    from_version: str | None
-    to_version: str
-    who: str
-    why: str
-    gate: list[dict[str, Any]] | None
-    run_id: str | None
 
 
 def by_alias(alias: str) -> Registered | None:
@@ -99,17 +82,20 @@ def models_of(version: str) -> dict[tuple[str, str], FittedCareGrid]:
             ) from error  # fmt: skip
 
 
-def settle(connection: Any, registered: Registered, verdict: Verdict, run_id: str) -> None:
+def settle(connection: Any, registered: Registered, verdict: Verdict, run_id: str) -> Verdict:
     """Move the aliases after a training: `challenger` to it always, `champion` where the gate promotes it.
 
-    A retry of the same training moves nothing twice.
+    A retry of the same training moves nothing twice. A person's veto that came after the verdict is heeded;
+    the verdict as it was carried out is returned.
     """
-    aliases = [CHALLENGER, *([CHAMPION] if verdict.answer == PROMOTED else [])]
-    for alias in aliases:
-        move_alias(
-            connection, alias, registered.version, GATE, f"{verdict.answer}: {verdict.reason}",
-            verdict.table, run_id,
-        )  # fmt: skip
+    with _alone(connection):
+        verdict = heeded(connection, verdict, registered.tags["settings"], registered.tags["code_version"])
+        for alias in (CHALLENGER, *([CHAMPION] if verdict.answer == PROMOTED else [])):
+            _move(
+                connection, alias, registered.version, GATE, f"{verdict.answer}: {verdict.reason}",
+                verdict.table, run_id,
+            )  # fmt: skip
+    return verdict
 
 
 def move_alias(
@@ -171,42 +157,6 @@ def rollback(
         _can_serve(to_version, current.version)
         _move(connection, CHAMPION, to_version, who, why, None, run_id)
         return current.version, to_version
-
-
-def history(connection: Any) -> list[Change]:
-    """Return every move of an alias that was told, the oldest first."""
-    with connection.transaction(), connection.cursor() as cursor:
-        cursor.execute(
-            f"select {', '.join(COLUMNS)} from model_output.alias_change"  # noqa: S608
-            " where model_name = %s order by change_id",
-            (MODEL_NAME,),
-        )
-        return [Change(*row) for row in cursor.fetchall()]
-
-
-def tenure(connection: Any) -> int:
-    """Return the number of the champion's newest move, 0 before the first.
-
-    A version that serves again must say what it says anew: what it said before it was replaced is older than
-    the forecasts of the one it replaces.
-    """
-    moves = [one.change_id for one in history(connection) if one.alias == CHAMPION]
-    return moves[-1] if moves else 0
-
-
-def champions(changes: list[Change], current: str | None) -> list[str]:
-    """Return the champions that a rollback could restore in their order, the current one last.
-
-    A move back to an earlier one takes off those above it, so that a rollback is never undone by the next.
-    A row whose move was never carried out goes by what the next row, and MLflow, say the alias named.
-    """
-    stack: list[str] = []
-    for version in [step for one in changes for step in (one.from_version, one.to_version)] + [current]:
-        if version in stack:
-            del stack[stack.index(version) + 1 :]
-        elif version is not None:
-            stack.append(version)
-    return stack
 
 
 def _move(

@@ -48,7 +48,7 @@ def make(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     def made(serves: str = "day", settings: str = DEMO.as_json(), verdict: str = PROMOTED) -> Registered:
         tags = {"serves": serves, "settings": settings, "verdict": verdict, "reason": "measured",
-                "as_of": "2024-07-01T00:00:00+00:00"}  # fmt: skip
+                "as_of": "2024-07-01T00:00:00+00:00", "code_version": "abc+def"}  # fmt: skip
         source = tmp_path / "artifacts"
         source.mkdir(exist_ok=True)
         version = client.create_model_version(MODEL_NAME, source.as_uri(), tags=tags)

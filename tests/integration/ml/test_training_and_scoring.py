@@ -315,6 +315,50 @@ def test_a_version_that_is_led_back_forecasts_anew_on_the_same_data(
     newest = "select model_version from model_output.run where kind = 'score' order by made_at desc limit 1"
     assert _one(filled, newest) == (scored.version,)
     assert not scoring.score(AS_OF + timedelta(hours=7)).appended
+    # The very same training, tried again: its run was appended with the gate's word before the veto.
+    again_trained = training.train("demo", AS_OF + timedelta(hours=8), force=True)
+    assert (again_trained.run_id, again_trained.version) == (newer.run_id, newer.version)
+    _is_vetoed(again_trained, scored.version, newer.version)
+
+
+@pytest.mark.integration
+def test_a_vetoed_recipe_is_no_champion_by_itself_until_a_person_lets_it_serve(
+    filled: Any, scored: scoring.ScoreResult
+) -> None:
+    with filled.connect("owner") as connection:
+        connection.execute(
+            """insert into core.fct_usage select series_id, period_start + interval '1 day',
+               period_end + interval '1 day', known_at + interval '1 day', value, value_status,
+               reporting_units, 3, true from core.fct_usage
+               where period_start = (select max(period_start) from core.fct_usage)"""
+        )
+    vetoed = next(one for one in registry.versions() if one.version != scored.version)
+    refresh = training.train("demo", AS_OF + timedelta(days=8))
+    _is_vetoed(refresh, scored.version, "")
+    assert registry.versions()[0].tags["verdict"] == "refused"
+    with filled.connect("model") as connection:
+        before = registry.by_alias(registry.CHAMPION)
+        assert refresh.version is not None
+        assert before is not None
+        registry.rollback(connection, "ben", "it was the feed, which is mended", refresh.version)
+    assert int(refresh.version) > int(vetoed.version) > int(before.version)
+    lifted = training.train("demo", AS_OF + timedelta(days=16))
+    assert lifted.verdict is not None
+    assert lifted.verdict.answer == "promoted", lifted.verdict.reason
+    champion = registry.by_alias(registry.CHAMPION)
+    assert champion is not None
+    assert champion.version == lifted.version
+
+
+def _is_vetoed(result: training.TrainResult, champion: str, vetoed: str) -> None:
+    assert result.verdict is not None
+    assert result.verdict.answer == "refused"
+    assert f"vetoed: ana took version {vetoed}" in result.verdict.reason
+    assert "(too low)" in result.verdict.reason
+    assert "refused: vetoed" in result.message
+    serves = registry.by_alias(registry.CHAMPION)
+    assert serves is not None
+    assert serves.version == champion
 
 
 @pytest.mark.integration

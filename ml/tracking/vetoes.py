@@ -1,0 +1,79 @@
+"""A person's veto: which recipe must not become champion by itself, since when, and what ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from ..gate.promotion import PROMOTED, REFUSED, Verdict
+from ..warehouse.settings import MODEL_NAME
+from .changes import CHAMPION, GATE, Change, champions, history
+
+# Settings as JSON, and the hash of the code: what a later training shares if it would do the same again.
+Recipe = tuple[str, str]
+
+
+def heeded(connection: Any, verdict: Verdict, settings: str, code_version: str) -> Verdict:
+    """Return the verdict, refused in place of promoted where a person's veto stands against the recipe.
+
+    Args:
+        settings, code_version: of the challenger.
+    """
+    if verdict.answer != PROMOTED:
+        return verdict
+    veto = standing(history(connection), _recipes(connection), _recipe(settings, code_version))
+    if veto is None:
+        return verdict
+    why = (
+        f"vetoed: {veto.who} took version {veto.from_version}, of this very recipe and code, off on "
+        f"{veto.changed_at:%Y-%m-%d} ({veto.why}). That stands until its settings or code change, or "
+        "a person lets a version of it serve (`caregrid models rollback --to VERSION --why TEXT`). "
+        f"The gate alone would have said: {verdict.answer}: {verdict.reason}"
+    )
+    return replace(verdict, answer=REFUSED, reason=why)
+
+
+def standing(changes: Iterable[Change], recipes: dict[str, Recipe], recipe: Recipe) -> Change | None:
+    """Return the veto that stands against a recipe, or None.
+
+    A person who lets an earlier version serve in place of the champion vetoes the champion's recipe, also
+    where the earlier one is of the same: what it learned since is not wanted. A person who lets a version
+    serve, a newer one if it is of the same recipe, lifts the veto from its recipe.
+
+    Args:
+        changes: every move of an alias, the oldest first; recipes: {version: what it was made by}.
+    """
+    moves = [one for one in changes if one.alias == CHAMPION]
+    found: Change | None = None
+    for at, move in enumerate(moves):
+        if move.who == GATE or move.from_version is None:
+            continue
+        if recipes.get(move.to_version) == recipe:
+            found = None
+        if recipes.get(move.from_version) == recipe and _leads_back(moves[:at], move):
+            found = move
+    return found
+
+
+def _leads_back(before: list[Change], move: Change) -> bool:
+    """Whether the version that serves is older than the one taken off, or was champion before it."""
+    taken = str(move.from_version)
+    return int(move.to_version) < int(taken) or move.to_version in champions(before, taken)
+
+
+def _recipes(connection: Any) -> dict[str, Recipe]:
+    """Return {version: its recipe}, also of versions that were deleted in MLflow since."""
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute(
+            """select distinct on (model_version) model_version, parameters ->> 'settings', code_version
+               from model_output.run where kind = 'train' and model_name = %s
+               order by model_version, made_at desc, run_id""",
+            (MODEL_NAME,),
+        )
+        return {row[0]: _recipe(row[1], row[2]) for row in cursor.fetchall()}
+
+
+def _recipe(settings: str, code_version: str) -> Recipe:
+    """Return what names a recipe; a commit that left the code as it is makes no other."""
+    return settings, code_version.rpartition("+")[2]
