@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from caregrid.errors import CareGridError
+
 from . import versions
 from .gate import paired, promotion
 from .recipe import FittedCareGrid
@@ -86,15 +88,17 @@ def train(
     settings = NAMED[settings_name]
     open_connection = connect or connect_as_model
     champion = registry.by_alias(registry.CHAMPION)
-    other = champion is not None and champion.settings.fingerprint() != settings.fingerprint()
+    theirs = _settings_of(champion)
+    other = theirs is None or theirs.fingerprint() != settings.fingerprint()
     if champion is not None and not force and not (other and other_recipe_is_due):
+        held, damage = _loaded(champion)
         with open_connection() as connection:
             why = due.why(
                 connection, champion, as_of, registry.by_alias(registry.CHALLENGER),
                 lambda: due.watch(
-                    read(data or warehouse(champion.settings), champion.settings, as_of), champion,
-                    registry.models_of(champion.version),
+                    read(data or warehouse(champion.settings), champion.settings, as_of), champion, held
                 ),
+                damage,
             )  # fmt: skip
         if why is None:
             text = (
@@ -115,10 +119,10 @@ def train(
         text = "no series with enough values to learn from; nothing was registered"
         verdict = promotion.Verdict(promotion.NOT_ENOUGH, text, (), [])
         return TrainResult(None, None, verdict, [], len(inputs.series), 0, text)
-    theirs = champion.settings if champion is not None and other else None
-    tests = backtest(inputs, settings, progress, theirs)
+    beside = theirs if other else None
+    tests = backtest(inputs, settings, progress, beside)
     scores = table(tests)
-    verdict = _judge(tests, champion, same_recipe=not other)
+    verdict = _judge(tests, champion, same_recipe=not other, readable=theirs is not None)
     with open_connection() as connection:
         verdict = heeded(connection, verdict, settings.as_json(), code)
     missing = left_out(inputs.series, inputs.grids(), settings)
@@ -139,7 +143,7 @@ def train(
             "settings": settings.as_json(), "data_sha256": inputs.data_sha256,
             "model_sha256": model_sha256(models), "verdict": verdict.answer, "reason": verdict.reason,
             "serves": list(verdict.serves), "gate": verdict.table,
-            "champion_settings": theirs and theirs.as_json(),
+            "champion_settings": beside and beside.as_json(),
         },
         mlflow_run_id=registered.run_id, sample=settings.sample, left_out=missing, scores=scores,
     )  # fmt: skip
@@ -150,6 +154,23 @@ def train(
         made, registered.version, verdict, scores, len(inputs.series), len(missing),
         f"version {registered.version} {verdict.answer}: {verdict.reason}; {len(models)} feeds and grains",
     )  # fmt: skip
+
+
+def _settings_of(champion: registry.Registered | None) -> Settings | None:
+    """Return a champion's settings, None where there is no champion or they cannot be read."""
+    try:
+        return None if champion is None else champion.settings
+    except CareGridError:
+        return None
+
+
+def _loaded(champion: registry.Registered) -> tuple[Models, str | None]:
+    """Return a champion's models, and why it cannot be loaded, if it cannot."""
+    try:
+        champion.settings  # noqa: B018
+        return registry.models_of(champion.version), None
+    except CareGridError as broken:
+        return {}, f"the champion, version {champion.version}, cannot be loaded: {broken.message}"
 
 
 def _settled(connection: Any, run: output.Run, inputs: Inputs, settings: Settings) -> TrainResult:
@@ -203,22 +224,30 @@ def model_sha256(models: Models) -> str:
 
 
 def _judge(
-    tests: list[Tested], champion: registry.Registered | None, same_recipe: bool
+    tests: list[Tested], champion: registry.Registered | None, same_recipe: bool, readable: bool
 ) -> promotion.Verdict:  # fmt: skip
-    """Ask the gate; the champion's recipe was fitted anew at the same cuts: its models saw these cells."""
+    """Ask the gate; the champion's recipe was fitted anew at the same cuts: its models saw these cells.
+
+    Args:
+        readable: whether it is known what the champion's recipe was; else nothing can be compared with it.
+    """
     grains = {grain: [one for one in tests if one.grain == grain] for grain in {one.grain for one in tests}}
 
     def beside(model: str) -> dict[str, paired.Paired]:
         found = {grain: paired.paired(some, model) for grain, some in grains.items()}
         return {grain: one for grain, one in found.items() if one is not None}
 
-    compared = champion is not None and not same_recipe
+    compared = champion is not None and readable and not same_recipe
     verdict = promotion.decide(
         beside(tested.BASELINE),
         beside(tested.CHAMPION) if compared else None,
         champion.serves if champion is not None else (),
         same_recipe=champion is not None and same_recipe,
     )
+    if champion is not None and not readable:
+        return replace(
+            verdict, reason=f"{verdict.reason}; what version {champion.version} was cannot be read"
+        )
     made_by = champion.tags["code_version"] if champion is not None and same_recipe else None
     if made_by is not None and not made_by.endswith(versions.source_hash()):
         # The code of then cannot be tried again, and an upgrade must not end all training.

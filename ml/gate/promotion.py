@@ -93,7 +93,7 @@ def decide(
         against_naive: {grain: the challenger beside seasonal naive}, every grain that was back-tested; {}
             where there was nothing to test.
         against_champion: {grain: the challenger beside the champion's recipe, on cells both have}; None where
-            there is no champion, and not looked at with `same_recipe`.
+            there is no champion, or none whose recipe is known; not looked at with `same_recipe`.
         champion_serves: grains the champion serves, () where there is no champion.
         same_recipe: both are the same recipe, the challenger fitted on newer data.
 
@@ -118,6 +118,8 @@ def decide(
         why = [
             "a refresh, the champion's recipe on newer data, not a comparison"
             if same_recipe
+            else "no comparison with the champion, of which nothing is known"
+            if champion_serves
             else "the first model, no comparison with a champion",
             f"it beats seasonal naive and may serve {', '.join(serves)}",
         ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ..warehouse.settings import Settings
+from ..warehouse.settings import MODEL_NAME, Settings
 
 EXPERIMENT = "caregrid forecast"
 NOTE = "Forecasts of demand and overload risk: docs/models.md."
@@ -24,8 +24,21 @@ class Registered:
 
     @property
     def settings(self) -> Settings:
-        """Return the settings it was fitted with."""
-        return Settings.from_json(self.tags["settings"])
+        """Return the settings it was fitted with.
+
+        Raises:
+            CareGridError: they are of a form that is no longer read.
+        """
+        from caregrid.errors import CareGridError
+
+        try:
+            return Settings.from_json(self.tags["settings"])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise CareGridError(
+                f"version {self.version} was made by another release and cannot be read", where=MODEL_NAME,
+                fix="name another one (`caregrid models list` shows them), or train anew "
+                "(`caregrid forecast train`)",
+            ) from error  # fmt: skip
 
     @property
     def serves(self) -> tuple[str, ...]:

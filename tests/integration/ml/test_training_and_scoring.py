@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psycopg
 import pytest
+from caregrid.errors import CareGridError
 
 from ml import reproduce, scoring, training
 from ml.tracking import registry
@@ -348,6 +350,50 @@ def test_a_vetoed_recipe_is_no_champion_by_itself_until_a_person_lets_it_serve(
     champion = registry.by_alias(registry.CHAMPION)
     assert champion is not None
     assert champion.version == lifted.version
+
+
+def _damage(version: str) -> None:
+    """Cut one file of a version's models short, as a full disk does."""
+    from mlflow.artifacts import download_artifacts
+
+    uri = registry.client().get_model_version_download_uri(registry.MODEL_NAME, version)
+    file = next(Path(download_artifacts(uri)).rglob("model.json"))
+    file.write_text(file.read_text()[:-20])
+
+
+@pytest.mark.integration
+def test_a_champion_that_cannot_be_loaded_is_trained_anew_unasked(
+    filled: Any, scored: scoring.ScoreResult
+) -> None:
+    broken = registry.by_alias(registry.CHAMPION)
+    assert broken is not None
+    _damage(broken.version)
+    said: list[str] = []
+    with pytest.raises(CareGridError, match="cannot be read"):
+        scoring.score(broken.as_of + timedelta(hours=1))
+    mended = training.train("demo", broken.as_of + timedelta(hours=1), progress=said.append)
+    assert said[0].startswith(f"due: the champion, version {broken.version}, cannot be loaded: ")
+    assert mended.verdict is not None
+    assert mended.verdict.answer == "promoted", mended.verdict.reason
+    assert scoring.score(broken.as_of + timedelta(hours=2)).version == mended.version
+
+
+@pytest.mark.integration
+def test_a_champion_of_another_release_is_trained_anew_and_not_compared(
+    filled: Any, scored: scoring.ScoreResult
+) -> None:
+    old = registry.by_alias(registry.CHAMPION)
+    assert old is not None
+    registry.client().set_model_version_tag(
+        registry.MODEL_NAME, old.version, "settings", '{"name": "of another release"}'
+    )
+    said: list[str] = []
+    result = training.train("demo", old.as_of + timedelta(hours=1), progress=said.append)
+    assert "made by another release" in said[0]
+    assert result.verdict is not None
+    assert result.verdict.answer == "promoted", result.verdict.reason
+    assert "no comparison with the champion" in result.verdict.reason
+    assert "first model" not in result.verdict.reason
 
 
 def _is_vetoed(result: training.TrainResult, champion: str, vetoed: str) -> None:

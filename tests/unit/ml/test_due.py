@@ -95,6 +95,16 @@ def test_a_champion_of_today_is_not_asked_for_drift() -> None:
     assert due.why(Answers(*worse), _model(hours=25), NOW, None, lambda: [_known({})]) is not None
 
 
+def test_a_champion_that_cannot_be_loaded_is_replaced_at_once_but_not_asked_for_all_day() -> None:
+    young, answers, damage = _model(hours=2), Answers(COUNTS, []), "the champion cannot be loaded"
+    unread = lambda: pytest.fail("there is nothing to watch")  # noqa: E731
+    assert due.why(answers, young, NOW, None, unread, damage) == damage
+    refused = _model("2", 1)
+    assert due.why(Answers(COUNTS, []), young, NOW, refused, unread, damage) is None
+    tomorrow = NOW + timedelta(days=1)
+    assert due.why(Answers(COUNTS, []), young, tomorrow, refused, unread, damage) == damage
+
+
 class _Unmoved:
     """A model whose features have not moved."""
 
