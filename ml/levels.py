@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,15 +71,6 @@ def step(state: State, probability: float, rule: Hysteresis) -> State:
             level = at + 2
         below.append(min(count, rule.runs))
     return State(level, (below[0], below[1], below[2]))
-
-
-def walk(probabilities: Iterable[float], rule: Hysteresis, state: State | None = None) -> list[int]:
-    """Return the level after each run."""
-    now, found = state or State(), []
-    for probability in probabilities:
-        now = step(now, float(probability), rule)
-        found.append(now.level)
-    return found
 
 
 @dataclass(frozen=True)

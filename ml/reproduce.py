@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +10,10 @@ import numpy as np
 from . import scoring, training, versions
 from .tracking import registry
 from .warehouse import output
-from .warehouse.data import Data, connect_as_model
+from .warehouse.data import Connect, Data, connect_as_model
 from .warehouse.inputs import read, warehouse
 from .warehouse.scores import Score, table
-from .warehouse.settings import Settings
+from .warehouse.settings import Progress, Settings
 
 Numbers = dict[tuple[Any, ...], Any]
 
@@ -54,8 +53,8 @@ class Reproduction:
 
 
 def reproduce(
-    run_id: str, *, data: Data | None = None, connect: Callable[[], Any] | None = None,
-    progress: Callable[[str], None] = lambda line: None,
+    run_id: str, *, data: Data | None = None, connect: Connect | None = None,
+    progress: Progress = lambda line: None,
 ) -> Reproduction:  # fmt: skip
     """Repeat a run under its stored settings, known_at cut and load ids; saves nothing.
 

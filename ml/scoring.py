@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from . import levels, versions
 from .tracking import registry
 from .warehouse import forecasting, output, rows
-from .warehouse.data import Data, connect_as_model
+from .warehouse.data import Connect, Data, connect_as_model
 from .warehouse.eligibility import LeftOut, left_out
 from .warehouse.inputs import Inputs, read, warehouse
-from .warehouse.settings import MODEL_NAME
+from .warehouse.settings import MODEL_NAME, Progress
 
-Progress = Callable[[str], None]
-Connect = Callable[[], Any]
 RULE = levels.Hysteresis()
 
 

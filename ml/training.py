@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -17,15 +16,13 @@ from .recipe import FittedCareGrid
 from .tracking import registry
 from .tracking.vetoes import heeded
 from .warehouse import forecasting, output, tested
-from .warehouse.data import Data, connect_as_model
+from .warehouse.data import Connect, Data, connect_as_model
 from .warehouse.eligibility import left_out
 from .warehouse.inputs import Inputs, read, warehouse
 from .warehouse.scores import Score, table
-from .warehouse.settings import MODEL_NAME, NAMED, Settings
+from .warehouse.settings import MODEL_NAME, NAMED, Progress, Settings
 from .warehouse.tested import Tested
 
-Progress = Callable[[str], None]
-Connect = Callable[[], Any]
 Models = dict[tuple[str, str], FittedCareGrid]
 
 

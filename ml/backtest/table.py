@@ -179,10 +179,6 @@ class Table:
             value=self.y[:count][told],
         )
 
-    def truth_frame(self, as_of: int | None = None) -> pl.DataFrame:
-        """Return unique_id, ds, y of every cell that has a truth."""
-        return self.frame(self.truth(as_of))
-
     def frame(self, values: Floats, ids: tuple[str, ...] | None = None) -> pl.DataFrame:
         """Return unique_id, ds, y of the cells of a [series, column] array that are not NaN."""
         import polars as pl

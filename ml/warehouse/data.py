@@ -24,6 +24,9 @@ VALUE_COLUMNS = (
 )  # fmt: skip
 
 
+Connect = Callable[[], Any]  # returns an open psycopg connection as role model
+
+
 class Data(Protocol):
     """What a model may ask for. Both frames are polars.
 
@@ -100,9 +103,7 @@ class Warehouse:
             grains whole. Dates with values count, not days, since a feed may have been silent for years.
     """
 
-    def __init__(
-        self, connect: Callable[[], Any] | None = None, history_dates: dict[str, int] | None = None
-    ) -> None:
+    def __init__(self, connect: Connect | None = None, history_dates: dict[str, int] | None = None) -> None:
         self._connect = connect or connect_as_model
         self._history_dates = history_dates or {}
 

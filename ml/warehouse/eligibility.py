@@ -1,4 +1,4 @@
-"""Which series are forecast, which are not and why, and which capacity stands against which demand."""
+"""Which series are forecast, and which are not and why."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 
 from ..periods import MODEL_GRAIN
 from ..recipe.history import LONGEST_SILENCE
-from .data import CAPACITY_MEASURES
 from .settings import Settings
 from .spine import Grid, Spine
 
@@ -77,35 +76,12 @@ def left_out(series: pl.DataFrame, grids: list[Grid], settings: Settings) -> lis
     return sorted(found, key=lambda one: one.series_id)
 
 
-def capacity_pairs(spine: Spine) -> dict[int, int]:
-    """Return {demand row: capacity row}: same place, service or resource, dimensions and unit, a stock.
-
-    Staffed capacity goes before capacity; only series of the same feed and grain are paired, since others
-    are known at other times.
-    """
-    found: dict[tuple[object, ...], int] = {}
-    columns = ("place_id", "service_or_resource", "dimensions", "unit")
-    rows = list(spine.series.iter_rows(named=True))
-    for measure in reversed(CAPACITY_MEASURES):
-        for number in reversed(range(len(rows))):
-            if rows[number]["measure"] == measure:
-                found[tuple(rows[number][column] for column in columns)] = number
-    return {
-        number: found[key]
-        for number, row in enumerate(rows)
-        if row["is_forecast"]
-        and row["kind"] == "stock"
-        and (key := tuple(row[column] for column in columns)) in found
-    }
-
-
 def drawn(spine: Spine, rows: np.ndarray, limit: int | None, seed: int) -> np.ndarray:
     """Return all rows, or a draw of at most `limit` by seed with pairs of capacity first, ascending."""
     if limit is None or len(rows) <= limit:
         return rows
     order = np.random.default_rng(seed).permutation(rows)
-    paired = capacity_pairs(spine)
-    first = [row for row in order if int(row) in paired]
+    first = [row for row in order if int(row) in spine.pairs]
     # Half of the draw at most is pairs, so that every measure stays in it.
     kept = first[: limit // 2]
     rest = [row for row in order if row not in set(kept)]

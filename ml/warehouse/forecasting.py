@@ -12,7 +12,7 @@ from ..periods import FREQUENCIES
 from ..recipe import CareGridModel, FittedCareGrid
 from ..recipe.revisions import nowcast
 from . import areas, overload
-from .eligibility import capacity_pairs, drawn, usable_rows
+from .eligibility import drawn, usable_rows
 from .settings import GrainSettings, Settings
 from .spine import Grid
 
@@ -53,7 +53,7 @@ class GridForecast:
 
 def panel_of(grid: Grid, rows: Ints, grain: GrainSettings) -> Panel:
     """Return some rows of a grid as models are given them."""
-    return grid.panel(rows, capacity_pairs(grid.spine), grain.horizon)
+    return grid.panel(rows, grid.spine.pairs, grain.horizon)
 
 
 def learn(grid: Grid, settings: Settings) -> FittedCareGrid | None:
@@ -95,9 +95,7 @@ def forecast_grid(fitted: FittedCareGrid, grid: Grid, settings: Settings) -> Gri
     shown = panel if len(kept) == len(usable) else panel_of(grid, rows, grain)
     made.paths = paths.shuffle(shown, made.quantiles, settings.quantiles, settings.paths, settings.seed)
     made.totals = areas.add(grid, rows, made.paths, settings.quantiles)
-    made.overload = overload.assess(
-        grid, rows, made.paths, capacity_pairs(grid.spine), grain.risk_horizons
-    )  # fmt: skip
+    made.overload = overload.assess(grid, rows, made.paths, grid.spine.pairs, grain.risk_horizons)
     ahead = grid.spine.series["ahead"].to_list()
     for at in kept:
         plans = None

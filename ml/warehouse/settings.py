@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from ..panel import WHOLE_QUANTILES
 from ..recipe.configuration import CONFIGURATIONS, Configuration
 
 MODEL_NAME = "caregrid-forecast"
+Progress = Callable[[str], None]  # is told a line per feed and grain
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from ..panel import LARGEST, Floats, Ints, Panel, Versions, last_known
 from ..periods import FREQUENCIES, MODEL_GRAIN, index_periods, period_holding, period_stamps, zone_offsets
 from ..recipe.history import LONGEST_SILENCE
+from .pairs import capacity_pairs
 
 if TYPE_CHECKING:
     import polars as pl
@@ -65,6 +67,11 @@ class Spine:
     def phase(self) -> int:
         """Return the phase of most series, the least of equally frequent ones."""
         return int(self.series["phase"].mode().sort()[0])
+
+    @cached_property
+    def pairs(self) -> dict[int, int]:
+        """Return {demand row: capacity row}; every cut of a spine has the same."""
+        return capacity_pairs(self.series)
 
     def as_known(self, cut: int | None) -> Grid:
         """Return the newest value of every period known at the cut (microseconds; None: everything)."""

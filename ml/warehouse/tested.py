@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,9 +15,9 @@ from ..panel import Fitted, Floats, Forecaster, Ints, Panel, last_known
 from ..periods import FREQUENCIES
 from ..recipe import CareGridModel
 from . import overload
-from .eligibility import capacity_pairs, drawn, usable_rows
+from .eligibility import drawn, usable_rows
 from .forecasting import panel_of
-from .settings import Settings
+from .settings import Progress, Settings
 from .spine import Grid, Spine
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ def cuts_of(spine: Spine, settings: Settings) -> list[int]:
 
 def run(
     spine: Spine, settings: Settings, champion: Settings | None = None,
-    progress: Callable[[str], None] = lambda line: None,
+    progress: Progress = lambda line: None,
 ) -> Tested | None:  # fmt: skip
     """Back-test the recipe of some settings, and of a champion's beside it, on one feed and grain.
 
@@ -208,7 +207,7 @@ def _risks(
 ) -> list[tuple[Floats, ...]]:
     """Return (horizon, event, over now, ours, past share) [case] of one cut, where capacity is known."""
     answered = np.flatnonzero(~np.isnan(said).any(axis=(1, 2)))
-    grain, pairs = settings.grains[grid.spine.grain], capacity_pairs(grid.spine)
+    grain, pairs = settings.grains[grid.spine.grain], grid.spine.pairs
     if not any(int(row) in pairs for row in rows[answered]):
         return []
     shown = panel if len(answered) == len(rows) else panel_of(grid, rows[answered], grain)

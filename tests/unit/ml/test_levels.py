@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,29 +16,38 @@ pytestmark = pytest.mark.unit
 RULE = Hysteresis()
 
 
+def walk(probabilities: Iterable[float], rule: Hysteresis, state: State | None = None) -> list[int]:
+    """Return the level after each run."""
+    now, found = state or State(), []
+    for probability in probabilities:
+        now = levels.step(now, float(probability), rule)
+        found.append(now.level)
+    return found
+
+
 def test_a_level_rises_at_once_and_falls_after_three_runs_below() -> None:
     said = [0.05, 0.7, 0.45, 0.45, 0.45, 0.2, 0.2, 0.2, 0.05, 0.05, 0.05]
-    assert levels.walk(said, RULE) == [1, 4, 4, 4, 3, 3, 3, 2, 2, 2, 1]
+    assert walk(said, RULE) == [1, 4, 4, 4, 3, 3, 3, 2, 2, 2, 1]
 
 
 def test_a_value_between_the_thresholds_holds_and_starts_the_count_anew() -> None:
-    assert levels.walk([0.7, 0.4, 0.4, 0.55, 0.4, 0.4, 0.4], RULE) == [4, 4, 4, 4, 4, 4, 3]
+    assert walk([0.7, 0.4, 0.4, 0.55, 0.4, 0.4, 0.4], RULE) == [4, 4, 4, 4, 4, 4, 3]
     # Not yet reached, it is not held either.
-    assert levels.walk([0.55, 0.6], RULE) == [3, 3]
+    assert walk([0.55, 0.6], RULE) == [3, 3]
 
 
 def test_from_nothing_to_nothing_falls_all_the_way() -> None:
-    assert levels.walk([0.9, 0.0, 0.0, 0.0], RULE) == [4, 4, 4, 1]
+    assert walk([0.9, 0.0, 0.0, 0.0], RULE) == [4, 4, 4, 1]
 
 
 def test_a_run_without_a_probability_changes_nothing() -> None:
-    assert levels.walk([0.9, 0.0, np.nan, 0.0, np.nan, 0.0], RULE) == [4, 4, 4, 4, 4, 1]
+    assert walk([0.9, 0.0, np.nan, 0.0, np.nan, 0.0], RULE) == [4, 4, 4, 4, 4, 1]
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.integers(1, 4))
 def test_no_level_is_lower_than_its_threshold_and_none_falls_early(said: list[float], runs: int) -> None:
     rule = Hysteresis(runs=runs)
-    found = levels.walk(said, rule)
+    found = walk(said, rule)
     for at, (probability, level) in enumerate(zip(said, found, strict=True)):
         assert level >= 1 + sum(probability >= high for high in rule.up)
         if at and level < found[at - 1]:
@@ -52,13 +63,13 @@ def test_a_walk_may_be_broken_off_and_taken_up_again(said: list[float], cut: int
     state = State()
     for probability in said[:cut]:
         state = levels.step(state, probability, RULE)
-    assert levels.walk(said[cut:], RULE, state) == levels.walk(said, RULE)[cut:]
+    assert walk(said[cut:], RULE, state) == walk(said, RULE)[cut:]
 
 
 def test_noise_around_a_threshold_flickers_far_less() -> None:
     said = np.clip(0.35 + np.random.default_rng(1).normal(0, 0.04, 400), 0, 1)
     plain = (said >= 0.35).astype(int)
-    held = np.array(levels.walk(said, RULE))
+    held = np.array(walk(said, RULE))
     assert (np.diff(plain) != 0).sum() > 100
     assert (np.diff(held) != 0).sum() <= 4
 

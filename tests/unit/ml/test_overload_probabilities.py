@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ml import levels
-from ml.warehouse import eligibility, overload, tested
+from ml.warehouse import overload, tested
 from tests.unit.ml.frames import frame, spines, wave
 from tests.unit.ml.test_backtest_of_a_feed import run
 
@@ -57,7 +57,10 @@ def test_pairs_want_the_same_place_thing_dimensions_and_unit() -> None:
         is_forecast=[True, True, False, False, True, False],
     )
     # Of two capacities the staffed one; persons are not paired with beds, nor place 2 with place 3.
-    assert eligibility.capacity_pairs(spines(data)[0]) == {0: 3}
+    spine = spines(data)[0]
+    assert spine.pairs == {0: 3}
+    # Reckoned once, whatever the cuts.
+    assert spine.as_known(None).spine.pairs is spine.pairs
 
 
 def _pairs(holds_all: bool) -> tested.Tested:

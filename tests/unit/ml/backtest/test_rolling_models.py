@@ -213,7 +213,7 @@ def test_recalibration_leaves_the_points_and_makes_too_narrow_intervals_cover(tm
     )
     at = cutoffs("2023-06-01:2023-09-24:3D", "D")
     said, _ = run(table, at, [narrow, Recalibrated(narrow)], tmp_path)
-    truth = table.truth_frame()
+    truth = table.frame(table.truth())
     found = said.join(truth, on=["unique_id", "ds"])
     assert found.filter(pl.col("quantile") == 0.5)["value"].unique().to_list() == [50.0]
     wide = found.pivot(on="quantile", index=["unique_id", "cutoff", "ds", "model", "y"], values="value")

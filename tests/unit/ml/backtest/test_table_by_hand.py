@@ -79,7 +79,7 @@ def test_truth_is_the_newest_version_or_that_of_a_day(tmp_path: Path) -> None:
     table = toys.table(tmp_path, VINTAGES, Meaning("W"))
     np.testing.assert_array_equal(table.truth(), [[15, 26, 30]])
     np.testing.assert_array_equal(table.truth(cutoff("2024-01-13", "W").known), [[14, 20, NAN]])
-    assert table.truth_frame().rows()[1][0] == "01"
+    assert table.frame(table.truth()).rows()[1][0] == "01"
 
 
 def test_a_late_publication_makes_the_forecast_longer_never_shorter(tmp_path: Path) -> None:
