@@ -14,6 +14,12 @@ from .spine import Grid
 # What a total shares with its members, besides its area.
 SHARED = ("measure", "service_or_resource", "statistic", "unit", "dimensions", "total_over")
 
+# When a total that is told counts as the sum of its parts.
+LOOKED_AT = 28  # newest periods
+FEWEST = 4  # of them that tell the total and every part
+MOSTLY = 0.9  # share of these; a late report or a slip may part them for once
+NEAR, ROUNDED = 0.01, 1.0  # share of the total, or units, by which they may be apart
+
 
 @dataclass(frozen=True)
 class Total:
@@ -41,11 +47,7 @@ def add(grid: Grid, rows: Ints, paths: Floats, levels: tuple[float, ...]) -> lis
     """
     series = list(grid.spine.series.iter_rows(named=True))
     place = {int(row): at for at, row in enumerate(rows)}
-    told = {
-        (one["area_level"], one["area_key"], *_kind(one))
-        for one in series
-        if one["area_level"] and one["is_forecast"]
-    }
+    told = set(_told(series).values())
     groups: dict[tuple[str, ...], list[int]] = {}
     for row, one in enumerate(series):
         if one["place_level"] != "facility" or not (one["is_forecast"] and one["adds_over_place"]):
@@ -57,11 +59,10 @@ def add(grid: Grid, rows: Ints, paths: Floats, levels: tuple[float, ...]) -> lis
     found = []
     for key, members in sorted(groups.items()):
         living = [row for row in members if row in place]
-        if len(living) < 2:
+        if len({series[row]["place_id"] for row in living}) < 2:
             continue
         total = paths[:, [place[row] for row in living]].sum(axis=1, dtype=np.float64)
-        # A series that ended, or never had a value, is no part of the sum any more.
-        reporting = [row for row in members if row in place or grid.last[row] >= grid.newest - total.shape[1]]
+        reporting = _reporting(grid, members, place, total.shape[1])
         found.append(
             Total(
                 key[0], key[1], dict(zip(SHARED, key[2:], strict=True)),
@@ -72,7 +73,87 @@ def add(grid: Grid, rows: Ints, paths: Floats, levels: tuple[float, ...]) -> lis
     return found
 
 
+def follow(
+    grid: Grid, rows: Ints, paths: Floats, quantiles: Floats, levels: tuple[float, ...]
+) -> dict[int, str]:
+    """Make the forecast of a total that the feed tells the sum of its places', where its values were.
+
+    Else who reads the total and its places finds two answers to one question. Where the past says that the
+    total is more than their sum (not all places are told), or a place has no forecast, it stays by itself.
+    A country's places are its facilities, or the regions that the feed tells.
+
+    Args:
+        rows: grid rows of the paths' series; paths: [path, series, target], quantiles: [series, target,
+            quantile], both changed in place.
+
+    Returns:
+        {grid row: how a total with places was forecast}.
+    """
+    series = list(grid.spine.series.iter_rows(named=True))
+    place = {int(row): at for at, row in enumerate(rows)}
+    parts: dict[tuple[str, ...], list[int]] = {}
+    for row, one in enumerate(series):
+        if one["is_forecast"] and one["adds_over_place"] and "place" not in _over(one):
+            for level, area in (("region", one["region_key"]), ("country", one["country_code"])):
+                if area and one["place_level"] == "facility":
+                    parts.setdefault(("facility", level, area, *_kind(one)), []).append(row)
+    regions = [row for row, (level, *_) in _told(series).items() if level == "region"]
+    for row in regions:
+        key = ("region", "country", str(series[row]["country_code"]), *_kind(series[row]))
+        parts.setdefault(key, []).append(row)
+    found = {}
+    # Regions first: a country may be the sum of them.
+    for row, key in sorted(_told(series).items(), key=lambda one: (one[1][0] != "region", one[0])):
+        if row not in place:
+            continue
+        for kind in ("facility", "region"):
+            members = _reporting(grid, parts.get((kind, *key), []), place, paths.shape[2])
+            if len({series[one]["place_id"] for one in members}) < 2:
+                continue
+            missing = [one for one in members if one not in place]
+            if missing:
+                found[row] = (
+                    f"forecast by itself: {len(missing)} of its {len(members)} parts have no forecast"
+                )
+            elif not _summed(grid, row, members):
+                found[row] = f"forecast by itself: the sum of its {len(members)} parts was not what was told"
+            else:
+                total = paths[:, [place[one] for one in members]].sum(axis=1, dtype=np.float64)
+                paths[:, place[row]] = total
+                quantiles[place[row]] = quantiles_of_paths(total, levels)
+                found[row] = f"the sum of the forecasts of its {len(members)} parts, as its values were"
+                break
+    return found
+
+
+def _summed(grid: Grid, row: int, members: list[int]) -> bool:
+    """Whether a series was the sum of others in nearly all of the newest periods that tell all of them."""
+    whole, parts = grid.y[row, -LOOKED_AT:], grid.y[members, -LOOKED_AT:].sum(axis=0)
+    apart = np.abs(whole - parts)[~np.isnan(whole - parts)]
+    near = apart <= np.maximum(ROUNDED, NEAR * np.abs(whole[~np.isnan(whole - parts)]))
+    return len(near) >= FEWEST and bool(near.mean() >= MOSTLY)
+
+
+def _reporting(grid: Grid, members: list[int], place: dict[int, int], targets: int) -> list[int]:
+    """Return members but those that ended, or never had a value: they are no part of a sum any more."""
+    return [row for row in members if row in place or grid.last[row] >= max(0, grid.newest - targets)]
+
+
+def _told(series: list[dict[str, Any]]) -> dict[int, tuple[str, ...]]:
+    """Return {grid row: (level, area, *kind)} of what the feed tells of an area itself."""
+    return {
+        row: (one["area_level"], one["area_key"], *_kind(one))
+        for row, one in enumerate(series)
+        if one["area_level"] and one["is_forecast"]
+    }
+
+
 def _kind(one: dict[str, Any]) -> tuple[str, ...]:
     """Return what a published total shares with its parts: SHARED, but that it is summed over places."""
-    over = sorted(set(str(one["total_over"]).strip("{}").split(",")) - {"place", ""})
+    over = sorted(_over(one) - {"place"})
     return (*(one[name] for name in SHARED if name != "total_over"), ",".join(over))
+
+
+def _over(one: dict[str, Any]) -> set[str]:
+    """Return the axes that a series sums over."""
+    return set(str(one["total_over"]).strip("{}").split(",")) - {""}

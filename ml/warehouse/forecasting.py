@@ -94,6 +94,7 @@ def forecast_grid(fitted: FittedCareGrid, grid: Grid, settings: Settings) -> Gri
         return made
     shown = panel if len(kept) == len(usable) else panel_of(grid, rows, grain)
     made.paths = paths.shuffle(shown, made.quantiles, settings.quantiles, settings.paths, settings.seed)
+    sums = areas.follow(grid, rows, made.paths, made.quantiles, settings.quantiles)
     made.totals = areas.add(grid, rows, made.paths, settings.quantiles)
     made.overload = overload.assess(grid, rows, made.paths, grid.spine.pairs, grain.risk_horizons)
     ahead = grid.spine.series["ahead"].to_list()
@@ -101,7 +102,8 @@ def forecast_grid(fitted: FittedCareGrid, grid: Grid, settings: Settings) -> Gri
         plans = None
         if planned := ahead[usable[at]]:
             plans = f"{planned} values told before their {grid.spine.grain} began are left out"
-        said = "; ".join(one for one in (how.get(""), how.get(panel.ids[at]), plans) if one)
+        told = (how.get(""), how.get(panel.ids[at]), plans, sums.get(int(usable[at])))
+        said = "; ".join(one for one in told if one)
         if said:
             made.remarks[int(usable[at])] = said
     return made

@@ -91,21 +91,75 @@ def test_regions_and_country_are_the_sums_of_their_places_path_by_path(wards: Ma
     assert (whole[:, -1] - whole[:, 0] < apart).all()
 
 
-def test_what_the_feed_tells_itself_is_not_summed_again() -> None:
+def told(extra: np.ndarray, regions: bool = False) -> tuple[forecasting.GridForecast, dict[int, int]]:
+    """Return the forecast of three wards, or regions, and of their country as told, and {series: its row}.
+
+    Args:
+        extra: what the country's total holds beside the three.
+    """
     columns = {number: wave(120, 40.0, seed=number) for number in range(1, 4)}
-    columns[9] = columns[1] + columns[2] + columns[3]
+    columns[9] = columns[1] + columns[2] + columns[3] + extra
+    keys = [f"DE/x/{number}" if regions else "DE/x/N" for number in range(3)]
     data = frame(
         columns,
-        place_level=["facility"] * 3 + ["country"],
+        place_id=[1, 2, 3, 9],
+        place_level=["region" if regions else "facility"] * 3 + ["country"],
         country_code="DE",
-        region_key="DE/x/N",
-        area_level=[None] * 3 + ["country"],
-        area_key=[None] * 3 + ["DE"],
+        region_key=[*keys, None],
+        area_level=["region" if regions else None] * 3 + ["country"],
+        area_key=[*(keys if regions else [None] * 3), "DE"],
         # A feed says that its total is summed over places.
-        total_over=["{}"] * 3 + ["{place}"],
+        total_over=["{place}" if regions else "{}"] * 3 + ["{place}"],
     )
     _, made = forecast(data)
+    return made, {int(made.grid.spine.names[row]): at for at, row in enumerate(made.rows.tolist())}
+
+
+def test_what_the_feed_tells_itself_is_not_summed_again() -> None:
+    made, _ = told(np.zeros(120))
     assert [(one.level, one.members) for one in made.totals] == [("region", (1, 2, 3))]
+
+
+@pytest.mark.parametrize("regions", [False, True])
+def test_a_total_that_was_the_sum_of_its_parts_is_forecast_as_their_sum(regions: bool) -> None:
+    off = np.zeros(120)
+    off[[60, 110]] = 30, 12  # a late report parts them for once
+    made, at = told(off, regions)
+    sums = made.paths[:, [at[1], at[2], at[3]]].sum(axis=1, dtype=float)
+    assert np.allclose(made.paths[:, at[9]], sums)
+    assert np.allclose(made.quantiles[at[9]], quantiles_of_paths(sums, SMALL.quantiles))
+    assert (
+        made.remarks[int(made.rows[at[9]])] == "the sum of the forecasts of its 3 parts, as its values were"
+    )
+
+
+def test_a_total_that_holds_more_than_its_places_is_forecast_by_itself_and_says_so() -> None:
+    made, at = told(np.full(120, 80.0))
+    sums = made.paths[:, [at[1], at[2], at[3]]].sum(axis=1, dtype=float)
+    assert np.median(made.paths[:, at[9]] - sums) > 60
+    assert "the sum of its 3 parts was not what was told" in made.remarks[int(made.rows[at[9]])]
+
+
+def test_a_total_of_which_a_place_has_no_forecast_is_forecast_by_itself_and_says_so() -> None:
+    columns = {number: wave(120, 40.0, seed=number) for number in range(1, 4)}
+    columns[9] = columns[1] + columns[2] + columns[3]
+    columns[3] = np.where(np.arange(120) < 112, np.nan, columns[3])
+    data = frame(
+        columns, place_id=[1, 2, 3, 9], place_level=["facility"] * 3 + ["country"], country_code="DE",
+        area_level=[None] * 3 + ["country"], area_key=[None] * 3 + ["DE"],
+        total_over=["{}"] * 3 + ["{place}"],
+    )  # fmt: skip
+    _, made = forecast(data)
+    names = {int(made.grid.spine.names[row]): int(row) for row in made.rows}
+    assert sorted(names) == [1, 2, 9]
+    assert made.remarks[names[9]] == "forecast by itself: 1 of its 3 parts have no forecast"
+
+
+def test_two_series_of_one_place_make_no_area() -> None:
+    columns = {number: wave(120, 40.0, seed=number) for number in range(1, 3)}
+    series = {"country_code": "DE", "place_level": "facility"}
+    assert forecast(frame(columns, place_id=[1, 1], **series))[1].totals == []
+    assert [one.members for one in forecast(frame(columns, place_id=[1, 2], **series))[1].totals] == [(1, 2)]
 
 
 def test_rows_tell_periods_by_the_clock_of_the_place(wards: Made) -> None:
