@@ -18,6 +18,18 @@ FREQUENCIES = {"hour": "H", "day": "D", "week": "W", "month": "M"}
 EPOCH = date(1970, 1, 1)
 
 
+def is_zone(name: str) -> bool:
+    """Whether a time zone is known by this name, to Python and to polars, whose lists differ."""
+    import polars as pl
+
+    try:
+        ZoneInfo(name)
+        pl.Series([datetime(1970, 1, 1, tzinfo=UTC)]).dt.convert_time_zone(name)
+    except (KeyError, ValueError, OSError, pl.exceptions.PolarsError):
+        return False
+    return True
+
+
 def index_periods(values: pl.DataFrame, grain: str) -> pl.DataFrame:
     """Add `period` (whole number of the grain) and `phase` (days into the week count at which its weeks
     begin, minutes past the UTC hour at which its hours begin).

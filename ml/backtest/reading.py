@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from caregrid.errors import CareGridError
 
+from .. import parquet
 from .times import instant
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _frame(path: Path) -> pl.DataFrame:
         raise CareGridError("there is no such file", where=str(path), fix="check the path given to --series")
     try:
         if _is_parquet(path):
-            return pl.read_parquet(path)
+            return parquet.read(path)
         return pl.read_csv(path, infer_schema=False, null_values="", encoding="utf8")
     except (pl.exceptions.PolarsError, OSError) as error:
         raise CareGridError(

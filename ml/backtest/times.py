@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from caregrid.errors import CareGridError
 
+from ..periods import is_zone
+
 SECOND = 1_000_000
 # Microseconds of a period.
 STEPS = {"H": 3600 * SECOND, "D": 86_400 * SECOND, "W": 7 * 86_400 * SECOND}
@@ -142,14 +144,13 @@ def zone_named(name: str | None) -> ZoneInfo | None:
     """
     if name is None:
         return None
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
+    if not is_zone(name):
         raise CareGridError(
             f"there is no time zone {name!r}",
             where="--time-zone",
             fix="write an IANA name such as Europe/Berlin",
-        ) from None
+        )
+    return ZoneInfo(name)
 
 
 def offsets(times: np.ndarray, zone: ZoneInfo) -> np.ndarray:

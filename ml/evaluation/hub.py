@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from caregrid.errors import CareGridError
 
+from .. import parquet
 from .hub_export import COLUMNS, STEPS_AHEAD, export, stored
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def _one_file(path: Path, left_out: Counter[str]) -> pl.DataFrame:
 
     try:
         if path.name.lower().endswith(".parquet"):
-            frame = pl.read_parquet(path)
+            frame = parquet.read(path)
         else:
             frame = pl.read_csv(path, infer_schema=False, null_values=["NA", ""])
     except (pl.exceptions.PolarsError, OSError) as error:

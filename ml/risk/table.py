@@ -93,11 +93,13 @@ def read(path: Path) -> pl.DataFrame:
     import polars as pl
     from caregrid.errors import CareGridError
 
+    from .. import parquet
+
     if not path.is_file():
         raise CareGridError("there is no such file", where=str(path), fix="check --table")
     try:
         if path.suffix.lower() in (".parquet", ".pq"):
-            return pl.read_parquet(path)
+            return parquet.read(path)
         return pl.read_csv(path, infer_schema_length=0)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise CareGridError(

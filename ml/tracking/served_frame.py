@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from ..panel import LARGEST, Floats, Ints, Panel
-from ..periods import FREQUENCIES, zone_offsets
+from ..periods import FREQUENCIES, is_zone, zone_offsets
 from ..recipe.model import FittedCareGrid
 
 if TYPE_CHECKING:
@@ -183,11 +182,8 @@ def _clock(named: pd.DataFrame, times: np.ndarray) -> Ints | None:
     if named["timezone"].isna().all():
         return None
     for name, zone in named["timezone"].dropna().items():
-        try:
-            ZoneInfo(zone)
-        except (KeyError, ValueError):
-            fix = "name one such as America/Toronto"
-            raise ValueError(f"{name}: timezone {zone!r} is unknown: {fix}") from None
+        if not is_zone(str(zone)):
+            raise ValueError(f"{name}: timezone {zone!r} is unknown: name one such as America/Toronto")
     zones = [str(one or "UTC") for one in named["timezone"]]
     distinct = sorted(set(zones))
     hours = times.astype("datetime64[h]").astype(np.int64)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..periods import MODEL_GRAIN
+from ..periods import MODEL_GRAIN, is_zone
 from ..recipe.history import LONGEST_SILENCE
 from .settings import Settings
 from .spine import Grid, Spine
@@ -70,6 +70,8 @@ def left_out(series: pl.DataFrame, grids: list[Grid], settings: Settings) -> lis
         if row["is_forecast"] and row["series_id"] not in seen:
             if row["grain"] not in MODEL_GRAIN:
                 why = ("grain_not_forecast", f"values per {row['grain']} are too few for a season")
+            elif not is_zone(row["timezone"] or ""):
+                why = ("unknown_time_zone", f"nobody knows when its days begin in {row['timezone']!r}")
             else:
                 why = ("no_value", "no value known at the cut within the history that is read")
             found.append(LeftOut(row["series_id"], *why))

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..panel import LARGEST, Floats, Ints, Panel, Versions, last_known
-from ..periods import FREQUENCIES, MODEL_GRAIN, index_periods, period_holding, period_stamps, zone_offsets
+from ..periods import (
+    FREQUENCIES,
+    MODEL_GRAIN,
+    index_periods,
+    is_zone,
+    period_holding,
+    period_stamps,
+    zone_offsets,
+)
 from ..recipe.history import LONGEST_SILENCE
 from .pairs import capacity_pairs
 
@@ -264,7 +272,11 @@ def build_spines(series: pl.DataFrame, values: pl.DataFrame, history: dict[str, 
     series = series.with_columns(
         name=pl.col("series_id").cast(pl.String),
         model_grain=pl.col("grain").replace_strict(MODEL_GRAIN, default=None),
-    ).filter(pl.col("model_grain").is_in(list(history)))
+    ).filter(
+        pl.col("model_grain").is_in(list(history))
+        # One place with a zone that nobody knows takes no feed with it.
+        & pl.col("timezone").is_in([zone for zone in series["timezone"].unique() if zone and is_zone(zone)])
+    )
     spines = []
     for key, group in series.sort("name").group_by("model_grain", "feed", maintain_order=True):
         grain, feed = str(key[0]), str(key[1])

@@ -43,6 +43,19 @@ def test_a_value_of_a_day_far_ahead_takes_no_series_out_of_the_feed() -> None:
     assert 1 not in made.remarks
 
 
+def test_a_place_in_a_zone_that_nobody_knows_takes_no_other_out_of_the_feed() -> None:
+    plain = forecast(wards())[1]
+    zones = ["UTC"] * 6 + ["Mars/Phobos"]
+    odd = frame(
+        {number: wave(DAYS, 40.0 + 10 * number, seed=number) for number in range(1, 8)}, timezone=zones
+    )
+    made = forecast(odd)[1]
+    assert np.array_equal(made.quantiles, plain.quantiles)
+    found = eligibility.left_out(odd.series(), [made.grid], SMALL)
+    assert [(one.series_id, one.reason) for one in found] == [(7, "unknown_time_zone")]
+    assert "'Mars/Phobos'" in found[0].detail
+
+
 def test_a_series_of_plans_alone_is_left_out_as_such() -> None:
     data = wards()
     plans = [(9, FIRST + DAY * (DAYS + number), FIRST + DAY * DAYS, 50.0) for number in range(2, 40)]
