@@ -1,9 +1,3 @@
-{#- The runs whose forecasts are not served yet; forecasts are appended and never change. -#}
+{#- The runs whose forecasts are not served yet. -#}
 {{ config(tags=['forecast'], indexes=[{'columns': ['run_id'], 'unique': True}]) }}
-select run.run_id
-from {{ ref('stg_forecast_run') }} as run
-where
-    exists (select 1 from {{ ref('stg_forecast') }} as forecast where forecast.run_id = run.run_id)
-    {% if builds_delta('fct_forecast') -%}
-    and not exists (select 1 from core.fct_forecast as served where served.run_id = run.run_id)
-    {%- endif %}
+{{ runs_not_served('fct_forecast', ref('stg_forecast_run'), ref('stg_forecast')) }}
