@@ -29,14 +29,21 @@ select
     area.dimensions,
     area.total_over,
     area.series_ids,
-    cardinality(area.series_ids) as places_summed,
-    area.series_absent as places_absent,
+    cardinality(area.series_ids) as series_summed,
+    area.series_absent,
+    summed.places as places_summed,
     series.timezone,
     run.made_at,
     run.is_newest
 from {{ ref('stg_area') }} as area
 inner join {{ ref('dim_forecast_run') }} as run on area.run_id = run.run_id
 left join {{ ref('dim_series') }} as series on area.series_ids[1] = series.series_id
+-- A place may tell the same more than once, as by the hour and at an instant.
+left join lateral (
+    select count(distinct member.place_id)::integer as places
+    from {{ ref('dim_series') }} as member
+    where member.series_id = any(area.series_ids)
+) as summed on true
 left join region on area.level = 'region' and area.area_key = region.region_key
 left join {{ ref('dim_code') }} as country
     on area.level = 'country' and country.code_system = 'country' and area.area_key = country.code

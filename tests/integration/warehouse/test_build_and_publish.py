@@ -267,6 +267,18 @@ def score(connection: psycopg.Connection[Any], run_id: str, made_at: datetime) -
     )
 
 
+def sum_of(connection: psycopg.Connection[Any], run_id: str, series: list[int]) -> None:
+    """Append the forecast of a sum over some series."""
+    connection.execute(
+        "insert into model_output.area values (%s, 1, 'country', 'GB', 'ward_beds', 'day', 'occupied', "
+        "'bed_general', 'snapshot', 'beds', '{}', '{}', %s, 1)",
+        [run_id, series],
+    )
+    connection.execute(
+        "insert into model_output.area_forecast values (%s, 1, %s, %s, 1, 0.5, 20)", [run_id, day(4), day(5)]
+    )
+
+
 def test_critical_failure_leaves_what_readers_see(
     first: BuildResult, network: Any, rows_of: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -301,11 +313,13 @@ def test_critical_failure_leaves_what_readers_see(
                 [day(5 + int(new)), old, new],
             )
         connection.execute("insert into model_output.path values ('r1', %s, %s, '{8.5, 12}')", [at_a, day(4)])
+        sum_of(connection, "r1", [at_a, network.one_series("B", "occupied")])
     forecast = build_forecast()
     assert (forecast.status, forecast.reason) == ("published", None)
     after = contents()
     assert {name for name in after if after[name] != before[name]} == {
-        "core.dim_forecast_run", "core.dim_model_alias_change", "core.fct_forecast",
+        "core.dim_forecast_area", "core.dim_forecast_run", "core.dim_model_alias_change",
+        "core.fct_area_forecast", "core.fct_forecast", "marts.operations_area_outlook",
         "marts.operations_now_and_next",
     }  # fmt: skip
     assert rows_of("select to_version, replaced_at from core.dim_model_alias_change order by change_id") == [
@@ -329,6 +343,9 @@ def test_critical_failure_leaves_what_readers_see(
             "insert into model_output.series_left_out values ('r2', %s, 'withdrawn', 'two misses')", [at_a]
         )
         connection.execute("insert into model_output.path values ('r2', %s, %s, '{1}')", [at_a, day(5)])
+        # two series of one place, and one of another
+        at_both = [at_a, network.one_series("A", "staffed_capacity"), network.one_series("B", "occupied")]
+        sum_of(connection, "r2", at_both)
     # what is not published is not seen, through a view neither
     assert rows_of(paths) == [("r1",)]
     view = "select 'core.fct_forecast_path'::regclass::oid"
@@ -338,6 +355,10 @@ def test_critical_failure_leaves_what_readers_see(
     assert rows_of(view) == stands, "a view that stays as it is waits for nobody"
     assert rows_of(now) == []
     assert rows_of("select count(*) from core.fct_forecast") == [(1,)]
+    assert rows_of("select run_id, value from core.fct_area_forecast order by 1") == [("r1", 20), ("r2", 20)]
+    counts = "select run_id, series_summed, places_summed, series_absent from {} order by 1"
+    assert rows_of(counts.format("core.dim_forecast_area")) == [("r1", 2, 2, 1), ("r2", 3, 2, 1)]
+    assert rows_of(counts.format("marts.operations_area_outlook")) == [("r2", 3, 2, 1)]
     # the next build takes the refused load in
     assert build().status == "published"
     assert rows_of("select value from core.fct_usage where load_id = %s", load) == [(99.0,)]

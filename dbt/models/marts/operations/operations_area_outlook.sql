@@ -50,8 +50,9 @@ select
     expected.high_80,
     expected.low_95,
     expected.high_95,
+    area.series_summed,
+    area.series_absent,
     area.places_summed,
-    area.places_absent,
     area.made_at as forecast_made_at,
     area.timezone,
     {{ local_times('area.timezone', {
