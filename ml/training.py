@@ -102,7 +102,9 @@ def train(
                 f"champion {MODEL_NAME} version {champion.version} stands: neither age, drift nor growth asks"
             )
             return TrainResult(None, champion.version, None, [], 0, 0, text)
-        progress(f"due: {why}")
+    else:
+        why = _asked(champion, settings, force)
+    progress(f"due: {why}; settings {settings.name}, which read {settings.sample or 'every series'}")
     inputs = read(data or warehouse(settings), settings, as_of)
     code, lock = versions.code_version(), versions.lock_sha256()
     made = versions.run_id(
@@ -151,6 +153,13 @@ def train(
         made, registered.version, verdict, scores, len(inputs.series), len(missing),
         f"version {registered.version} {verdict.answer}: {verdict.reason}; {len(models)} feeds and grains",
     )  # fmt: skip
+
+
+def _asked(champion: registry.Registered | None, settings: Settings, force: bool) -> str:
+    """Return why a training needs no other reason."""
+    if champion is None:
+        return "no champion stands"
+    return "asked for" if force else f"version {champion.version} was trained by other settings or code"
 
 
 def _settings_of(champion: registry.Registered | None) -> Settings | None:

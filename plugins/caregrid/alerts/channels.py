@@ -98,3 +98,13 @@ def check_names(channels: list[Channel], wanted: set[str], declared: set[str]) -
 def declared_names(file: Path | None = None) -> set[str]:
     """Return the names of all channels in the file, on or off."""
     return {str(entry["channel"]) for entry in read(file or channels_file()).data["channels"]}
+
+
+def variables(file: Path | None = None) -> dict[str, str]:
+    """Return {channel: the environment variable that its address is read from}, of those that have one."""
+    entries = read(file or channels_file()).data["channels"]
+    return {
+        str(entry["channel"]): str(entry["url_from_environment"])
+        for entry in entries
+        if "url_from_environment" in entry
+    }

@@ -50,7 +50,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from caregrid.alerts.channels import check_names, declared_names, load_channels
+    from caregrid.alerts.channels import check_names, declared_names, load_channels, variables
     from caregrid.alerts.rules import load_rules
 
     rules, channels = load_rules(options.directory), load_channels()
@@ -58,7 +58,8 @@ def _check(options: argparse.Namespace) -> int:
     off = declared_names() - {channel.channel for channel in channels}
     print(f"{len(rules)} rules, channels on: {', '.join(channel.channel for channel in channels) or 'none'}")
     if off:
-        print(f"channels off, because their variable is not set: {', '.join(sorted(off))}")
+        unset = ", ".join(f"{name} ({variables()[name]})" for name in sorted(off))
+        print(f"channels off, because their variable is not set: {unset}")
     return 0
 
 
@@ -88,14 +89,18 @@ def _read(options: argparse.Namespace) -> int:
 
 
 def _try(options: argparse.Namespace) -> int:
-    from caregrid.alerts.channels import load_channels
+    from caregrid.alerts.channels import declared_names, load_channels, variables
     from caregrid.alerts.deliver import send
     from caregrid.alerts.message import Message
 
     channel = next((found for found in load_channels() if found.channel == options.channel), None)
     if channel is None:
+        variable = variables().get(options.channel)
         raise CareGridError(
-            f"channel {options.channel} does not exist or is off", fix="caregrid alerts check"
+            f"channel {options.channel} is off" if variable else f"no channel is called {options.channel}",
+            fix=f"set {variable} to its address"
+            if variable
+            else f"use {', '.join(sorted(declared_names()))}",
         )
     trouble = send(channel, Message("", "CareGrid: test · 测试", "It works. 通道正常。", "information", []))
     print(trouble or "sent")

@@ -21,7 +21,12 @@ def register(subparsers: Any) -> None:
     actions = group.add_subparsers(dest="action", required=True, metavar="ACTION")
 
     train = actions.add_parser("train", help="back-test, fit, judge and register a model, if one is due")
-    train.add_argument("--settings", choices=("demo", "whole"), default="whole", help="default: whole")
+    train.add_argument(
+        "--settings",
+        choices=("demo", "whole"),
+        default="whole",
+        help="whole, the default, reads every series; demo a stated sample of them",
+    )
     train.add_argument(
         "--force", action="store_true", help="train although no age, drift or growth asks for it"
     )
