@@ -26,6 +26,7 @@ LEVELS = np.concatenate(
     [[0.001, 0.0025, 0.005, 0.0075], np.arange(1, 100) / 100, [0.9925, 0.995, 0.9975, 0.999]]
 )
 ROUNDS, LEAVES, LEARNING_RATE = 60, 15, 0.08
+NONE = 1e-9  # scales; errors up to here are those of rounding
 PLAIN_SPREAD = 1.2  # scales at the longest lead, where no error has been seen at all
 
 
@@ -75,9 +76,13 @@ def fit(
         sizes = grow(x, np.log(np.abs(error) + SMALLEST), smaller, 0, objective="l2", rounds=ROUNDS)
     spread = Spread(sizes, {}, np.zeros((1, len(LEVELS))), configuration.bands, longest)
     bands = len(configuration.bands) + 1
-    if len(error) < 20:
+    if len(error) < 20 or not np.abs(error).max() > NONE:
         from scipy.special import ndtri
 
+        # Where nothing was ever missed nothing is known of errors: series that were always right stay
+        # narrow, any other gets the plain spread.
+        spread.sizes = None
+        spread.factors = _factors_of_none(names) if len(error) >= 20 else {}
         spread.shapes = np.tile(PLAIN_SPREAD * ndtri(LEVELS), (bands, 1))
         return spread
     relative = error / spread._size(x, lead)
@@ -107,3 +112,9 @@ def _factors(size: Floats, names: np.ndarray) -> dict[str, float]:
     count, total = np.bincount(at), np.bincount(at, size)
     factor = (total + DRAWN_TOWARDS_ALL * overall) / (count + DRAWN_TOWARDS_ALL) / overall
     return dict(zip(ids.tolist(), factor.tolist(), strict=True))
+
+
+def _factors_of_none(names: np.ndarray) -> dict[str, float]:
+    """Return the factors of series without any error: none, drawn towards one."""
+    ids, count = np.unique(names.astype(str), return_counts=True)
+    return dict(zip(ids.tolist(), (DRAWN_TOWARDS_ALL / (count + DRAWN_TOWARDS_ALL)).tolist(), strict=True))

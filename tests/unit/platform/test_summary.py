@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from caregrid.platform import summary
@@ -38,7 +38,7 @@ def test_a_grain_that_is_worse_is_called_worse_and_not_served() -> None:
 
 
 def test_a_risk_names_the_limit_it_is_about() -> None:
-    at = datetime(2026, 3, 1, 8)
+    at = datetime(2026, 3, 1, 8, tzinfo=UTC)
     name = ("", "Doncaster", "Intensive care beds", "重症床位")
     reserve, capacity = (
         summary._risks([(*name, 0.93, limit, 25.0, at + timedelta(days=7), at, "Europe/London")])

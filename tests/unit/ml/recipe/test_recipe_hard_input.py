@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -132,3 +134,16 @@ def test_whatever_is_missing_every_series_gets_numbers_or_a_reason(data: st.Data
     known = Panel(frequency, made.ids, made.times, 4, made.cutoff, y)
     fitted, said = asked(known)
     sound(known, fitted, said)
+
+
+def test_a_model_of_constants_alone_gives_others_an_interval_and_leaves_its_own_narrow() -> None:
+    """Where nothing was ever missed nothing is known of errors: not that there are none."""
+    constants = np.repeat([[40.0], [7.0], [1000.0], [0.0]], 400, axis=1)
+    fitted = panels.small(2000, 10).fit(panels.panel(constants, 7))
+    own = fitted.predict(panels.panel(constants, 7), (0.025, 0.5, 0.975))
+    assert np.allclose(own[:, :, 1], constants[:, :1])
+    assert (own[:, :, 2] - own[:, :, 0] < 0.1 * np.maximum(constants[:, :1], 1)).all()
+    y, _, _ = panels.census(4, 400)
+    moving = replace(panels.panel(y, 7), ids=("w", "x", "y", "z"))
+    said = fitted.predict(moving, (0.025, 0.5, 0.975))
+    assert (said[:, :, 2] - said[:, :, 0] > np.diff(y, axis=1).std(axis=1)[:, None]).all()
