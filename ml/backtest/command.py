@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from caregrid.errors import CareGridError
 
+from .. import folders
 from ..evaluation import hub, report
 from ..panel import WHOLE_QUANTILES, Forecaster
 from . import asking, files, hierarchy, leaks, models, nowcasts, records, reuse, times
@@ -42,6 +43,8 @@ def back_test(options: argparse.Namespace) -> int:
     asking.check(options)
     cutoffs = times.cutoffs(options.cutoffs, options.freq, asking.zone_of(options))
     listed, absent = _models(options)
+    if not options.leak_check:
+        folders.made(options.out)
     table = asking.table_of(options)
     as_of = asking.as_of(options)
     for note in table.notes:

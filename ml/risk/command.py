@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import reliability
+from .. import folders, reliability
 from . import evaluate as risk_evaluate
 from . import fit as risk_fit
 from . import metrics as risk_metrics
@@ -257,6 +257,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     given = _parser().parse_args(arguments)
     try:
+        folders.made(given.out)
         if given.model is not None:
             print(risk_report.write_scored(given.model, read(given.table), given.out))
             return 0

@@ -289,6 +289,9 @@ def test_the_command_line_trains_scores_and_refuses(
     ):
         assert risk.main([*bad, "--out", str(tmp_path / "no")]) == 2
         assert why in capsys.readouterr().err
+    # An --out that is a file is refused before anything is trained.
+    assert risk.main([*given, "--out", given[1]]) == 2
+    assert capsys.readouterr().err.startswith(f"error: --out {given[1]}: nothing can be written there")
 
 
 def test_scoring_tells_which_features_are_no_longer_as_in_training(

@@ -225,6 +225,19 @@ def test_what_cannot_be_done_is_refused_in_one_message(
     assert not (tmp_path / "out" / "scores.csv").exists()
 
 
+@pytest.mark.parametrize("name", ["beds.csv", "beds.csv/below", "/proc/caregrid"])
+def test_an_out_that_cannot_be_written_is_refused_before_the_work(
+    series: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = series.parent / name
+    assert main(asked(series, out, "--models", QUICK)) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"error: --out {out}: nothing can be written there")
+    assert "fix: name a folder" in told
+    # Not even the table was read.
+    assert "assumed" not in told
+
+
 def test_submissions_of_a_hub_stand_in_the_same_table(tmp_path: Path) -> None:
     rows = toys.frame("W", 130, start="2022-01-01").drop("line")
     rows = rows.with_columns(pl.from_epoch("ds", time_unit="us").dt.date())
