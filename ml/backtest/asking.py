@@ -99,7 +99,9 @@ def table_of(options: argparse.Namespace) -> Table:
         capacity=options.capacity,
         zone=zone,
     )
-    return build(read(options.series, options.known_at, zone), meaning, options.series.name)
+    notes: list[str] = []
+    rows = read(options.series, options.known_at, zone, notes)
+    return build(rows, meaning, options.series.name, notes)
 
 
 def as_of(options: argparse.Namespace) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -44,8 +45,10 @@ class Meaning:
     zone: ZoneInfo | None = None
 
 
-def build(frame: pl.DataFrame, meaning: Meaning, where: str) -> Table:
-    """Return the table of typed rows (see `reading.read`).
+def build(
+    frame: pl.DataFrame, meaning: Meaning, where: str, read_notes: Sequence[str] = ()
+) -> Table:
+    """Return the table of typed rows (see `reading.read`), with the notes of their reading.
 
     Raises:
         CareGridError: a named column is missing or not of its kind, rows lie off the grid of the frequency,
@@ -53,7 +56,7 @@ def build(frame: pl.DataFrame, meaning: Meaning, where: str) -> Table:
     """
     import polars as pl
 
-    notes: list[str] = []
+    notes = list(read_notes)
     _check_columns(frame, meaning, where)
     frame, assumed = _known(frame, meaning, where, notes)
     frame = _usable(frame, where, notes)

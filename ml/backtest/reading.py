@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 from caregrid.errors import CareGridError
 
 from .. import parquet
-from .times import instant
+from . import clock
+from .times import WRITTEN, instant
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,11 +23,17 @@ EMPTY = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 _CODE = re.compile(r"0\d+")
 
 
-def read(path: Path, known_at: str | None = None, zone: ZoneInfo | None = None) -> pl.DataFrame:
+def read(
+    path: Path, known_at: str | None = None, zone: ZoneInfo | None = None, notes: list[str] | None = None
+) -> pl.DataFrame:
     """Return the table with unique_id as text, ds (and known_at) in microseconds, y as a number.
 
     Every other column is a number where all of its cells are, else text. `known_at` names the column that
     tells when a row became known; it is called known_at in what is returned. `line` counts the file's lines.
+
+    Args:
+        zone: whose clock times without an offset follow, those of a clock change too (see `clock`).
+        notes: gets what was left out or taken for something, in words.
 
     Raises:
         CareGridError: no such file, not a table, a needed column is missing, no rows, a time that cannot be
@@ -56,9 +63,12 @@ def read(path: Path, known_at: str | None = None, zone: ZoneInfo | None = None) 
         raise CareGridError(
             "is empty", where=_at(where, nameless["line"][0], "unique_id"), fix="name every row's series"
         )
+    written = _written(frame["ds"], zone)
     for name in ("ds", "known_at"):
         if name in frame.columns:
             frame = frame.with_columns(_times(frame, name, where, zone))
+    if zone is not None and written.dtype == pl.String:
+        frame = clock.settled(frame, written, zone, [] if notes is None else notes)
     undated = frame.filter(pl.col("ds").is_null())
     if len(undated):
         raise CareGridError(
@@ -106,38 +116,46 @@ def _told(column: pl.Series) -> pl.Series:
     return column.set(column.is_in(EMPTY), None)
 
 
+def _written(column: pl.Series, zone: ZoneInfo | None) -> pl.Series:
+    """Return a column of times; as text where they follow the clock of a zone."""
+    import polars as pl
+
+    column = _told(column)
+    if zone is None or (column.dtype == pl.Datetime and getattr(column.dtype, "time_zone", None)):
+        return column
+    if column.dtype in (pl.Date, pl.Datetime):
+        return column.cast(pl.Datetime("us")).dt.to_string("iso")
+    return column
+
+
 def _times(frame: pl.DataFrame, name: str, where: tuple[str, str], zone: ZoneInfo | None) -> pl.Series:
     """Return a column of times in microseconds since 1970: offsets brought to UTC, else as `instant` says."""
     import polars as pl
 
-    column = _told(frame[name])
+    column = _written(frame[name], zone)
     if column.dtype == pl.Datetime and getattr(column.dtype, "time_zone", None):
         return column.dt.convert_time_zone("UTC").dt.timestamp("us").alias(name)
-    if column.dtype in (pl.Date, pl.Datetime) and zone is None:
-        return column.cast(pl.Datetime("us")).dt.timestamp("us").alias(name)
     if column.dtype in (pl.Date, pl.Datetime):
-        column = column.cast(pl.Datetime("us")).dt.to_string("iso")
-    elif column.dtype != pl.String:
-        raise CareGridError(
-            f"holds {column.dtype}, no times",
-            where=f"{where[0]}, {name}",
-            fix="write dates or times of ISO 8601, such as 2024-03-01 or 2024-03-01T06:00",
-        )
+        return column.cast(pl.Datetime("us")).dt.timestamp("us").alias(name)
+    if column.dtype != pl.String:
+        raise CareGridError(f"holds {column.dtype}, no times", where=f"{where[0]}, {name}", fix=WRITTEN)
     # A table repeats its times many times over: each is read once.
     texts = column.drop_nulls().unique()
-    read_, broken = [], None
+    read_, broken = [], []
     for text in texts:
         try:
             read_.append(instant(text, zone))
-        except ValueError:
-            broken = text
-            break
-    if broken is not None:
-        line = frame.filter(pl.col(name) == broken)["line"][0]
+            if zone is not None and name == "known_at":
+                # Of the two times that it may be, the later one: nothing is known too early.
+                read_[-1] += max(clock.moved(text, zone), 0)
+        except (ValueError, OverflowError):
+            broken.append(text)
+    if broken:
+        first = frame.filter(column.is_in(broken)).row(0, named=True)
         raise CareGridError(
-            f"{broken!r} is no date or time",
-            where=_at(where, line, name),
-            fix="write dates or times of ISO 8601, such as 2024-03-01 or 2024-03-01T06:00",
+            f"{first[name]!r} is no date or time that is read here",
+            where=_at(where, first["line"], name),
+            fix=WRITTEN,
         )
     if not len(texts):
         return pl.Series(name, [None] * len(column), dtype=pl.Int64)

@@ -24,7 +24,9 @@ def written(folder: Path, text: str, name: str = "series.csv") -> Path:
 
 def table(folder: Path, text: str, meaning: Meaning, known_at: str | None = None) -> Table:
     """Return the table of lines of CSV."""
-    return build(read(written(folder, text), known_at), meaning, "series.csv")
+    notes: list[str] = []
+    rows = read(written(folder, text), known_at, meaning.zone, notes)
+    return build(rows, meaning, "series.csv", notes)
 
 
 def frame(

@@ -1,0 +1,80 @@
+"""Hours written by a zone's clock when it is changed: the clock shows one of them twice, and one never."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from .times import SECOND
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def moved(text: str, zone: ZoneInfo) -> int:
+    """Return microseconds from the first to the second meaning of a time without an offset; 0: it has one.
+
+    Above 0 the clock shows the time twice, below 0 never (PEP 495: `fold` tells the two apart).
+    """
+    found = datetime.fromisoformat(text.strip())
+    if found.tzinfo is not None:
+        return 0
+    first, second = (found.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1))
+    return 0 if first is None or second is None else round((first - second).total_seconds()) * SECOND
+
+
+def settled(frame: pl.DataFrame, written: pl.Series, zone: ZoneInfo, notes: list[str]) -> pl.DataFrame:
+    """Return the rows with the hours that the clock shows twice told apart, without those it never shows.
+
+    Two rows of one series and one such hour (and one known_at) are its first and its second, in the order
+    of the file. Further ones stay with the second, where they count as contradictions of it.
+
+    Args:
+        frame: rows in the order of the file, `ds` in microseconds by the first meaning of each time.
+        written: `ds` as it was written.
+    """
+    import polars as pl
+
+    texts = [text for text in written.drop_nulls().unique() if moved(text, zone)]
+    if not texts:
+        return frame
+    by = pl.Series([moved(text, zone) for text in texts], dtype=pl.Int64)
+    frame = frame.with_columns(
+        written.replace_strict(pl.Series(texts, dtype=pl.String), by, default=0).alias("moved"),
+        written.alias("written"),
+    )
+    key = [name for name in ("unique_id", "ds", "known_at") if name in frame.columns]
+    frame = frame.with_columns(
+        pl.int_range(pl.len()).over([*key, "moved"]).alias("place"), pl.len().over([*key, "moved"]).alias("of")
+    )
+    never = frame.filter(pl.col("moved") < 0)
+    if len(never):
+        notes.append(
+            f"{len(never)} row{'s' * (len(never) > 1)} left out: the clock of {zone.key} never shows "
+            f"that time ({_first(never)})"
+        )
+    twice = frame.filter(pl.col("moved") > 0)
+    alone, pairs = twice.filter(pl.col("of") == 1), twice.filter((pl.col("place") == 1))
+    if len(pairs):
+        notes.append(
+            f"{len(pairs)} time{'s' * (len(pairs) > 1)} a series has two rows of a time that the clock of "
+            f"{zone.key} shows twice: they are the first and the second ({_first(pairs)})"
+        )
+    if len(alone):
+        notes.append(
+            f"{len(alone)} time{'s' * (len(alone) > 1)} a series has one row of a time that the clock of "
+            f"{zone.key} shows twice: it is taken for the first, before the change ({_first(alone)})"
+        )
+    second = (pl.col("moved") > 0) & (pl.col("place") > 0)
+    return (
+        frame.filter(pl.col("moved") >= 0)
+        .with_columns(pl.when(second).then(pl.col("ds") + pl.col("moved")).otherwise(pl.col("ds")))
+        .drop("moved", "written", "place", "of")
+    )
+
+
+def _first(rows: pl.DataFrame) -> str:
+    """Return in words which row is the first of these."""
+    one = rows.row(0, named=True)
+    return f"the first: series {one['unique_id']}, {one['written']}, line {one['line']}"
