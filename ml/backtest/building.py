@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from caregrid.errors import CareGridError
 
-from ..panel import LARGEST, Floats, Ints
+from ..panel import Ints
+from . import usable
 from .table import Table
 from .times import NAMES, SECOND, STEPS, as_text
 
@@ -45,9 +46,7 @@ class Meaning:
     zone: ZoneInfo | None = None
 
 
-def build(
-    frame: pl.DataFrame, meaning: Meaning, where: str, read_notes: Sequence[str] = ()
-) -> Table:
+def build(frame: pl.DataFrame, meaning: Meaning, where: str, read_notes: Sequence[str] = ()) -> Table:
     """Return the table of typed rows (see `reading.read`), with the notes of their reading.
 
     Raises:
@@ -58,8 +57,15 @@ def build(
 
     notes = list(read_notes)
     _check_columns(frame, meaning, where)
-    frame, assumed = _known(frame, meaning, where, notes)
-    frame = _usable(frame, where, notes)
+    stages = [(set(frame["unique_id"].unique()), ""), (usable.with_values(frame), "every y is empty")]
+    frame, assumed = usable.known(frame, meaning.frequency, meaning.lag, where, notes)
+    stages.append((usable.with_values(frame), "nothing tells when any of its rows became known"))
+    frame = usable.usable(frame, where, notes)
+    stages.append((usable.with_values(frame), "every y is negative, or more than can be counted"))
+    if not assumed:
+        usable.tell_early(frame, meaning.frequency, notes)
+    if meaning.capacity:
+        frame = usable.capacity(frame, meaning.capacity, notes)
     ids = frame["unique_id"].unique().sort()
     row = frame["unique_id"].cast(pl.Enum(ids)).to_physical().to_numpy().astype(np.int64)
     start, column = _grid(frame, meaning.frequency, where)
@@ -73,8 +79,9 @@ def build(
         )
     known = frame["known_at"].to_numpy()
     y = frame["y"].fill_null(float("nan")).to_numpy()
-    kept = _each_version_once(row * width + column, known, y, where, notes)
+    kept = usable.each_version_once(row * width + column, known, y, where, notes)
     frame = frame[kept]
+    stages.append((usable.with_values(frame), "all of its rows contradict each other"))
     others = [name for name in frame.columns if name not in ("unique_id", "ds", "y", "known_at", "line")]
     texts = {name: _codes(frame[name]) for name in others if frame[name].dtype == pl.String}
     numbers = {
@@ -105,6 +112,7 @@ def build(
         capacity=meaning.capacity,
         zone=meaning.zone,
         vintages_assumed=assumed,
+        unusable=usable.lost(stages, notes),
         notes=tuple(notes),
     )
 
@@ -134,65 +142,6 @@ def _check_columns(frame: pl.DataFrame, meaning: Meaning, where: str) -> None:
                     where=where,
                     fix="give numbers, empty where unknown",
                 )
-
-
-def _known(frame: pl.DataFrame, meaning: Meaning, where: str, notes: list[str]) -> tuple[pl.DataFrame, bool]:
-    """Return the rows with known_at, by vintages or by the publication lag, and whether that was assumed."""
-    import polars as pl
-
-    if "known_at" not in frame.columns:
-        if meaning.lag is None:
-            raise CareGridError(
-                "no column tells when a row became known",
-                where=where,
-                fix="name it with --known-at COLUMN, or say after what time rows are published, such as "
-                "--publication-lag 1D (0: at the end of their period)",
-            )
-        notes.append(
-            "Vintages are assumed: every value counts as known "
-            f"{_words(meaning.lag, meaning.frequency)} its ds, and never to be revised."
-        )
-        return frame.with_columns((pl.col("ds") + meaning.lag).alias("known_at")), True
-    unknown = int(frame["known_at"].null_count())
-    if unknown and meaning.lag is not None:
-        notes.append(
-            f"{unknown} rows without known_at count as known {_words(meaning.lag, meaning.frequency)} ds"
-        )
-        frame = frame.with_columns(pl.col("known_at").fill_null(pl.col("ds") + meaning.lag))
-    elif unknown:
-        notes.append(f"{_many(unknown, 'row')} left out: nothing tells when it became known")
-        frame = frame.filter(pl.col("known_at").is_not_null())
-    return frame, False
-
-
-def _words(lag: int, frequency: str) -> str:
-    """Return a lag in words, in front of what it counts from."""
-    if not lag:
-        return "at" if frequency == "H" else "on the day of"
-    if lag % STEPS["D"]:
-        return f"{lag / STEPS['H']:g} hours after"
-    return f"{_many(lag // STEPS['D'], 'day')} after"
-
-
-def _many(count: int, noun: str) -> str:
-    """Return a number of things in words."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def _usable(frame: pl.DataFrame, where: str, notes: list[str]) -> pl.DataFrame:
-    """Return the rows in order of known_at, without a y that is negative or more than can be counted."""
-    import polars as pl
-
-    broken = (pl.col("y") < 0) | (pl.col("y") > LARGEST)
-    count = int(frame.select(broken.sum()).item() or 0)
-    if count:
-        line = frame.filter(broken)["line"][0]
-        why = f"y is negative, or more than can be counted (the first in line {line})"
-        notes.append(f"{_many(count, 'row')} left out: {why}")
-        frame = frame.filter(~broken.fill_null(value=False))
-    if frame["y"].null_count() == len(frame):
-        raise CareGridError("no row has a value of y that can be used", where=where, fix="check column y")
-    return frame.sort("known_at", maintain_order=True)
 
 
 def _grid(frame: pl.DataFrame, frequency: str, where: str) -> tuple[int, Ints]:
@@ -231,40 +180,6 @@ def _grid_words(frequency: str, phase: int) -> str:
         return f"stands at {as_text(phase)[11:] or '00:00'}"
     # 1 January 1970 was a Thursday.
     return f"ends its weeks on {WEEKDAYS[(phase // STEPS['D'] + 3) % 7]}"
-
-
-def _each_version_once(cell: Ints, known: Ints, y: Floats, where: str, notes: list[str]) -> Ints:
-    """Return the rows to keep, in order of known_at: of exact repeats the first, of contradictions none.
-
-    Args:
-        cell, known, y: [row] in order of `known`.
-    """
-    order = np.lexsort((cell, known))
-    same = np.zeros(len(order), dtype=bool)
-    same[1:] = (np.diff(cell[order]) == 0) & (np.diff(known[order]) == 0)
-    if not same.any():
-        return np.arange(len(order))
-    group = np.cumsum(~same) - 1
-    values = y[order]
-    first = values[np.flatnonzero(~same)][group]
-    differs = (values != first) & ~(np.isnan(values) & np.isnan(first))
-    contradicted = np.bincount(group, weights=differs, minlength=group[-1] + 1) > 0
-    bad = contradicted[group]
-    cells = int(contradicted.sum())
-    if bad.mean() > 0.5:
-        raise CareGridError(
-            f"most cells have several rows that contradict each other ({cells} cells)",
-            where=where,
-            fix="make unique_id tell the series apart, or give one row per period (--freq)",
-        )
-    if cells:
-        notes.append(
-            f"{_many(cells, 'cell')} left out: several rows of one unique_id, ds and known_at differ in y"
-        )
-    repeats = int((same & ~bad).sum())
-    if repeats:
-        notes.append(f"{_many(repeats, 'row')} left out: exact repeats")
-    return np.sort(order[~same & ~bad])
 
 
 def _codes(column: pl.Series) -> tuple[Ints, np.ndarray]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from .times import SECOND
+from .usable import many
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,24 +47,25 @@ def settled(frame: pl.DataFrame, written: pl.Series, zone: ZoneInfo, notes: list
     )
     key = [name for name in ("unique_id", "ds", "known_at") if name in frame.columns]
     frame = frame.with_columns(
-        pl.int_range(pl.len()).over([*key, "moved"]).alias("place"), pl.len().over([*key, "moved"]).alias("of")
+        pl.int_range(pl.len()).over([*key, "moved"]).alias("place"),
+        pl.len().over([*key, "moved"]).alias("of"),
     )
     never = frame.filter(pl.col("moved") < 0)
     if len(never):
         notes.append(
-            f"{len(never)} row{'s' * (len(never) > 1)} left out: the clock of {zone.key} never shows "
+            f"{many(len(never), 'row')} left out: the clock of {zone.key} never shows "
             f"that time ({_first(never)})"
         )
     twice = frame.filter(pl.col("moved") > 0)
-    alone, pairs = twice.filter(pl.col("of") == 1), twice.filter((pl.col("place") == 1))
+    alone, pairs = twice.filter(pl.col("of") == 1), twice.filter(pl.col("place") == 1)
     if len(pairs):
         notes.append(
-            f"{len(pairs)} time{'s' * (len(pairs) > 1)} a series has two rows of a time that the clock of "
+            f"{many(len(pairs), 'time')} a series has two rows of a time that the clock of "
             f"{zone.key} shows twice: they are the first and the second ({_first(pairs)})"
         )
     if len(alone):
         notes.append(
-            f"{len(alone)} time{'s' * (len(alone) > 1)} a series has one row of a time that the clock of "
+            f"{many(len(alone), 'time')} a series has one row of a time that the clock of "
             f"{zone.key} shows twice: it is taken for the first, before the change ({_first(alone)})"
         )
     second = (pl.col("moved") > 0) & (pl.col("place") > 0)

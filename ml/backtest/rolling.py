@@ -18,6 +18,7 @@ from .table import Table
 from .times import Cutoff
 
 CHUNK = 500  # series whose rows are made at once: those of ten thousand would not fit
+NO_CAPACITY = "its capacity is 0: any value above 0 counts as more than can be held"
 NO_SUMS = hierarchy.Sums((), ())
 
 
@@ -45,9 +46,9 @@ class Told:
 
     Args:
         seconds: {model: [fit, predict, paths]} over all cutoffs.
-        unanswered: (cutoff, model, series or "" for all, periods, reason).
+        unanswered: (cutoff, model, series, periods, reason), each "" for all.
         crossed: {model: cells whose quantiles had to be put in order}.
-        remarks: (cutoff, model, series, what is particular about how its forecast was made).
+        remarks: (cutoff, model or "" for all, series, what is particular about how its forecast was made).
         answered: {model: cells}; fingerprints: {model: of its configuration, where it has one}.
         naive: (series, cutoff, in-sample mean absolute seasonal naive error), for MASE.
         capacity: (series, cutoff, last known capacity), of sums where all their living members have one.
@@ -123,6 +124,8 @@ def run(
     Memory holds one cutoff at a time.
     """
     told = Told()
+    periods = plan.horizon * len(cutoffs)
+    told.unanswered += [("", "", name, periods, why) for name, why in table.unusable.items()]
     for number, cutoff in enumerate(cutoffs):
         panel = frozen(table.panel(cutoff, plan.horizon))
         if not panel.ids:
@@ -173,6 +176,8 @@ def _remember(told: Told, panel: Panel, cutoff: Cutoff, sums: hierarchy.Sums) ->
             if len(said):
                 held[row] = float(said[-1])
                 told.capacity.append((name, cutoff, held[row]))
+                if held[row] == 0:
+                    told.remarks.append((str(cutoff), "", name, NO_CAPACITY))
     for name, rows in zip(sums.ids, hierarchy.living(panel, sums), strict=True):
         members = [panel.ids[row] for row in rows]
         told.parts[name] = members if told.parts.get(name, members) == members else None

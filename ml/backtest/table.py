@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -32,6 +32,7 @@ class Table:
         capacity: name of the column that demand is held against, or None.
         zone: whose clock the hours of `ds` follow, or None.
         vintages_assumed: whether `known` is ds plus a publication lag.
+        unusable: {series of the file without a value that can be used: why}.
         notes: what was left out or assumed, in words.
     """
 
@@ -50,6 +51,7 @@ class Table:
     capacity: str | None = None
     zone: ZoneInfo | None = None
     vintages_assumed: bool = False
+    unusable: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @cached_property

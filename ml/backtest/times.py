@@ -23,7 +23,9 @@ _TIME = rf"{_DATE}(?:[T ]\d{{2}}(?::\d{{2}}(?::\d{{2}})?)?(?:Z|[+-]\d{{2}}:?\d{{
 _RANGE = re.compile(rf"^({_TIME}):({_TIME}):([^:]+)$")
 MOST_CUTOFFS = 10_000
 # What to do about a time that cannot be read.
-WRITTEN = "write ISO 8601: 2024-03-01, 2024-03-01T06:00 or 2024-03-01 06:00:00, with Z or +01:00 behind or without"
+WRITTEN = (
+    "write ISO 8601: 2024-03-01, 2024-03-01T06:00 or 2024-03-01 06:00:00, with Z or +01:00 behind or without"
+)
 
 
 @dataclass(frozen=True)
