@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 from pathlib import Path
+from typing import NoReturn
 from zoneinfo import ZoneInfo
 
 from caregrid.errors import CareGridError
@@ -17,9 +18,25 @@ from .reading import read
 from .table import Table
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose refusals are told as all others are."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse what cannot be parsed.
+
+        Raises:
+            CareGridError: always.
+        """
+        raise CareGridError(
+            message,
+            fix="`python -m ml.backtest --help` lists the options; a value that begins with - is written "
+            "--option=VALUE",
+        )
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="python -m ml.backtest",
         description="Back-test models on a long table: at each cutoff each sees what was known by then.",
     )
@@ -45,8 +62,8 @@ def parser() -> argparse.ArgumentParser:
     add("--truth-as-of", metavar="TIME", help="score against the newest version by then (default: of all)")
     add(
         "--models",
-        default=",".join((models.OURS, *models.ALWAYS)),
-        help="names with commas (all: the usual ones); see the docs",
+        default=",".join(models.EVERY),
+        help=f"names with commas (default and all: {', '.join(models.EVERY)}), or your own: see the docs",
     )
     add("--baseline", help="model that relative scores divide by (default: seasonal_naive; last_value for W)")
     add("--external", type=Path, metavar="DIR", help="submissions of the CDC's hubs, scored beside")

@@ -16,8 +16,9 @@ from ..evaluation import hub, report
 from ..panel import WHOLE_QUANTILES, Forecaster
 from . import asking, files, hierarchy, leaks, models, nowcasts, records, reuse, times
 from .plugins import Command
-from .rolling import Plan, run
+from .rolling import Plan, Told, run
 from .table import Table
+from .usable import many
 
 UNANSWERED = ("cutoff", "model", "unique_id", "periods", "reason")
 REMARKS = ("cutoff", "model", "unique_id", "how")
@@ -25,9 +26,8 @@ REMARKS = ("cutoff", "model", "unique_id", "how")
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0 when it is done, 1 when something was refused, 3 when a leak was found."""
-    options = asking.parser().parse_args(arguments)
     try:
-        return back_test(options)
+        return back_test(asking.parser().parse_args(arguments))
     except CareGridError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -78,16 +78,38 @@ def back_test(options: argparse.Namespace) -> int:
             forecasts.write(others)
     files.write_csv(options.out / "unanswered.csv", UNANSWERED, told.unanswered)
     files.write_csv(options.out / "remarks.csv", REMARKS, told.remarks)
-    _say(f"{len(told.unanswered)} lines in unanswered.csv, {len(told.remarks)} in remarks.csv")
+    _say(f"{many(len(told.unanswered), 'line')} in unanswered.csv, {len(told.remarks)} in remarks.csv")
     info = records.info_of(
         options, asking.baseline_of(options), asked, table, told, absent, plan, time.time() - started
     )
     info["left_out"] = left_out
     records.write_info(options.out, info)
-    if not sum(told.answered.values()):
+    silent = told.silent([model.name for model in listed])
+    if len(silent) == len(listed):
+        _tell(silent)
         raise CareGridError(
             "no model answered anything", where=str(options.series), fix="see unanswered.csv for the reasons"
         )
+    _score(options, table, told, plan, as_of, info)
+    _tell(silent)
+    return 0
+
+
+def _tell(silent: dict[str, str]) -> None:
+    """Say which models have answered nothing at all, where it is not overlooked: at the end."""
+    for name, why in silent.items():
+        _say(f"{name} answered nothing: {why}")
+
+
+def _score(
+    options: argparse.Namespace,
+    table: Table,
+    told: Told,
+    plan: Plan,
+    as_of: int | None,
+    info: dict[str, Any],
+) -> None:
+    """Write what scores need, and the scores if the truth of any target is known."""
     if told.nowcasts.seen:
         rows = told.nowcasts.rows(table, table.truth(as_of))
         files.write_csv(options.out / "nowcast.csv", nowcasts.COLUMNS, rows)
@@ -96,7 +118,7 @@ def back_test(options: argparse.Namespace) -> int:
         _say(
             f"forecasts are in {options.out / files.FORECASTS}; no target has a truth yet: nothing is scored"
         )
-        return 0
+        return
     _say(f"forecasts are in {options.out / files.FORECASTS}; scoring them")
     drawn = options.out / files.PATHS
     report.write(
@@ -109,7 +131,6 @@ def back_test(options: argparse.Namespace) -> int:
         info,
     )
     _say(f"scores are in {options.out / 'scores.csv'}, all of it in {options.out / 'report.html'}")
-    return 0
 
 
 def _others(
@@ -125,7 +146,7 @@ def _others(
         raise CareGridError(
             f"there is no model {asking.baseline_of(options)!r} in this run",
             where="--baseline",
-            fix=f"name one of {', '.join(names)}",
+            fix=f"name one of {', '.join(dict.fromkeys((*names, *models.ALWAYS)))}",
         )
     return others, left_out
 

@@ -34,6 +34,7 @@ ALWAYS = (
     "auto_theta_recalibrated",
     "mlforecast",
 )
+EVERY = (OURS, *ALWAYS)
 
 
 def _ours() -> Forecaster:
@@ -44,8 +45,8 @@ def _ours() -> Forecaster:
 def named(names: Sequence[str]) -> tuple[list[Forecaster], dict[str, str]]:
     """Return the models of these names, and {name: why it is left out}.
 
-    A name is one of ours, `all` for those that are always scored beside, `NAME=package.module:Class`, or
-    `NAME=command:COMMAND LINE` (see plugins).
+    A name is one of the table in docs/forecasting.md, `all` for all of that table,
+    `NAME=package.module:Class`, or `NAME=command:COMMAND LINE` (see plugins).
 
     Raises:
         CareGridError: for a name that is none.
@@ -67,7 +68,7 @@ def named(names: Sequence[str]) -> tuple[list[Forecaster], dict[str, str]]:
     }
     found: list[Forecaster] = []
     absent: dict[str, str] = {}
-    whole = [one for name in names for one in (ALWAYS if name == "all" else (name,))]
+    whole = [one for name in names for one in (EVERY if name == "all" else (name,))]
     for name in dict.fromkeys(whole):
         library = NEEDS.get(name)
         if "=" in name:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +16,11 @@ from .naive import naive_errors
 from .nowcasts import Nowcasts
 from .table import Table
 from .times import Cutoff
+from .usable import many
 
 CHUNK = 500  # series whose rows are made at once: those of ten thousand would not fit
+SILENT_HORIZONS = 2  # without a value: the series has ended
+HARDLY_BEGUN = {"H": 48, "D": 14, "W": 8}  # fewer values than these are a short history
 NO_CAPACITY = "its capacity is 0: any value above 0 counts as more than can be held"
 NO_SUMS = hierarchy.Sums((), ())
 
@@ -67,6 +70,15 @@ class Told:
     parts: dict[str, list[str] | None] = field(default_factory=dict)
     nowcasts: Nowcasts = field(default_factory=Nowcasts)
 
+    def silent(self, names: Sequence[str]) -> dict[str, str]:
+        """Return {model of these that has not answered a single cell: its first reason}."""
+        found = {}
+        for name in names:
+            if not self.answered.get(name):
+                reasons = (line[-1] for line in self.unanswered if line[1] == name)
+                found[name] = next(reasons, "nothing was known by any cutoff")
+        return found
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -75,6 +87,7 @@ class Answer:
     Args:
         values: [series, horizon, quantile] ascending, NaN where a cell has no answer; None: the model failed.
         reason: why it failed; reasons: {series: why it has none}; how: {series: how it was made}.
+        infinite: [series] whether the answer held infinity in place of a number.
         paths: makes [path, series, horizon] by the model itself, or None.
     """
 
@@ -84,6 +97,7 @@ class Answer:
     reasons: dict[str, str] = field(default_factory=dict)
     how: dict[str, str] = field(default_factory=dict)
     crossed: int = 0
+    infinite: np.ndarray | None = None
     paths: Callable[[Panel, int, int], Floats] | None = None
 
 
@@ -102,12 +116,13 @@ def ask(model: Forecaster, panel: Panel, quantiles: tuple[float, ...]) -> Answer
     if values.shape != shape:
         reason = f"answered with the shape {values.shape}, not [series, horizon, quantile] = {shape}"
         return Answer(None, (fitting, predicting), reason)
+    infinite = np.isinf(values).any(axis=(1, 2))
     values[~np.isfinite(values).all(axis=2)] = np.nan
     crossed = int((np.diff(values, axis=2) < 0).any(axis=2).sum())
     reasons = dict(getattr(fitted, "reasons", None) or {})
     how = dict(getattr(fitted, "how", None) or {})
     own = getattr(fitted, "paths", None)
-    return Answer(np.sort(values, axis=2), (fitting, predicting), "", reasons, how, crossed, own)
+    return Answer(np.sort(values, axis=2), (fitting, predicting), "", reasons, how, crossed, infinite, own)
 
 
 def run(
@@ -198,8 +213,22 @@ def _note(told: Told, model: Forecaster, panel: Panel, cutoff: Cutoff, answer: A
     told.answered[model.name] -= int(missing.sum())
     for row in np.flatnonzero(missing):
         name = panel.ids[row]
-        reason = answer.reasons.get(name, "too little history, or no number in the answer")
+        reason = answer.reasons.get(name) or _guessed(panel, int(row), answer)
         told.unanswered.append((str(cutoff), model.name, name, int(missing[row]), reason))
+
+
+def _guessed(panel: Panel, row: int, answer: Answer) -> str:
+    """Return why a series may have no answer, of a model that does not say: what can be seen from outside."""
+    if answer.infinite is not None and answer.infinite[row]:
+        return "the answer holds infinity in place of a number"
+    known = np.flatnonzero(~np.isnan(panel.y[row]))
+    silent = panel.width - 1 - int(known[-1])
+    if silent > SILENT_HORIZONS * panel.horizon:
+        last = str(panel.times[known[-1]]).removesuffix("T00:00:00")
+        return f"no answer to a series that is silent since {last}, {silent} periods before the cutoff"
+    if len(known) < HARDLY_BEGUN[panel.frequency]:
+        return f"no answer from too little history: {many(len(known), 'value')}"
+    return f"no number in the answer, though {len(known)} values were known"
 
 
 def _write(

@@ -22,6 +22,7 @@ _DATE = r"\d{4}-\d{2}-\d{2}"
 _TIME = rf"{_DATE}(?:[T ]\d{{2}}(?::\d{{2}}(?::\d{{2}})?)?(?:Z|[+-]\d{{2}}:?\d{{2}})?)?"
 _RANGE = re.compile(rf"^({_TIME}):({_TIME}):([^:]+)$")
 MOST_CUTOFFS = 10_000
+_NO_TIME = "is no date or time that is read here"
 # What to do about a time that cannot be read.
 WRITTEN = (
     "write ISO 8601: 2024-03-01, 2024-03-01T06:00 or 2024-03-01 06:00:00, with Z or +01:00 behind or without"
@@ -87,20 +88,21 @@ def span(text: str, frequency: str, option: str) -> int:
     )
 
 
-def cutoff(text: str, frequency: str, zone: ZoneInfo | None = None) -> Cutoff:
+def cutoff(
+    text: str, frequency: str, zone: ZoneInfo | None = None, where: str = "--cutoffs", kind: str = _NO_TIME
+) -> Cutoff:
     """Return one cutoff from how it is written.
+
+    Args:
+        where: place of the text; kind: what is said of one that cannot be read.
 
     Raises:
         CareGridError: when it is no date or time.
     """
     try:
         at = instant(text, zone)
-    except ValueError:
-        raise CareGridError(
-            f"{text!r} is no date or time",
-            where="--cutoffs",
-            fix="write dates or times of ISO 8601, such as 2024-03-01 or 2024-03-01T06:00",
-        ) from None
+    except (ValueError, OverflowError):
+        raise CareGridError(f"{text.strip()!r} {kind}", where=where, fix=WRITTEN) from None
     return Cutoff(at, at + _rest_of_day(text.strip(), frequency))
 
 
@@ -119,9 +121,7 @@ def cutoffs(text: str, frequency: str, zone: ZoneInfo | None = None) -> list[Cut
     """
     found = _RANGE.match(text.strip())
     if found is None:
-        file = Path(text)
-        parts = file.read_text(encoding="utf-8").split() if file.is_file() else text.split(",")
-        made = [cutoff(part, frequency, zone) for part in parts if part.strip()]
+        made = _listed(text, frequency, zone)
     else:
         first, last = (cutoff(found.group(part), frequency, zone) for part in (1, 2))
         step = span(found.group(3), frequency, "--cutoffs")
@@ -138,6 +138,29 @@ def cutoffs(text: str, frequency: str, zone: ZoneInfo | None = None) -> list[Cut
             f"{text!r} holds no cutoff", where="--cutoffs", fix="write FIRST:LAST:STEP or dates with commas"
         )
     return sorted(set(made), key=lambda one: one.at)
+
+
+def _listed(text: str, frequency: str, zone: ZoneInfo | None) -> list[Cutoff]:
+    """Return the cutoffs of a file, one per line, or of a list with commas."""
+    file = Path(text)
+    try:
+        there = file.is_file()
+    except OSError:  # a long list is too long for a file's name
+        there = False
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines() if there else None
+    except (OSError, ValueError) as error:
+        raise CareGridError(
+            f"{text!r} cannot be read: {error}", where="--cutoffs", fix="give a text file in UTF-8"
+        ) from None
+    if lines is None:
+        kind = "is neither a date or time that is read here, nor a file that exists"
+        return [cutoff(part, frequency, zone, kind=kind) for part in text.split(",") if part.strip()]
+    return [
+        cutoff(line, frequency, zone, f"--cutoffs {text}, line {number}")
+        for number, line in enumerate(lines, 1)
+        if line.strip()
+    ]
 
 
 def zone_named(name: str | None) -> ZoneInfo | None:

@@ -204,7 +204,13 @@ def test_the_leak_check_ends_with_nothing_found(
         (("--models", QUICK, "--paths", "best"), "there is no model 'best' in this run"),
         (("--horizon", "0"), "0 periods are none"),
         (("--path-count", "5"), "5 paths are too few"),
-        (("--cutoffs", "soon"), "'soon' is no date or time"),
+        (("--baseline", "best", "--models", "last_value"), "auto_ets_recalibrated"),
+        (("--cutoffs", "soon"), "'soon' is neither a date or time"),
+        (("--publication-lag", "-1D"), "argument --publication-lag: expected one argument"),
+        (("--publication-lag=-1D",), "'-1D' is no span of time"),
+        (("--horizon", "abc"), "argument --horizon: invalid int value: 'abc'"),
+        (("--freq", "Y"), "argument --freq: invalid choice: 'Y'"),
+        (("--no-such-option",), "unrecognized arguments: --no-such-option"),
         (("--truth-as-of", "later"), "--truth-as-of: 'later' is no date"),
         (("--publication-lag", "soon"), "--publication-lag: 'soon' is no span"),
         (("--known-in-advance", "sun"), "no further column 'sun'"),
@@ -236,6 +242,24 @@ def test_an_out_that_cannot_be_written_is_refused_before_the_work(
     assert "fix: name a folder" in told
     # Not even the table was read.
     assert "assumed" not in told
+
+
+def test_a_model_that_answers_nothing_is_named_at_the_end(
+    series: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    none = "mute=command:/no/such/prog"
+    short = ("--cutoffs", "2023-05-01")
+    assert main([*asked(series, tmp_path / "some", "--models", f"last_value,{none}"), *short]) == 0
+    told = capsys.readouterr().err
+    assert "1 line in unanswered.csv" in told
+    last = told.strip().splitlines()[-2]
+    assert last.startswith("mute answered nothing: CareGridError: model mute: cannot be started")
+    assert "last_value answered nothing" not in told
+    alone = asked(series, tmp_path / "none", "--models", f"{none},other=command:/no/such/other")
+    assert main([*alone, *short, "--cutoffs", "2020-01-01"]) == 1
+    told = capsys.readouterr().err
+    assert "mute answered nothing: nothing was known by any cutoff" in told
+    assert "no model answered anything" in told
 
 
 def test_submissions_of_a_hub_stand_in_the_same_table(tmp_path: Path) -> None:

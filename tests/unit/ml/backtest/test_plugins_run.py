@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import numpy as np
 import polars as pl
 import pytest
 from caregrid.errors import CareGridError
+from caregrid.paths import ROOT
 
-from ml.backtest import models, plugins
+from ml.backtest import asking, models, plugins
 from ml.backtest.rolling import ask
 from ml.backtest.times import cutoff
 from ml.panel import Panel
@@ -149,3 +151,14 @@ def test_a_library_that_is_absent_is_told_and_the_others_go_on(monkeypatch: pyte
     found, absent = models.named(["all"])
     assert absent["auto_ets"] == "no_such_library is not installed here"
     assert {"last_value", "seasonal_naive", "climatology"} <= {model.name for model in found}
+
+
+def test_all_is_the_table_of_the_docs_and_what_is_run_unless_models_are_named() -> None:
+    found = [model.name for model in models.named(["all"])[0]]
+    text = (ROOT / "docs" / "forecasting.md").read_text(encoding="utf-8")
+    table = text.split("### The models that are always there", 1)[1].split("\n## ", 1)[0]
+    lines = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    listed = [name for line in lines for name in re.findall(r"`(\w+)`", line)]
+    assert len(listed) > 5
+    assert sorted(found) == sorted(listed)
+    assert asking.parser().get_default("models").split(",") == found

@@ -113,10 +113,32 @@ def test_a_model_that_fails_loses_its_cells_and_no_others(table: Table, tmp_path
     assert reasons["quits", ""][4] == "SystemExit: 3"
     assert "shape (3, 3)" in reasons["flat", ""][4]
     assert reasons["holes", "s01"][3:] == (3, "closed")
-    assert reasons["holes", "s02"][3] == 1
+    assert reasons["holes", "s02"][3:] == (1, "the answer holds infinity in place of a number")
     # What a model must not do to the next one's data is its failure.
     assert "read-only" in reasons["writes", ""][4]
     assert sum(line[1] == "flat" for line in told.unanswered) == 3
+
+
+def test_an_answer_without_a_number_or_a_reason_is_told_by_what_can_be_seen(tmp_path: Path) -> None:
+    rows = toys.frame("D", 120)
+    day = np.datetime64("2023-01-01") + np.tile(np.arange(120), 4)
+    name = rows["unique_id"].to_numpy()
+    ended = (name == "s00") & (day > np.datetime64("2023-02-01"))
+    begins = (name == "s01") & (day < np.datetime64("2023-03-28"))
+    rows = rows.filter(pl.Series(~ended & ~begins))
+    models: list[Forecaster] = [Stub("none", lambda panel: np.full(shape(panel), np.nan))]
+    _, told = run(toys.made(rows, "D"), AT[-1:], [*models, LastValue()], tmp_path)
+    reasons = {line[2]: line[4] for line in told.unanswered if line[1] == "none"}
+    assert (
+        reasons["s00"]
+        == "no answer to a series that is silent since 2023-02-01, 56 periods before the cutoff"
+    )
+    assert reasons["s01"] == "no answer from too little history: 2 values"
+    assert reasons["s02"] == "no number in the answer, though 88 values were known"
+    assert told.silent(["none", "last_value", "absent"]) == {
+        "none": reasons["s00"],
+        "absent": "nothing was known by any cutoff",
+    }
 
 
 def test_the_rows_written_are_the_cells_asked_for(table: Table, tmp_path: Path) -> None:

@@ -38,6 +38,11 @@ def test_cutoffs_of_a_file(tmp_path: Path) -> None:
     assert [str(one) for one in times.cutoffs(str(file), "D")] == ["2024-01-01", "2024-01-02"]
 
 
+def test_a_long_list_is_no_name_of_a_file() -> None:
+    days = [f"2024-{month:02}-{day:02}" for month in range(1, 13) for day in range(1, 29)]
+    assert [str(one) for one in times.cutoffs(",".join(days), "D")] == days
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "yesterday", "2024-01-06:2024-01-01:1D", "2024-01-01:2024-02-01:0", "2024-01-01:2024-02-01:1M",
@@ -48,6 +53,24 @@ def test_what_is_no_cutoff_is_refused_with_the_option(text: str) -> None:
         times.cutoffs(text, "D")
     assert refused.value.where == "--cutoffs"
     assert refused.value.fix
+
+
+def test_a_bad_cutoff_of_a_file_is_named_with_its_line_and_a_missing_file_as_one(tmp_path: Path) -> None:
+    file = tmp_path / "cutoffs.txt"
+    file.write_text("2024-01-02 06:00\n\n31/12/2024\n", encoding="utf-8")
+    with pytest.raises(CareGridError, match="'31/12/2024' is no date or time") as refused:
+        times.cutoffs(str(file), "D")
+    assert refused.value.where == f"--cutoffs {file}, line 3"
+    assert "2024-03-01T06:00" in refused.value.fix
+    for text in ("missing.txt", "2024-01-01,missing.txt", str(tmp_path)):
+        with pytest.raises(CareGridError, match=r"is neither a date or time .*, nor a file that exists"):
+            times.cutoffs(text, "D")
+    file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(CareGridError, match="cannot be read"):
+        times.cutoffs(str(file), "D")
+    # A line may part date and time by a space.
+    file.write_text("2024-01-02 06:00\n", encoding="utf-8")
+    assert [str(one) for one in times.cutoffs(str(file), "D")] == ["2024-01-02T06:00"]
 
 
 def test_a_cutoff_that_names_a_day_knows_that_whole_day_but_of_hours_its_first_instant() -> None:
