@@ -41,22 +41,23 @@ def settled(frame: pl.DataFrame, written: pl.Series, zone: ZoneInfo, notes: list
     if not texts:
         return frame
     by = pl.Series([moved(text, zone) for text in texts], dtype=pl.Int64)
-    frame = frame.with_columns(
+    key = [name for name in ("unique_id", "ds", "known_at") if name in frame.columns]
+    # Beside the table, whose further columns may have any name.
+    rows = frame.select(*key, "line").with_columns(
         written.replace_strict(pl.Series(texts, dtype=pl.String), by, default=0).alias("moved"),
         written.alias("written"),
     )
-    key = [name for name in ("unique_id", "ds", "known_at") if name in frame.columns]
-    frame = frame.with_columns(
+    rows = rows.with_columns(
         pl.int_range(pl.len()).over([*key, "moved"]).alias("place"),
         pl.len().over([*key, "moved"]).alias("of"),
     )
-    never = frame.filter(pl.col("moved") < 0)
+    never = rows.filter(pl.col("moved") < 0)
     if len(never):
         notes.append(
             f"{many(len(never), 'row')} left out: the clock of {zone.key} never shows "
             f"that time ({_first(never)})"
         )
-    twice = frame.filter(pl.col("moved") > 0)
+    twice = rows.filter(pl.col("moved") > 0)
     alone, pairs = twice.filter(pl.col("of") == 1), twice.filter(pl.col("place") == 1)
     if len(pairs):
         notes.append(
@@ -69,11 +70,8 @@ def settled(frame: pl.DataFrame, written: pl.Series, zone: ZoneInfo, notes: list
             f"{zone.key} shows twice: it is taken for the first, before the change ({_first(alone)})"
         )
     second = (pl.col("moved") > 0) & (pl.col("place") > 0)
-    return (
-        frame.filter(pl.col("moved") >= 0)
-        .with_columns(pl.when(second).then(pl.col("ds") + pl.col("moved")).otherwise(pl.col("ds")))
-        .drop("moved", "written", "place", "of")
-    )
+    ds = rows.select(pl.when(second).then(pl.col("ds") + pl.col("moved")).otherwise(pl.col("ds")))
+    return frame.with_columns(ds.to_series().alias("ds")).filter(rows["moved"] >= 0)
 
 
 def _first(rows: pl.DataFrame) -> str:

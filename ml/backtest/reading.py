@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from caregrid.errors import CareGridError
 
 from .. import parquet
-from . import clock
+from . import clock, csvs
 from .times import WRITTEN, instant
 
 if TYPE_CHECKING:
@@ -41,7 +41,12 @@ def read(
     """
     import polars as pl
 
-    frame = _frame(path).with_row_index("line", offset=1 if _is_parquet(path) else 2)
+    frame = _frame(path)
+    if "line" in frame.columns:
+        raise CareGridError(
+            "a column is called line, as the lines of the file are here", where=path.name, fix="rename it"
+        )
+    frame = frame.with_row_index("line", offset=1 if _is_parquet(path) else 2)
     missing = [name for name in (*NEEDED, *([known_at] if known_at else [])) if name not in frame.columns]
     if missing:
         raise CareGridError(
@@ -98,8 +103,15 @@ def _frame(path: Path) -> pl.DataFrame:
     try:
         if _is_parquet(path):
             return parquet.read(path)
-        return pl.read_csv(path, infer_schema=False, null_values="", encoding="utf8")
+        csvs.check_header(path)
+        made = pl.read_csv(path, infer_schema=False, null_values="", encoding="utf8")
+        # A line that is too short ends in empty cells.
+        if len(made.columns) and made[made.columns[-1]].null_count():
+            csvs.refuse_ragged(path)
+        return made
     except (pl.exceptions.PolarsError, OSError) as error:
+        if not _is_parquet(path):
+            csvs.refuse_ragged(path)
         raise CareGridError(
             f"is not a table that can be read: {str(error).splitlines()[0]}",
             where=path.name,
