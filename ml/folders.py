@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from caregrid.errors import CareGridError
@@ -25,3 +27,20 @@ def made(folder: Path, option: str = "--out") -> Path:
             fix="name a folder that may be written, or one that can be made",
         ) from error
     return folder
+
+
+@contextmanager
+def writing(folder: Path, option: str = "--out") -> Iterator[None]:
+    """Tell of what the system refuses while a folder is written (a full disk, a folder in a file's place).
+
+    Raises:
+        CareGridError: in place of the OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise CareGridError(
+            f"cannot be written: {error}",
+            where=f"{option} {folder}",
+            fix="see that the disk has room and that nothing of another kind has the place of a file",
+        ) from error

@@ -27,7 +27,9 @@ REMARKS = ("cutoff", "model", "unique_id", "how")
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0 when it is done, 1 when something was refused, 3 when a leak was found."""
     try:
-        return back_test(asking.parser().parse_args(arguments))
+        options = asking.parser().parse_args(arguments)
+        with folders.writing(options.out):
+            return back_test(options)
     except CareGridError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -259,7 +259,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         folders.made(given.out)
         if given.model is not None:
-            print(risk_report.write_scored(given.model, read(given.table), given.out))
+            with folders.writing(given.out):
+                print(risk_report.write_scored(given.model, read(given.table), given.out))
             return 0
         if given.outcome is None:
             raise CareGridError(
@@ -271,7 +272,8 @@ def main(arguments: list[str] | None = None) -> int:
         )
         table = prepare(read(given.table), roles_of(given))
         trained = train(table, options, lambda line: print(line, file=sys.stderr))
-        risk_report.write(trained, given.table, stated, given.out)
+        with folders.writing(given.out):
+            risk_report.write(trained, given.table, stated, given.out)
         if os.environ.get("MLFLOW_TRACKING_URI"):
             from . import log as risk_log
 

@@ -289,6 +289,9 @@ def test_the_command_line_trains_scores_and_refuses(
     ):
         assert risk.main([*bad, "--out", str(tmp_path / "no")]) == 2
         assert why in capsys.readouterr().err
+    (tmp_path / "odd" / "scored.csv").mkdir(parents=True)
+    assert risk.main([*given[:2], "--model", model, "--out", str(tmp_path / "odd")]) == 2
+    assert f"--out {tmp_path / 'odd'}: cannot be written" in capsys.readouterr().err
     # An --out that is a file is refused before anything is trained.
     assert risk.main([*given, "--out", given[1]]) == 2
     assert capsys.readouterr().err.startswith(f"error: --out {given[1]}: nothing can be written there")

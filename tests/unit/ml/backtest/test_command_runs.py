@@ -244,6 +244,18 @@ def test_an_out_that_cannot_be_written_is_refused_before_the_work(
     assert "assumed" not in told
 
 
+@pytest.mark.parametrize("name", ["forecasts.parquet", "unanswered.csv", "scores.csv"])
+def test_a_folder_in_the_place_of_a_file_is_told_without_a_traceback(
+    series: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).mkdir()
+    assert main([*asked(series, tmp_path, "--models", "last_value"), "--cutoffs", "2023-05-01"]) == 1
+    told = capsys.readouterr().err
+    assert f"error: --out {tmp_path}: cannot be written" in told
+    assert name in told
+    assert "fix: " in told
+
+
 def test_a_model_that_answers_nothing_is_named_at_the_end(
     series: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
