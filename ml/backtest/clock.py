@@ -65,8 +65,9 @@ def settled(frame: pl.DataFrame, written: pl.Series, zone: ZoneInfo, notes: list
             f"{zone.key} shows twice: they are the first and the second ({_first(pairs)})"
         )
     if len(alone):
+        kind = " of one known_at" if "known_at" in key else ""
         notes.append(
-            f"{many(len(alone), 'time')} a series has one row of a time that the clock of "
+            f"{many(len(alone), 'time')} a series has one row{kind} of a time that the clock of "
             f"{zone.key} shows twice: it is taken for the first, before the change ({_first(alone)})"
         )
     second = (pl.col("moved") > 0) & (pl.col("place") > 0)
