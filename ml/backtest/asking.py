@@ -17,6 +17,8 @@ from .plugins import TIME_LIMIT
 from .reading import read
 from .table import Table
 
+FARTHEST = 10_000  # periods: more than a year of hours
+
 
 class Parser(argparse.ArgumentParser):
     """A parser whose refusals are told as all others are."""
@@ -87,14 +89,32 @@ def parser() -> argparse.ArgumentParser:
 
 def check(options: argparse.Namespace) -> None:
     """Refuse numbers that make no sense."""
-    if options.horizon < 1:
-        raise CareGridError(f"{options.horizon} periods are none", where="--horizon", fix="give 1 or more")
-    if options.path_count < joint.FEWEST:
-        raise CareGridError(
+    refused = (
+        (options.horizon < 1, f"{options.horizon} periods are none", "--horizon", "give 1 or more"),
+        (
+            options.horizon > FARTHEST,
+            f"{options.horizon} periods are too many",
+            "--horizon",
+            f"give {FARTHEST} or fewer",
+        ),
+        (
+            options.path_count < joint.FEWEST,
             f"{options.path_count} paths are too few",
-            where="--path-count",
-            fix=f"give {joint.FEWEST} or more",
-        )
+            "--path-count",
+            f"give {joint.FEWEST} or more",
+        ),
+        (options.seed < 0, f"{options.seed} is no seed", "--seed", "give 0 or more"),
+        (
+            # Not "at most 0": that would let pass what is no number.
+            not options.model_time_limit > 0,
+            f"{options.model_time_limit:g} seconds are no time",
+            "--model-time-limit",
+            "give more than 0",
+        ),
+    )
+    for wrong, message, where, fix in refused:
+        if wrong:
+            raise CareGridError(message, where=where, fix=fix)
 
 
 def zone_of(options: argparse.Namespace) -> ZoneInfo | None:

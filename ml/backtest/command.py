@@ -222,6 +222,13 @@ def _reusing(
     """Return the models, those that are not to be made anew as they are in the earlier run."""
     others = {model.name for model in listed} - set(models.ALWAYS)
     anew = others if options.anew is None else set(asking.listed(options.anew))
+    unknown = anew - {model.name for model in listed}
+    if unknown:
+        raise CareGridError(
+            f"there is no model {min(unknown)!r} in this run",
+            where="--anew",
+            fix=f"name some of {', '.join(model.name for model in listed)}",
+        )
     return [model if model.name in anew else reuse.Reused(model, options.reuse, by_known) for model in listed]
 
 

@@ -187,7 +187,12 @@ def plugin(text: str) -> Forecaster:
     name, rest = name.strip(), rest.strip()
     where = f"--models {text}"
     if rest.startswith("command:") and name:
-        command = tuple(shlex.split(rest.removeprefix("command:")))
+        try:
+            command = tuple(shlex.split(rest.removeprefix("command:")))
+        except ValueError as error:
+            raise CareGridError(
+                f"is no command line: {error}", where=where, fix="close its quotes as a shell wants them"
+            ) from None
         if command:
             return Command(name, command)
     module, _, attribute = rest.partition(":")

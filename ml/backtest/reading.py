@@ -55,6 +55,12 @@ def read(
             fix="name the columns unique_id, ds and y (one row per series and period), and when a row "
             "became known with --known-at COLUMN",
         )
+    if known_at in NEEDED:
+        raise CareGridError(
+            f"{known_at} cannot also tell when a row became known",
+            where=f"{path.name}, --known-at",
+            fix="name another column, or say --publication-lag 0 where a row is known at its ds",
+        )
     if known_at and known_at != "known_at":
         frame = frame.drop("known_at", strict=False).rename({known_at: "known_at"})
     if not len(frame):

@@ -78,6 +78,8 @@ def test_an_earlier_run_is_reused_to_the_last_bit_and_refused_where_it_was_asked
     assert one.equals(other)
     assert main([*asked(series, again, *more), "--horizon", "6"]) == 1
     assert "another horizon" in capsys.readouterr().err
+    assert main([*asked(series, again, *more), "--anew", "best"]) == 1
+    assert "--anew: there is no model 'best' in this run" in capsys.readouterr().err
     assert main([*asked(series, again, "--reuse", str(tmp_path))]) == 1
     assert "holds no run" in capsys.readouterr().err
 
@@ -203,6 +205,13 @@ def test_the_leak_check_ends_with_nothing_found(
         (("--baseline", "best", "--models", QUICK), "there is no model 'best' in this run"),
         (("--models", QUICK, "--paths", "best"), "there is no model 'best' in this run"),
         (("--horizon", "0"), "0 periods are none"),
+        (("--horizon", "100000000000"), "100000000000 periods are too many"),
+        (("--seed", "-1"), "-1 is no seed"),
+        (("--model-time-limit", "nan"), "nan seconds are no time"),
+        (("--model-time-limit", "0"), "0 seconds are no time"),
+        (("--models", "x=command:'"), "is no command line: No closing quotation"),
+        (("--known-at", "ds"), "ds cannot also tell when a row became known"),
+        (("--known-at", "unique_id"), "unique_id cannot also tell when a row became known"),
         (("--path-count", "5"), "5 paths are too few"),
         (("--baseline", "best", "--models", "last_value"), "auto_ets_recalibrated"),
         (("--cutoffs", "soon"), "'soon' is neither a date or time"),
