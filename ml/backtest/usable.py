@@ -127,14 +127,15 @@ def tell_early(frame: pl.DataFrame, frequency: str, notes: list[str]) -> None:
 
 
 def capacity(frame: pl.DataFrame, name: str, notes: list[str]) -> pl.DataFrame:
-    """Return the rows without capacities below 0; one of 0 stays: where there is none, anybody is too many.
+    """Return the rows without capacities below 0 or past counting, and tell of these and of those of 0.
 
-    So it is in the warehouse (`ml.levels.limit`). Both are told.
+    One of 0 stays: where there is none anybody is too many, as in the warehouse (`ml.levels.limit`).
     """
     import polars as pl
 
+    broken = (pl.col(name) < 0) | (pl.col(name) > LARGEST)
     for rows, what in (
-        (frame.filter(pl.col(name) < 0), "below 0: taken for unknown"),
+        (frame.filter(broken), "that is negative, or more than can be counted: taken for unknown"),
         (frame.filter(pl.col(name) == 0), "of 0: any y above 0 counts as more than can be held"),
     ):
         if len(rows):
@@ -143,7 +144,7 @@ def capacity(frame: pl.DataFrame, name: str, notes: list[str]) -> pl.DataFrame:
                 f"{many(len(rows), 'row')} with a capacity ({name}) {what} (the first: series "
                 f"{one['unique_id']}, ds {as_text(one['ds'])}, line {one['line']})"
             )
-    return frame.with_columns(pl.when(pl.col(name) >= 0).then(pl.col(name)))
+    return frame.with_columns(pl.when(~broken).then(pl.col(name)))
 
 
 def with_values(frame: pl.DataFrame) -> set[str]:

@@ -96,21 +96,23 @@ def test_a_week_begins_six_days_before_its_ds(tmp_path: Path, known: str, told: 
     assert sum("before the period begins" in note for note in notes) == told
 
 
-def test_a_capacity_below_zero_is_unknown_and_one_of_zero_holds_nobody_and_both_are_told(
+def test_a_capacity_that_cannot_be_is_unknown_and_one_of_zero_holds_nobody_and_both_are_told(
     tmp_path: Path,
 ) -> None:
     rows = """
         unique_id,ds,y,beds
         a,2024-03-01,1,10
         a,2024-03-02,2,-5
+        a,2024-03-03,2,inf
         b,2024-03-01,1,0
         b,2024-03-02,2,0
     """
     table = toys.table(tmp_path, rows, Meaning("D", lag=0, capacity="beds"))
-    panel = table.panel(cutoff("2024-03-02", "D"), 1)
-    np.testing.assert_array_equal(panel.capacity, [[10, np.nan], [0, 0]])
+    panel = table.panel(cutoff("2024-03-03", "D"), 1)
+    np.testing.assert_array_equal(panel.capacity, [[10, np.nan, np.nan], [0, 0, np.nan]])
     told = " ".join(table.notes)
-    assert "1 row with a capacity (beds) below 0: taken for unknown (the first: series a, ds" in told
+    assert "2 rows with a capacity (beds) that is negative, or more than can be counted" in told
+    assert "taken for unknown (the first: series a, ds 2024-03-02, line 3)" in told
     assert "2 rows with a capacity (beds) of 0: any y above 0 counts as more than can be held" in told
 
 
