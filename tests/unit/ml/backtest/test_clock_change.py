@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from caregrid.errors import CareGridError
 
 from ml.backtest.building import Meaning, build
 from ml.backtest.reading import read
@@ -105,3 +106,10 @@ def test_hours_with_an_offset_are_what_they_say(tmp_path: Path) -> None:
     table = toys.table(tmp_path, rows, HOURS)
     np.testing.assert_array_equal(table.truth(), [[0, 1, 2]])
     assert "twice" not in " ".join(table.notes)
+
+
+def test_a_row_without_a_time_is_refused_there_too(tmp_path: Path) -> None:
+    rows = "\n".join(["unique_id,ds,y", *autumn(), "a,,7"])
+    with pytest.raises(CareGridError, match="is empty") as refused:
+        toys.table(tmp_path, rows, HOURS)
+    assert refused.value.where == "series.csv, line 27, ds"
