@@ -84,7 +84,7 @@ def test_a_series_of_one_value_is_as_uncertain_as_others_of_its_size() -> None:
     assert fitted.how["s05"].startswith("1 value: mostly by what other series do · 只有 1 个值")
     # In units of what counting alone lets values of a size vary by.
     width = (said[..., -1] - said[..., 0]).mean(axis=1) / np.sqrt(np.nanmean(y, axis=1))
-    assert width[5] > np.median(width[:5])
+    assert width[5] > 0.8 * np.median(width[:5])
 
 
 def test_a_late_publication_makes_the_forecast_longer() -> None:
