@@ -113,15 +113,22 @@ def follow(
             missing = [one for one in members if one not in place]
             if missing:
                 found[row] = (
-                    f"forecast by itself: {len(missing)} of its {len(members)} parts have no forecast"
+                    f"forecast by itself: {len(missing)} of its {len(members)} parts have no forecast · "
+                    f"单独预测：{len(members)} 个组成部分中有 {len(missing)} 个没有预测"
                 )
             elif not _summed(grid, row, members):
-                found[row] = f"forecast by itself: the sum of its {len(members)} parts was not what was told"
+                found[row] = (
+                    f"forecast by itself: the sum of its {len(members)} parts was not what was told · "
+                    f"单独预测：{len(members)} 个组成部分之和与公布的总数不符"
+                )
             else:
                 total = paths[:, [place[one] for one in members]].sum(axis=1, dtype=np.float64)
                 paths[:, place[row]] = total
                 quantiles[place[row]] = quantiles_of_paths(total, levels)
-                found[row] = f"the sum of the forecasts of its {len(members)} parts, as its values were"
+                found[row] = (
+                    f"the sum of the forecasts of its {len(members)} parts, as its values were · "
+                    f"为 {len(members)} 个组成部分预测之和，与其历史一致"
+                )
                 break
     return found
 

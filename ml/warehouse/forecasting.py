@@ -101,7 +101,10 @@ def forecast_grid(fitted: FittedCareGrid, grid: Grid, settings: Settings) -> Gri
     for at in kept:
         plans = None
         if planned := ahead[usable[at]]:
-            plans = f"{planned} values told before their {grid.spine.grain} began are left out"
+            plans = (
+                f"{planned} values told before their {grid.spine.grain} began are left out · "
+                f"{planned} 个在其时段开始前公布的值未采用"
+            )
         told = (how.get(""), how.get(panel.ids[at]), plans, sums.get(int(usable[at])))
         said = "; ".join(one for one in told if one)
         if said:

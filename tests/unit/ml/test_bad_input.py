@@ -39,7 +39,7 @@ def test_a_value_of_a_day_far_ahead_takes_no_series_out_of_the_feed() -> None:
     slip = told(wards(), (1, datetime(2099, 1, 1, tzinfo=UTC), FIRST + DAY * DAYS, 5.0))
     made = forecast(slip)[1]
     assert np.array_equal(made.quantiles, plain.quantiles)
-    assert made.remarks[0].endswith("1 values told before their day began are left out")
+    assert "1 values told before their day began are left out · 1 个" in made.remarks[0]
     assert 1 not in made.remarks
 
 
