@@ -60,6 +60,11 @@ class Configuration:
     revisions: int
     seed: int = 20250131
 
+    def __post_init__(self) -> None:
+        """Take the one penalty of settings that were registered before there was a choice."""
+        if isinstance(self.ridge, float):
+            object.__setattr__(self, "ridge", (self.ridge,))
+
 
 CONFIGURATIONS = {
     "H": Configuration(

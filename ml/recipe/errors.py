@@ -67,24 +67,22 @@ def fit(
     """Learn from the errors of rows that their model never saw; NaN where there was none."""
     seen = np.isfinite(error)
     x, error, lead, names = x[seen], error[seen], lead[seen], names[seen]
-    sizes = None
-    if len(error) >= 2 * FEWEST:
-        smaller = replace(
-            configuration, leaves=LEAVES, learning_rate=LEARNING_RATE,
-            smallest_leaf=max(20, min(400, len(error) // 60)),
-        )  # fmt: skip
-        sizes = grow(x, np.log(np.abs(error) + SMALLEST), smaller, 0, objective="l2", rounds=ROUNDS)
-    spread = Spread(sizes, {}, np.zeros((1, len(LEVELS))), configuration.bands, longest)
+    spread = Spread(None, {}, np.zeros((1, len(LEVELS))), configuration.bands, longest)
     bands = len(configuration.bands) + 1
     if len(error) < 20 or not np.abs(error).max() > NONE:
         from scipy.special import ndtri
 
         # Where nothing was ever missed nothing is known of errors: series that were always right stay
         # narrow, any other gets the plain spread.
-        spread.sizes = None
         spread.factors = _factors_of_none(names) if len(error) >= 20 else {}
         spread.shapes = np.tile(PLAIN_SPREAD * ndtri(LEVELS), (bands, 1))
         return spread
+    if len(error) >= 2 * FEWEST:
+        smaller = replace(
+            configuration, leaves=LEAVES, learning_rate=LEARNING_RATE,
+            smallest_leaf=max(20, min(400, len(error) // 60)),
+        )  # fmt: skip
+        spread.sizes = grow(x, np.log(np.abs(error) + SMALLEST), smaller, 0, objective="l2", rounds=ROUNDS)
     relative = error / spread._size(x, lead)
     spread.factors = _factors(np.abs(relative), names)
     relative = relative / np.array([spread.factors[str(name)] for name in names])

@@ -148,7 +148,7 @@ class History:
         counting = np.sqrt(np.abs(np.nan_to_num(self.long_level)) + 0.25)
         found = np.maximum(recent, 0.5 * ever)
         # A series that has not yet shown two values a season apart varies as others of its size do.
-        found = np.where(np.isnan(found), counting * column_mean(found / counting), found)
+        found = np.where(np.isnan(found), counting * _column_median(found / counting), found)
         self.scale = np.maximum(found, SMALLEST_SCALE * counting)
 
     def _common(self) -> dict[str, Floats]:
@@ -246,6 +246,13 @@ def column_mean(values: Floats) -> Floats:
     """Return [period] the mean over the series that are seen, 0 where none is."""
     seen = np.isfinite(values)
     found: Floats = np.where(seen, values, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
+    return found
+
+
+def _column_median(values: Floats) -> Floats:
+    """Return [period] the median over the series that are seen, 0 where none is."""
+    unseen = np.isnan(values).all(axis=0)
+    found: Floats = np.nanmedian(np.where(unseen, 0.0, values), axis=0)
     return found
 
 

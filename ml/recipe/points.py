@@ -37,7 +37,7 @@ class Ridge:
     hourly: bool
 
     @classmethod
-    def fit(
+    def fit_each(
         cls, x: Floats, z: Floats, lead: Ints, longest: int, hourly: bool, penalties: tuple[float, ...]
     ) -> list[Ridge]:
         """Return a model per penalty, by the normal equations, in parts (Hoerl & Kennard 1970)."""
@@ -127,7 +127,7 @@ def fit(
 
     def one(block: tuple[np.ndarray, np.ndarray]) -> tuple[Floats, Floats]:
         train, test = block
-        models = Ridge.fit(x[train][:, :linear], z[train], lead[train], longest, hourly, penalties)
+        models = Ridge.fit_each(x[train][:, :linear], z[train], lead[train], longest, hourly, penalties)
         trees = grow(x[train], z[train], configuration, 0)
         weights = np.stack([model.weights for model in models], axis=1)
         return (
@@ -142,7 +142,7 @@ def fit(
             straight[:, test], grown[test] = said
         trees = [future.result() for future in whole]
     chosen, weight = _least(z, straight, grown)
-    ridge = Ridge.fit(x[:, :linear], z, lead, longest, hourly, (penalties[chosen],))[0]
+    ridge = Ridge.fit_each(x[:, :linear], z, lead, longest, hourly, (penalties[chosen],))[0]
     return Blend(ridge, trees, weight, linear), weight * straight[chosen] + (1 - weight) * grown
 
 

@@ -81,6 +81,11 @@ def forecast_grid(fitted: FittedCareGrid, grid: Grid, settings: Settings) -> Gri
     reasons, how = fitted.reasons, dict(fitted.how)
     answered = ~np.isnan(values).any(axis=(1, 2))
     missed = misses(fitted, grid, usable, panel, settings)
+    sums = areas.following(
+        grid, set(usable[answered].tolist()), set(usable[answered & (missed == 0)].tolist()), panel.horizon
+    )
+    # A total that is the sum of its parts is judged by them, not by a forecast that nobody is given.
+    missed[np.isin(usable, list(sums.parts))] = 0
     kept = np.flatnonzero(answered & (missed == 0))
     rows = usable[kept]
     made = GridForecast(grid, rows, panel.width, values[kept], np.zeros(0))
@@ -94,7 +99,7 @@ def forecast_grid(fitted: FittedCareGrid, grid: Grid, settings: Settings) -> Gri
         return made
     shown = panel if len(kept) == len(usable) else panel_of(grid, rows, grain)
     made.paths = paths.shuffle(shown, made.quantiles, settings.quantiles, settings.paths, settings.seed)
-    sums = areas.follow(grid, rows, made.paths, made.quantiles, settings.quantiles)
+    areas.follow(sums.parts, rows, made.paths, made.quantiles, settings.quantiles)
     made.totals = areas.add(grid, rows, made.paths, settings.quantiles)
     made.overload = overload.assess(grid, rows, made.paths, grid.spine.pairs, grain.risk_horizons)
     ahead = grid.spine.series["ahead"].to_list()
@@ -105,7 +110,7 @@ def forecast_grid(fitted: FittedCareGrid, grid: Grid, settings: Settings) -> Gri
                 f"{planned} values told before their {grid.spine.grain} began are left out · "
                 f"{planned} 个在其时段开始前公布的值未采用"
             )
-        told = (how.get(""), how.get(panel.ids[at]), plans, sums.get(int(usable[at])))
+        told = (how.get(""), how.get(panel.ids[at]), plans, sums.remarks.get(int(usable[at])))
         said = "; ".join(one for one in told if one)
         if said:
             made.remarks[int(usable[at])] = said

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -91,13 +93,15 @@ def test_regions_and_country_are_the_sums_of_their_places_path_by_path(wards: Ma
     assert (whole[:, -1] - whole[:, 0] < apart).all()
 
 
-def told(extra: np.ndarray, regions: bool = False) -> tuple[forecasting.GridForecast, dict[int, int]]:
+def told(
+    extra: np.ndarray, regions: bool = False, middle: float = 40.0
+) -> tuple[forecasting.GridForecast, dict[int, int]]:
     """Return the forecast of three wards, or regions, and of their country as told, and {series: its row}.
 
     Args:
-        extra: what the country's total holds beside the three.
+        extra: what the country's total holds beside the three; middle: patients of each of them.
     """
-    columns = {number: wave(120, 40.0, seed=number) for number in range(1, 4)}
+    columns = {number: np.round(wave(120, middle, seed=number)) for number in range(1, 4)}
     columns[9] = columns[1] + columns[2] + columns[3] + extra
     keys = [f"DE/x/{number}" if regions else "DE/x/N" for number in range(3)]
     data = frame(
@@ -153,6 +157,39 @@ def test_a_total_of_which_a_place_has_no_forecast_is_forecast_by_itself_and_says
     names = {int(made.grid.spine.names[row]): int(row) for row in made.rows}
     assert sorted(names) == [1, 2, 9]
     assert made.remarks[names[9]].startswith("forecast by itself: 1 of its 3 parts have no forecast · ")
+
+
+def test_a_small_place_that_nobody_tells_does_not_hide_in_what_rounding_allows() -> None:
+    rare = np.zeros(120)
+    rare[::2] = 1.0  # half a patient a day, never more than one apart
+    made, at = told(rare, middle=2.0)
+    assert "was not what was told" in made.remarks[int(made.rows[at[9]])]
+
+
+def test_a_total_that_follows_its_parts_is_not_withdrawn_by_a_forecast_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone = forecasting.misses
+
+    def missing_the_total(fitted: Any, grid: Any, rows: Any, *rest: Any) -> Any:
+        found = alone(fitted, grid, rows, *rest)
+        return np.where([grid.spine.names[row] == "9" for row in rows], 1, found)
+
+    monkeypatch.setattr(forecasting, "misses", missing_the_total)
+    made, at = told(np.zeros(120))
+    assert 9 in at
+    assert made.withdrawn == {}
+    # One that does not follow them is.
+    made, at = told(np.full(120, 80.0))
+    assert 9 not in at
+    assert len(made.withdrawn) == 1
+
+
+def test_a_place_that_is_told_twice_counts_once() -> None:
+    columns = {number: wave(120, 40.0, seed=number) for number in (1, 2)}
+    columns[3] = columns[1]
+    made = forecast(frame(columns, place_id=[1, 2, 1], country_code="DE", place_level="facility"))[1]
+    assert [one.members for one in made.totals] == [(1, 2)]
 
 
 def test_two_series_of_one_place_make_no_area() -> None:
@@ -296,3 +333,12 @@ def test_settings_survive_json_and_refuse_nonsense() -> None:
     assert replace(DEMO, seed=1).fingerprint() != DEMO.fingerprint()
     with pytest.raises(ValueError, match="ascend"):
         replace(DEMO, quantiles=(0.5, 0.1))
+
+
+def test_settings_registered_before_penalties_were_chosen_still_learn() -> None:
+    old = json.loads(SMALL.as_json())
+    for grain in old["grains"].values():
+        grain["configuration"]["ridge"] = 30.0
+    settings = Settings.from_json(json.dumps(old))
+    data = frame({number: wave(120, 40.0, seed=number) for number in range(1, 4)})
+    assert forecasting.learn(spines(data, settings)[0].as_known(None), settings) is not None
