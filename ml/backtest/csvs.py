@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ def check_header(path: Path) -> None:
     """Refuse a header that is parted by something other than commas, or names a column twice.
 
     Raises:
-        CareGridError: naming the separator, or the column.
+        CareGridError: naming the separator, or the column; or the file is packed, and damaged.
     """
     with _records(path) as records:
         header = next(records, (0, []))[1]
@@ -42,18 +43,23 @@ def refuse_ragged(path: Path) -> None:
     """Refuse a file with a line that has more or fewer cells than its header.
 
     Raises:
-        CareGridError: naming the first such line.
+        CareGridError: naming the first such line; or the file is packed, and damaged.
     """
+    found: tuple[int, int] | None = None
     with _records(path) as records:
         width = len(next(records, (0, []))[1])
+        # To its end: what stands before a damaged place may be wrong already, and is no line of anybody's.
         for line, cells in records:
-            if cells and len(cells) != width:
-                raise CareGridError(
-                    f"has {len(cells)} cell{'s' * (len(cells) != 1)}, the header {width}",
-                    where=f"{path.name}, line {line}",
-                    fix="give every line as many cells as the header; a text with a comma stands in quotes, "
-                    "a number has a decimal point",
-                )
+            if found is None and cells and len(cells) != width:
+                found = line, len(cells)
+    if found is not None:
+        line, count = found
+        raise CareGridError(
+            f"has {count} cell{'s' * (count != 1)}, the header {width}",
+            where=f"{path.name}, line {line}",
+            fix="give every line as many cells as the header; a text with a comma stands in quotes, "
+            "a number has a decimal point",
+        )
 
 
 @contextmanager
@@ -69,7 +75,13 @@ def _records(path: Path) -> Iterator[Iterator[tuple[int, list[str]]]]:
             try:
                 for cells in reader:
                     yield reader.line_num, cells
-            except (csv.Error, EOFError, OSError):
+            except (zlib.error, EOFError, gzip.BadGzipFile) as error:
+                raise CareGridError(
+                    f"is damaged, it cannot be unpacked: {error}",
+                    where=path.name,
+                    fix="fetch the file anew, or pack it anew with gzip",
+                ) from error
+            except (csv.Error, OSError):
                 return  # its own reader says what is wrong with it
 
         yield records()

@@ -46,6 +46,23 @@ def test_what_would_be_misread_is_refused_with_its_line(
         assert refused.value.fix
 
 
+@pytest.mark.parametrize("place", ["header", "start", "middle", "checksum", "end"])
+def test_a_damaged_gz_is_told_as_that(tmp_path: Path, place: str) -> None:
+    rows = "".join(f"a,2024-03-01,{number * 7919 % 1000}\n" for number in range(20_000))
+    packed = bytearray(gzip.compress(f"unique_id,ds,y\n{rows}".encode()))
+    at = {"header": 2, "start": 14, "middle": len(packed) // 2, "checksum": len(packed) - 8}.get(place)
+    if at is None:
+        packed = packed[: len(packed) // 2]
+    else:
+        packed[at : at + 4] = bytes(0xFF ^ byte for byte in packed[at : at + 4])
+    path = tmp_path / "series.csv.gz"
+    path.write_bytes(packed)
+    with pytest.raises(CareGridError, match="is damaged, it cannot be unpacked") as refused:
+        read(path)
+    assert refused.value.where == "series.csv.gz"
+    assert "anew" in refused.value.fix
+
+
 def test_empty_cells_blank_lines_and_quotes_are_no_fault(tmp_path: Path) -> None:
     text = 'unique_id,ds,y,beds\n"a, north",2024-03-01,1,\n"a, north",2024-03-02,2,\n\n'
     path = tmp_path / "series.csv"
