@@ -28,8 +28,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; 0 when it is done, 1 when something was refused, 3 when a leak was found."""
     try:
         options = asking.parser().parse_args(arguments)
-        with folders.writing(options.out):
+        try:
             return back_test(options)
+        except OSError as error:  # while reading: what is written is told of below
+            raise folders.unread(error, str(options.series)) from error
     except CareGridError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -70,30 +72,33 @@ def back_test(options: argparse.Namespace) -> int:
         sums=hierarchy.sums_of(table, asking.listed(options.hierarchy)),
     )
     others, left_out = _others(options, table, cutoffs, [model.name for model in listed])
-    records.begin(options, asked)
-    with (
-        files.Writer(options.out / files.FORECASTS) as forecasts,
-        files.Writer(options.out / files.PATHS) as paths,
-    ):
-        told = run(table, cutoffs, listed, plan, forecasts, paths if plan.paths_of else None, _say)
-        if others is not None:
-            forecasts.write(others)
-    files.write_csv(options.out / "unanswered.csv", UNANSWERED, told.unanswered)
-    files.write_csv(options.out / "remarks.csv", REMARKS, told.remarks)
-    _say(f"{many(len(told.unanswered), 'line')} in unanswered.csv, {len(told.remarks)} in remarks.csv")
-    info = records.info_of(
-        options, asking.baseline_of(options), asked, table, told, absent, plan, time.time() - started
-    )
-    info["left_out"] = left_out
-    records.write_info(options.out, info)
-    silent = told.silent([model.name for model in listed])
-    if len(silent) == len(listed):
-        _tell(silent)
-        raise CareGridError(
-            "no model answered anything", where=str(options.series), fix="see unanswered.csv for the reasons"
+    with folders.writing(options.out):
+        records.begin(options, asked)
+        with (
+            files.Writer(options.out / files.FORECASTS) as forecasts,
+            files.Writer(options.out / files.PATHS) as paths,
+        ):
+            told = run(table, cutoffs, listed, plan, forecasts, paths if plan.paths_of else None, _say)
+            if others is not None:
+                forecasts.write(others)
+        files.write_csv(options.out / "unanswered.csv", UNANSWERED, told.unanswered)
+        files.write_csv(options.out / "remarks.csv", REMARKS, told.remarks)
+        _say(f"{many(len(told.unanswered), 'line')} in unanswered.csv, {len(told.remarks)} in remarks.csv")
+        info = records.info_of(
+            options, asking.baseline_of(options), asked, table, told, absent, plan, time.time() - started
         )
-    _score(options, table, told, plan, as_of, info)
-    _tell(silent)
+        info["left_out"] = left_out
+        records.write_info(options.out, info)
+        silent = told.silent([model.name for model in listed])
+        if len(silent) == len(listed):
+            _tell(silent)
+            raise CareGridError(
+                "no model answered anything",
+                where=str(options.series),
+                fix="see unanswered.csv for the reasons",
+            )
+        _score(options, table, told, plan, as_of, info)
+        _tell(silent)
     return 0
 
 

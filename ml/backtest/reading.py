@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -104,9 +105,11 @@ def _frame(path: Path) -> pl.DataFrame:
     """Return the file's cells, those of a CSV all as text."""
     import polars as pl
 
-    if not path.is_file():
-        raise CareGridError("there is no such file", where=str(path), fix="check the path given to --series")
     try:
+        if not path.is_file():
+            raise CareGridError(
+                "there is no such file", where=str(path), fix="check the path given to --series"
+            )
         if _is_parquet(path):
             return parquet.read(path)
         csvs.check_header(path)
@@ -117,7 +120,8 @@ def _frame(path: Path) -> pl.DataFrame:
         return made
     except (pl.exceptions.PolarsError, OSError) as error:
         if not _is_parquet(path):
-            csvs.refuse_ragged(path)
+            with suppress(OSError):  # what cannot be opened has been told of by the first error
+                csvs.refuse_ragged(path)
         raise CareGridError(
             f"is not a table that can be read: {str(error).splitlines()[0]}",
             where=path.name,

@@ -265,6 +265,20 @@ def test_a_folder_in_the_place_of_a_file_is_told_without_a_traceback(
     assert "fix: " in told
 
 
+@pytest.mark.parametrize("option", ["--series", "--external"])
+def test_what_cannot_be_read_is_not_told_as_what_cannot_be_written(
+    series: Path, tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = str(tmp_path / ("x" * 300))
+    assert main([*asked(series, tmp_path / "out", "--models", "last_value"), option, name]) == 1
+    told = capsys.readouterr().err
+    assert "x" * 300 in told
+    assert "File name too long" in told
+    assert "cannot be written" not in told
+    assert "--out" not in told
+    assert "fix: " in told
+
+
 def test_a_model_that_answers_nothing_is_named_at_the_end(
     series: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

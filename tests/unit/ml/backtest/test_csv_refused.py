@@ -63,6 +63,15 @@ def test_a_damaged_gz_is_told_as_that(tmp_path: Path, place: str) -> None:
     assert "anew" in refused.value.fix
 
 
+@pytest.mark.parametrize("name", ["/proc/self/mem", "/" + "x" * 300])
+def test_what_the_system_refuses_to_read_is_told_by_its_name(name: str) -> None:
+    """The first opens and cannot be read from its begin, the second cannot even be looked for."""
+    with pytest.raises(CareGridError, match="is not a table that can be read") as refused:
+        read(Path(name))
+    assert refused.value.where == Path(name).name
+    assert isinstance(refused.value.__cause__, OSError)
+
+
 def test_empty_cells_blank_lines_and_quotes_are_no_fault(tmp_path: Path) -> None:
     text = 'unique_id,ds,y,beds\n"a, north",2024-03-01,1,\n"a, north",2024-03-02,2,\n\n'
     path = tmp_path / "series.csv"
