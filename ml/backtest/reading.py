@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from caregrid.errors import CareGridError
 
-from .. import parquet
-from . import clock, csvs
+from .. import tables
+from . import clock
 from .times import WRITTEN, instant
 
 if TYPE_CHECKING:
@@ -42,12 +41,12 @@ def read(
     """
     import polars as pl
 
-    frame = _frame(path)
+    frame = tables.read(path, "--series")
     if "line" in frame.columns:
         raise CareGridError(
             "a column is called line, as the lines of the file are here", where=path.name, fix="rename it"
         )
-    frame = frame.with_row_index("line", offset=1 if _is_parquet(path) else 2)
+    frame = frame.with_row_index("line", offset=1 if tables.is_parquet(path) else 2)
     missing = [name for name in (*NEEDED, *([known_at] if known_at else [])) if name not in frame.columns]
     if missing:
         raise CareGridError(
@@ -66,7 +65,7 @@ def read(
         frame = frame.drop("known_at", strict=False).rename({known_at: "known_at"})
     if not len(frame):
         raise CareGridError("has no rows", where=path.name, fix="give a table with at least one row")
-    where = (path.name, "row" if _is_parquet(path) else "line")
+    where = (path.name, "row" if tables.is_parquet(path) else "line")
     frame = frame.with_columns(pl.col("unique_id").cast(pl.String).replace("", None))
     # A row that names no series and tells no value (the total of nobody) takes nothing away.
     frame = frame.filter(pl.col("unique_id").is_not_null() | _told(frame["y"]).is_not_null())
@@ -93,40 +92,8 @@ def read(
     return frame.with_columns([_typed(frame[name]) for name in others])
 
 
-def _is_parquet(path: Path) -> bool:
-    return path.suffix.lower() in (".parquet", ".pq")
-
-
 def _at(where: tuple[str, str], line: int, field: str) -> str:
     return f"{where[0]}, {where[1]} {line}, {field}"
-
-
-def _frame(path: Path) -> pl.DataFrame:
-    """Return the file's cells, those of a CSV all as text."""
-    import polars as pl
-
-    try:
-        if not path.is_file():
-            raise CareGridError(
-                "there is no such file", where=str(path), fix="check the path given to --series"
-            )
-        if _is_parquet(path):
-            return parquet.read(path)
-        csvs.check_header(path)
-        made = pl.read_csv(path, infer_schema=False, null_values="", encoding="utf8")
-        # A line that is too short ends in empty cells.
-        if len(made.columns) and made[made.columns[-1]].null_count():
-            csvs.refuse_ragged(path)
-        return made
-    except (pl.exceptions.PolarsError, OSError) as error:
-        if not _is_parquet(path):
-            with suppress(OSError):  # what cannot be opened has been told of by the first error
-                csvs.refuse_ragged(path)
-        raise CareGridError(
-            f"is not a table that can be read: {str(error).splitlines()[0]}",
-            where=path.name,
-            fix="give a CSV in UTF-8 with commas and a header (also .csv.gz), or a Parquet file",
-        ) from error
 
 
 def _told(column: pl.Series) -> pl.Series:

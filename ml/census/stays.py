@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 from caregrid.errors import CareGridError
 
+from .. import tables
 from ..panel import Ints
 
 if TYPE_CHECKING:
     import polars as pl
 
+WRITTEN = "write ISO 8601, such as 2024-03-01T06:30"
 OPEN = np.iinfo(np.int64).max  # the end of a stay that has none yet
 
 
@@ -56,24 +58,25 @@ def read_stays(path: Path | str) -> Stays:
     A time without an offset is taken for UTC.
 
     Raises:
-        CareGridError: naming the row, when a time is none, a begin is missing, or an end lies before it.
+        CareGridError: there is no such file, or no such table; naming the row, when a time is none, a begin
+            is missing, or an end lies before it.
     """
     import polars as pl
 
     path = Path(path)
-    rows = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema=False)
+    rows = tables.read(path, "Census")
     absent = [name for name in ("place", "begin", "end") if name not in rows.columns]
     if absent:
-        _refuse(f"has no column {', '.join(absent)}", str(path), "name the columns place, begin and end")
+        _refuse(f"has no column {', '.join(absent)}", path.name, "name the columns place, begin and end")
     place = rows["place"].cast(pl.String).fill_null("").to_numpy().astype(str)
     begin, end = (_instants(rows[name], path) for name in ("begin", "end"))
     for wrong, what in ((rows["place"].is_null().to_numpy(), "place"), (begin == OPEN, "begin")):
         if wrong.any():
-            _refuse(f"has no {what}", f"{path}, row {int(np.argmax(wrong)) + 1}", "fill it, or leave it out")
+            _refuse(f"has no {what}", tables.row(path, int(np.argmax(wrong))), "fill it, or leave it out")
     if (end < begin).any():
         at = int(np.argmax(end < begin))
         said = " before ".join(f"{rows[name][at]}" for name in ("end", "begin"))
-        _refuse(f"ends before it begins: {said}", f"{path}, row {at + 1}", "mend the times, or leave it out")
+        _refuse(f"ends before it begins: {said}", tables.row(path, at), "mend the times, or leave it out")
     return Stays(place, begin, end)
 
 
@@ -81,6 +84,10 @@ def _instants(column: pl.Series, path: Path) -> Ints:
     """Return dates, times or their texts as microseconds since 1970 in UTC; OPEN where there is none."""
     import polars as pl
 
+    if column.dtype in (pl.Categorical, pl.Enum):
+        column = column.cast(pl.String)
+    if column.dtype not in (pl.String, pl.Date, pl.Datetime, pl.Null):
+        _refuse(f"holds {column.dtype}, no times", f"{path.name}, {column.name}", WRITTEN)
     if column.dtype != pl.String:
         return column.cast(pl.Datetime("us")).to_physical().fill_null(OPEN).to_numpy()
     made = np.full(len(column), OPEN)
@@ -92,8 +99,8 @@ def _instants(column: pl.Series, path: Path) -> Ints:
         except ValueError:
             _refuse(
                 f"{column.name} {text!r} is no date or time",
-                f"{path}, row {at + 1}",
-                "write ISO 8601, such as 2024-03-01T06:30",
+                tables.row(path, at),
+                WRITTEN,
             )
         since = (found if found.tzinfo else found.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
         made[at] = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from caregrid.errors import CareGridError
 from scipy import stats
@@ -202,11 +205,11 @@ def test_files_are_read_alike(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("w,2024-01-03,2024-01-02", "row 2: ends before it begins: 2024-01-02 before 2024-01-03"),
-        ("w,yesterday,", "row 2: begin 'yesterday' is no date or time"),
-        ("w,2024-01-01,32.1.", "row 2: end '32.1.' is no date or time"),
-        ("w,,2024-01-01", "row 2: has no begin"),
-        (",2024-01-01,", "row 2: has no place"),
+        ("w,2024-01-03,2024-01-02", "stays.csv, line 3: ends before it begins: 2024-01-02 before 2024-01-03"),
+        ("w,yesterday,", "stays.csv, line 3: begin 'yesterday' is no date or time"),
+        ("w,2024-01-01,32.1.", "stays.csv, line 3: end '32.1.' is no date or time"),
+        ("w,,2024-01-01", "stays.csv, line 3: has no begin"),
+        (",2024-01-01,", "stays.csv, line 3: has no place"),
     ],
 )
 def test_a_wrong_row_is_named(tmp_path: Path, row: str, message: str) -> None:
@@ -222,3 +225,46 @@ def test_an_absent_column_is_named(tmp_path: Path) -> None:
     path.write_text("place,start,end\nw,2024-01-01,\n")
     with pytest.raises(CareGridError, match="has no column begin"):
         read_stays(path)
+
+
+def test_a_file_that_is_absent_ragged_or_damaged_is_told_as_that(tmp_path: Path) -> None:
+    text = "place,begin,end\nw,2024-01-01,\nw,2024-01-01\n"
+    (tmp_path / "ragged.csv").write_text(text)
+    (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(text.encode())[:-4])
+    (tmp_path / "text.parquet").write_text(text)
+    for name, where, said in (
+        ("none.parquet", str(tmp_path / "none.parquet"), "there is no such file"),
+        ("none.csv", str(tmp_path / "none.csv"), "there is no such file"),
+        ("ragged.csv", "ragged.csv, line 3", "has 2 cells, the header 3"),
+        ("cut.csv.gz", "cut.csv.gz", "is damaged"),
+        ("text.parquet", "text.parquet", "is not a table that can be read"),
+    ):
+        with pytest.raises(CareGridError, match=said) as refused:
+            Census(tmp_path / name)
+        assert refused.value.where == where
+        assert refused.value.fix
+
+
+def test_parquet_of_a_fixed_offset_is_read_and_of_an_unknown_zone_refused(tmp_path: Path) -> None:
+    begin = [wards.START + 4 * wards.HOUR]
+    for zone in ("+02:00", "Mars/North"):
+        typed = pa.array(begin, type=pa.timestamp("us", zone))
+        table = pa.table({"place": ["w"], "begin": typed, "end": pa.nulls(1)})
+        pq.write_table(table, tmp_path / "stays.parquet")
+        if zone == "+02:00":
+            made = read_stays(tmp_path / "stays.parquet")
+            assert (made.begin.tolist(), made.end.tolist()) == (begin, [OPEN])
+        else:
+            with pytest.raises(CareGridError, match="'Mars/North', which is unknown"):
+                read_stays(tmp_path / "stays.parquet")
+
+
+def test_times_that_are_numbers_are_refused_and_categories_read(tmp_path: Path) -> None:
+    path = tmp_path / "stays.parquet"
+    frame = pl.DataFrame({"place": ["w"], "begin": ["2024-01-01T04:00"], "end": [None]})
+    frame.with_columns(pl.col("begin").cast(pl.Categorical)).write_parquet(path)
+    assert read_stays(path).begin.tolist() == [wards.START + 4 * wards.HOUR]
+    frame.with_columns(begin=20240101).write_parquet(path)
+    with pytest.raises(CareGridError, match="no times") as refused:
+        read_stays(path)
+    assert refused.value.where == "stays.parquet, begin"
