@@ -29,7 +29,8 @@ def settled(frame: pl.DataFrame, written: pl.Series, zone: ZoneInfo, notes: list
     """Return the rows with the hours that the clock shows twice told apart, without those it never shows.
 
     Two rows of one series and one such hour (and one known_at) are its first and its second, in the order
-    of the file. Further ones stay with the second, where they count as contradictions of it.
+    of the file; its second and its first where the rows around them run backwards. Further ones stay with the
+    second, where they count as contradictions of it.
 
     Args:
         frame: rows in the order of the file, `ds` in microseconds by the first meaning of each time.
@@ -47,10 +48,13 @@ def settled(frame: pl.DataFrame, written: pl.Series, zone: ZoneInfo, notes: list
         written.replace_strict(pl.Series(texts, dtype=pl.String), by, default=0).alias("moved"),
         written.alias("written"),
     )
-    rows = rows.with_columns(
-        pl.int_range(pl.len()).over([*key, "moved"]).alias("place"),
-        pl.len().over([*key, "moved"]).alias("of"),
+    pair = [*key, "moved"]
+    rows = _directed(rows, pair, [name for name in key if name != "ds"]).with_columns(
+        pl.int_range(pl.len()).over(pair).alias("place"), pl.len().over(pair).alias("of")
     )
+    # A pair that runs backwards is counted from its end.
+    from_end = pl.col("of") - 1 - pl.col("place").cast(pl.Int64)
+    rows = rows.with_columns(place=pl.when("backwards").then(from_end).otherwise("place"))
     never = rows.filter(pl.col("moved") < 0)
     if len(never):
         notes.append(
@@ -59,11 +63,16 @@ def settled(frame: pl.DataFrame, written: pl.Series, zone: ZoneInfo, notes: list
         )
     twice = rows.filter(pl.col("moved") > 0)
     alone, pairs = twice.filter(pl.col("of") == 1), twice.filter(pl.col("place") == 1)
-    if len(pairs):
-        notes.append(
-            f"{many(len(pairs), 'time')} a series has two rows of a time that the clock of "
-            f"{zone.key} shows twice: they are the first and the second ({_first(pairs)})"
-        )
+    for backwards, order in (
+        (False, "the first and the second"),
+        (True, "the second and the first, as the rows around them run backwards"),
+    ):
+        told = pairs.filter(pl.col("backwards") == backwards)
+        if len(told):
+            notes.append(
+                f"{many(len(told), 'time')} a series has two rows of a time that the clock of "
+                f"{zone.key} shows twice: they are {order} ({_first(told)})"
+            )
     if len(alone):
         kind = " of one known_at" if "known_at" in key else ""
         notes.append(
@@ -73,6 +82,23 @@ def settled(frame: pl.DataFrame, written: pl.Series, zone: ZoneInfo, notes: list
     second = (pl.col("moved") > 0) & (pl.col("place") > 0)
     ds = rows.select(pl.when(second).then(pl.col("ds") + pl.col("moved")).otherwise(pl.col("ds")))
     return frame.with_columns(ds.to_series().alias("ds")).filter(rows["moved"] >= 0)
+
+
+def _directed(rows: pl.DataFrame, pair: list[str], run: list[str]) -> pl.DataFrame:
+    """Add `backwards`: whether the rows next to a pair descend, a later one before it, an earlier one behind.
+
+    Where it stands at an end the other side tells; where nothing is next to it, it is taken to run forwards.
+
+    Args:
+        pair: columns that the rows of a pair have in common; run: those of the rows that run on around it.
+    """
+    import polars as pl
+
+    ds, before, behind = (pl.col(name) for name in ("ds", "before", "behind"))
+    rows = rows.with_columns(before=ds.shift(1).over(run), behind=ds.shift(-1).over(run))
+    rows = rows.with_columns(before=before.first().over(pair), behind=behind.last().over(pair))
+    falls = (before > ds).fill_null(value=True) & (behind < ds).fill_null(value=True)
+    return rows.with_columns(backwards=falls & (before.is_not_null() | behind.is_not_null()))
 
 
 def _first(rows: pl.DataFrame) -> str:

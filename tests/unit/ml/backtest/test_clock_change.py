@@ -44,6 +44,42 @@ def test_the_same_from_a_parquet_file_without_a_zone(tmp_path: Path) -> None:
     np.testing.assert_array_equal(table.truth(), [np.arange(25)])
 
 
+def test_a_file_that_runs_backwards_has_the_second_of_the_two_hours_first(tmp_path: Path) -> None:
+    """One series backwards, one forwards, one backwards that begins and one that ends with the pair."""
+    early, late = autumn("c", 200)[:3], autumn("d", 300)[1:]
+    lines = [*autumn()[::-1], *autumn("b", 100), *early[::-1], *late[::-1]]
+    table = toys.table(tmp_path, "\n".join(["unique_id,ds,y", *lines]), HOURS)
+    day = np.arange(25.0)
+    expected = [day, 100 + day, np.where(day < 3, 200 + day, np.nan), np.where(day > 0, 300 + day, np.nan)]
+    np.testing.assert_array_equal(table.truth(), expected)
+    told = " ".join(table.notes)
+    assert "3 times a series has two rows" in told
+    assert (
+        "they are the second and the first, as the rows around them run backwards (the first: series a"
+        in told
+    )
+    assert "1 time a series has two rows" in told
+    assert "they are the first and the second (the first: series b" in told
+
+
+def test_vintages_run_backwards_each_by_itself(tmp_path: Path) -> None:
+    """The newest vintage stands on top, forwards; the one below it backwards; a pair alone is in order."""
+    lines = [f"{line},2024-11-04T12:00" for line in autumn("a", 100)]
+    lines += [f"{line},2024-11-04T09:00" for line in autumn()[::-1]]
+    lines += ["a,2024-11-03 01:00,51,2024-11-04T10:00", "a,2024-11-03 01:00,52,2024-11-04T10:00"]
+    table = toys.table(tmp_path, "\n".join(["unique_id,ds,y,known_at", *lines]), HOURS)
+    for hour, first in (("09:00", [0, 1, 2, 3]), ("10:00", [0, 51, 52, 3]), ("12:00", [100, 101, 102, 103])):
+        at = cutoff(f"2024-11-04T{hour}", "H", ZONE)
+        np.testing.assert_array_equal(table.panel(at, 1).y[0, :4], first)
+
+
+def test_rows_in_no_order_are_taken_in_that_of_the_file(tmp_path: Path) -> None:
+    day = autumn()
+    lines = [day[5], day[1], day[2], *day[6:], day[0], *day[3:5]]
+    table = toys.table(tmp_path, "\n".join(["unique_id,ds,y", *lines]), HOURS)
+    np.testing.assert_array_equal(table.truth(), [np.arange(25)])
+
+
 def test_equal_values_of_the_two_hours_are_no_repeat(tmp_path: Path) -> None:
     rows = "\n".join(["unique_id,ds,y", *(line.rsplit(",", 1)[0] + ",7" for line in autumn())])
     np.testing.assert_array_equal(toys.table(tmp_path, rows, HOURS).truth(), [[7] * 25])
