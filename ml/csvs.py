@@ -11,6 +11,8 @@ from pathlib import Path
 
 from caregrid.errors import CareGridError
 
+from .words import many
+
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _GZIP = b"\x1f\x8b"
 
@@ -55,7 +57,7 @@ def refuse_ragged(path: Path) -> None:
     if found is not None:
         line, count = found
         raise CareGridError(
-            f"has {count} cell{'s' * (count != 1)}, the header {width}",
+            f"has {many(count, 'cell')}, the header {width}",
             where=f"{path.name}, line {line}",
             fix="give every line as many cells as the header; a text with a comma stands in quotes, "
             "a number has a decimal point",

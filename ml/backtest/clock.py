@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from ..words import many
 from .times import SECOND
-from .usable import many
 
 if TYPE_CHECKING:
     import polars as pl

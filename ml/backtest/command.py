@@ -14,11 +14,11 @@ from caregrid.errors import CareGridError
 from .. import folders
 from ..evaluation import hub, report
 from ..panel import WHOLE_QUANTILES, Forecaster
+from ..words import many
 from . import asking, files, hierarchy, leaks, models, nowcasts, records, reuse, times
 from .plugins import Command
 from .rolling import Plan, Told, run
 from .table import Table
-from .usable import many
 
 UNANSWERED = ("cutoff", "model", "unique_id", "periods", "reason")
 REMARKS = ("cutoff", "model", "unique_id", "how")

@@ -11,12 +11,12 @@ import numpy as np
 
 from .. import paths as joint
 from ..panel import Floats, Forecaster, Panel
+from ..words import many
 from . import files, hierarchy
 from .naive import naive_errors
 from .nowcasts import Nowcasts
 from .table import Table
 from .times import Cutoff
-from .usable import many
 
 CHUNK = 500  # series whose rows are made at once: those of ten thousand would not fit
 SILENT_HORIZONS = 2  # without a value: the series has ended

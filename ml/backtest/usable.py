@@ -9,6 +9,7 @@ import numpy as np
 from caregrid.errors import CareGridError
 
 from ..panel import LARGEST, Floats, Ints
+from ..words import many
 from .times import STEPS, as_text
 
 if TYPE_CHECKING:
@@ -53,11 +54,6 @@ def _words(lag: int, frequency: str) -> str:
     if lag % STEPS["D"]:
         return f"{lag / STEPS['H']:g} hours after"
     return f"{many(lag // STEPS['D'], 'day')} after"
-
-
-def many(count: int, noun: str) -> str:
-    """Return a number of things in words."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def usable(frame: pl.DataFrame, where: str, notes: list[str]) -> pl.DataFrame:

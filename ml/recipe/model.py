@@ -8,6 +8,7 @@ import numpy as np
 
 from ..drift import Reference, Shift
 from ..panel import Floats, Ints, Panel
+from ..words import many
 from . import errors, points, watch
 from .configuration import CONFIGURATIONS, Configuration, fingerprint
 from .features import Features
@@ -183,21 +184,17 @@ class FittedCareGrid:
             )
         elif observed < 2 * self.configuration.season:
             told.append(
-                f"{_counted(observed, 'value')}: mostly by what other series do · "
+                f"{many(observed, 'value')}: mostly by what other series do · "
                 f"只有 {observed} 个值，主要依据其他序列"
             )
         elif silent:
             told.append(
-                f"from the last value, {_counted(silent, 'period')} before the cutoff · "
+                f"from the last value, {many(silent, 'period')} before the cutoff · "
                 f"从最后一个值起算，距截止 {silent} 期"
             )
         if slips:
             told.append(
-                f"{_counted(slips, 'lone value')}, tenfold those around, taken for slips · "
+                f"{many(slips, 'lone value')}, tenfold those around, taken for slips · "
                 f"{slips} 个孤立值为前后值的十倍以上，视为笔误"
             )
         return "; ".join(told)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
