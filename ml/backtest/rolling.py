@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import paths as joint
 from ..panel import Floats, Forecaster, Panel
+from ..recipe.history import LONGEST_SILENCE
 from ..words import many
 from . import files, hierarchy
 from .naive import naive_errors
@@ -19,7 +20,6 @@ from .table import Table
 from .times import Cutoff
 
 CHUNK = 500  # series whose rows are made at once: those of ten thousand would not fit
-SILENT_HORIZONS = 2  # without a value: the series has ended
 HARDLY_BEGUN = {"H": 48, "D": 14, "W": 8}  # fewer values than these are a short history
 NO_CAPACITY = "its capacity is 0: any value above 0 counts as more than can be held"
 NO_SUMS = hierarchy.Sums((), ())
@@ -223,7 +223,7 @@ def _guessed(panel: Panel, row: int, answer: Answer) -> str:
         return "the answer holds infinity in place of a number"
     known = np.flatnonzero(~np.isnan(panel.y[row]))
     silent = panel.width - 1 - int(known[-1])
-    if silent > SILENT_HORIZONS * panel.horizon:
+    if silent > LONGEST_SILENCE * panel.horizon:
         last = str(panel.times[known[-1]]).removesuffix("T00:00:00")
         return f"no answer to a series that is silent since {last}, {silent} periods before the cutoff"
     if len(known) < HARDLY_BEGUN[panel.frequency]:
