@@ -202,6 +202,9 @@ def plugin(text: str) -> Forecaster:
         )
     try:
         made = getattr(importlib.import_module(module), attribute)()
+    except CareGridError as error:  # one of ours that was given what it cannot use: it knows what to do
+        said = f"{error.where}: {error.message}" if error.where else error.message
+        raise CareGridError(f"cannot be made: {said}", where=where, fix=error.fix) from error
     except Exception as error:  # what a stranger's module raises is his reason
         raise CareGridError(
             f"cannot be made: {type(error).__name__}: {error}",
