@@ -38,27 +38,33 @@ def standing(changes: Iterable[Change], recipes: dict[str, Recipe], recipe: Reci
     """Return the veto that stands against a recipe, or None.
 
     A person who lets an earlier version serve in place of the champion vetoes the champion's recipe, also
-    where the earlier one is of the same: what it learned since is not wanted. A person who lets a version
-    serve, a newer one if it is of the same recipe, lifts the veto from its recipe.
+    where the earlier one is of the same: what it learned since is not wanted. A person who lets a version of
+    the recipe serve lifts the vetoes of that version and of older ones; an older one than was taken off says
+    nothing of what came after it.
 
     Args:
         changes: every move of an alias, the oldest first; recipes: {version: what it was made by}.
     """
     moves = [one for one in changes if one.alias == CHAMPION]
-    found: Change | None = None
+    found: list[Change] = []
     for at, move in enumerate(moves):
-        if move.who == GATE or move.from_version is None:
+        if move.who == GATE:
             continue
         if recipes.get(move.to_version) == recipe:
-            found = None
-        if recipes.get(move.from_version) == recipe and _leads_back(moves[:at], move):
-            found = move
-    return found
+            found = [veto for veto in found if int(_taken(veto)) > int(move.to_version)]
+        if move.from_version is not None and recipes.get(move.from_version) == recipe:
+            found += [move] if _leads_back(moves[:at], move) else []
+    return found[-1] if found else None
+
+
+def _taken(veto: Change) -> str:
+    """Return the version a veto took off; there is none without."""
+    return str(veto.from_version)
 
 
 def _leads_back(before: list[Change], move: Change) -> bool:
     """Whether the version that serves is older than the one taken off, or was champion before it."""
-    taken = str(move.from_version)
+    taken = _taken(move)
     return int(move.to_version) < int(taken) or move.to_version in champions(before, taken)
 
 

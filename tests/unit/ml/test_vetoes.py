@@ -45,6 +45,14 @@ def changes(*moves: str) -> list[Change]:
         (("gate:>1", "gate:1>2", "ana:2>1", "ben:1>3"), {OLD}),
         # Lifted, and taken off once more.
         (("gate:>1", "gate:1>2", "ana:2>1", "ben:1>2", "ana:2>1"), {OLD}),
+        # Another recipe taken off, and an older version than the one vetoed serves: that lifts nothing.
+        (("gate:>4", "gate:4>5", "ana:5>4", "gate:4>6", "ben:6>4"), {OLD, NEW_CODE}),
+        (("gate:>4", "gate:4>5", "ana:5>4", "gate:4>6", "ben:6>5"), {NEW_CODE}),
+        # Two versions of it taken off: the older one back lifts its own veto alone.
+        (("gate:>3", "gate:3>4", "gate:4>5", "ana:5>4", "ana:4>3", "ben:3>4"), {OLD}),
+        (("gate:>3", "gate:3>4", "gate:4>5", "ana:5>4", "ana:4>3", "ben:3>5"), set()),
+        # Lifted also where nothing served meanwhile: the alias was taken away in MLflow.
+        (("gate:>3", "gate:3>4", "ana:4>3", "ben:>4"), set()),
         # The gate lifts nothing.
         (("gate:>2", "gate:2>3", "ana:3>2", "gate:2>6"), {OTHER}),
         # An older version let serve by hand, and taken off: the newer one was champion before it.
