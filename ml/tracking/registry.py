@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 from ..gate.promotion import PROMOTED, Verdict
 from ..recipe.files import load_all
@@ -24,6 +25,8 @@ __all__ = [
 ]  # fmt: skip
 
 CHALLENGER = "challenger"
+# What reading files raises where one of them is gone, was cut short or changed.
+UNREADABLE = (FileNotFoundError, NotADirectoryError, EOFError, BadZipFile, KeyError, TypeError, ValueError)
 LOCK = 4_208_137  # of the database; two moves of an alias wait for each other
 
 
@@ -64,27 +67,38 @@ def models_of(version: str) -> dict[tuple[str, str], FittedCareGrid]:
     """Return the fitted models of a version, by (grain, feed).
 
     Raises:
-        CareGridError: its files are gone, or not what was written.
+        CareGridError: its files are gone, or not what was written. A store that cannot be reached, or gives
+            no answer for a file that it lists, raises its own error: it says nothing of the files.
     """
     import mlflow.artifacts
-    from caregrid.errors import CareGridError
     from mlflow.exceptions import MlflowException
 
     client()
     with tempfile.TemporaryDirectory() as folder:
         try:
             local = mlflow.artifacts.download_artifacts(f"models:/{MODEL_NAME}/{version}", dst_path=folder)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            raise _damaged(version, error) from error
+        try:
             found = load_all(Path(local) / "artifacts" / "models")
-            if not found:
-                raise ValueError("no model is left in its files")
-        # What is gone is told in many ways, by MLflow and by the store it keeps files in.
-        except (MlflowException, OSError, KeyError, TypeError, ValueError) as error:
-            raise CareGridError(
-                f"the model cannot be read: {error}", where=f"{MODEL_NAME} version {version}",
-                fix="let an earlier version serve (`caregrid models rollback --why TEXT`), or train anew "
-                "(`caregrid forecast train`)",
-            ) from error  # fmt: skip
+        except UNREADABLE as error:
+            raise _damaged(version, error) from error
+    if not found:
+        raise _damaged(version, "no model is left in its files")
     return found
+
+
+def _damaged(version: str, why: object) -> Exception:
+    from caregrid.errors import CareGridError
+
+    return CareGridError(
+        f"the model cannot be read: {why}", where=f"{MODEL_NAME} version {version}",
+        fix="let another version serve (`caregrid models rollback --to VERSION --why TEXT`; `caregrid models "
+        "list` shows them), or train anew (`caregrid forecast train`), which a person's veto of the recipe "
+        "keeps from serving",
+    )  # fmt: skip
 
 
 def settle(connection: Any, registered: Registered, verdict: Verdict, run_id: str) -> Verdict:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from caregrid.errors import CareGridError
+from mlflow.artifacts import download_artifacts
+from mlflow.exceptions import MlflowException
 
 from ml.tracking import registry
 from ml.tracking.card import Training
@@ -176,3 +181,54 @@ def test_a_version_gives_back_its_models_and_its_tags(registered: Registered, to
     assert [one.version for one in registry.versions()] == [registered.version]
     # No alias has moved: that is told in the warehouse first.
     assert registry.by_alias(registry.CHAMPION) is None
+
+
+@pytest.fixture
+def files(registered: Registered, tmp_path: Path) -> Iterator[Path]:
+    """The folder of the version's models in the store, put back as it was."""
+    registry.client()
+    kept = Path(download_artifacts(registry.client().get_model_version_download_uri(MODEL_NAME, "1")))
+    shutil.copytree(kept, tmp_path / "whole")
+    yield kept / "artifacts" / "models"
+    shutil.rmtree(kept, ignore_errors=True)
+    shutil.copytree(tmp_path / "whole", kept)
+
+
+def _cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-20])
+
+
+def test_files_that_are_gone_or_cut_short_are_damage(registered: Registered, files: Path) -> None:
+    _cut(next(files.rglob("arrays.npz")))
+    with pytest.raises(CareGridError, match=r"arrays.npz is not what was written"):
+        registry.models_of(registered.version)
+    # As of a release that did not keep the hashes: reading itself tells.
+    (files / "sha256.json").unlink()
+    with pytest.raises(CareGridError, match="the model cannot be read"):
+        registry.models_of(registered.version)
+    for file in files.rglob("arrays.npz"):
+        file.unlink()
+    with pytest.raises(CareGridError, match="the model cannot be read"):
+        registry.models_of(registered.version)
+    shutil.rmtree(files.parent.parent)
+    with pytest.raises(CareGridError, match="no model is left") as told:
+        registry.models_of(registered.version)
+    assert "caregrid models rollback --to VERSION" in str(told.value.fix)
+
+
+def test_a_store_that_cannot_be_reached_says_nothing_of_the_files(
+    registered: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taken for damage, a hiccup would start a training and might replace a sound champion."""
+    # Nobody listens there: bound and closed at once.
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    source = f"http://127.0.0.1:{port}/api/2.0/mlflow-artifacts/artifacts/model"
+    away = registry.client().create_model_version(MODEL_NAME, source).version
+    try:
+        with pytest.raises((MlflowException, OSError), match="Max retries exceeded"):
+            registry.models_of(str(away))
+    finally:
+        registry.client().delete_model_version(MODEL_NAME, away)
