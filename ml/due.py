@@ -54,8 +54,8 @@ def why(
     In this order: the champion cannot be loaded, and so forecasts nothing; the newest model is too old; there
     is much more to forecast than it knew; of the forecasts the champion made, too much or too little lay
     within the 80 % interval; their loss is worse than in the back-test; the features since training are not
-    those of training. A refused challenger has answered what
-    was asked of it, and a champion of today has learned what there was: drift is looked for once a day.
+    those of training. A refused challenger has answered what was asked of it, and a champion of today has
+    learned what there was: drift is looked for once a day.
 
     Args:
         damage: why the champion cannot be loaded, None where it can.
