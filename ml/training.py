@@ -13,8 +13,7 @@ from caregrid.errors import CareGridError
 from . import versions
 from .gate import paired, promotion
 from .recipe import FittedCareGrid
-from .tracking import registry
-from .tracking.vetoes import heeded
+from .tracking import registry, vetoes
 from .warehouse import forecasting, output, tested
 from .warehouse.data import Connect, Data, connect_as_model
 from .warehouse.eligibility import left_out
@@ -78,7 +77,8 @@ def train(
         as_of: what was known then is what is learned from.
         data: by default the warehouse; connect: opens a connection as role model, by default CareGrid's.
         force: train whether due or not.
-        other_recipe_is_due: train as well where the champion was made by other settings than these.
+        other_recipe_is_due: train as well where the champion was made by other settings than these, and
+            no person's veto stands against these.
     """
     from . import due
 
@@ -87,7 +87,13 @@ def train(
     champion = registry.by_alias(registry.CHAMPION)
     theirs = _settings_of(champion)
     other = theirs is None or theirs.fingerprint() != settings.fingerprint()
-    if champion is not None and not force and not (other and other_recipe_is_due):
+    code, lock = versions.code_version(), versions.lock_sha256()
+    veto = None
+    if champion is not None and other and other_recipe_is_due and not force:
+        # What a person took off is refused: for its settings alone it need not be trained at each load.
+        with open_connection() as connection:
+            veto = vetoes.against(connection, settings.as_json(), code)
+    if champion is not None and not force and (veto or not (other and other_recipe_is_due)):
         held, damage = _loaded(champion)
         with open_connection() as connection:
             why = due.why(
@@ -100,13 +106,13 @@ def train(
         if why is None:
             text = (
                 f"champion {MODEL_NAME} version {champion.version} stands: neither age, drift nor growth asks"
+                + (f"; the settings {settings.name} are vetoed: {vetoes.told(veto)}" if veto else "")
             )
             return TrainResult(None, champion.version, None, [], 0, 0, text)
     else:
         why = _asked(champion, settings, force)
     progress(f"due: {why}; settings {settings.name}, which read {settings.sample or 'every series'}")
     inputs = read(data or warehouse(settings), settings, as_of)
-    code, lock = versions.code_version(), versions.lock_sha256()
     made = versions.run_id(
         "train", settings.as_json(), inputs.data_sha256, code, champion and champion.version
     )
@@ -123,7 +129,7 @@ def train(
     scores = table(tests)
     verdict = _judge(tests, champion, same_recipe=not other, readable=theirs is not None)
     with open_connection() as connection:
-        verdict = heeded(connection, verdict, settings.as_json(), code)
+        verdict = vetoes.heeded(connection, verdict, settings.as_json(), code)
     missing = left_out(inputs.series, inputs.grids(), settings)
     registered = registry.log_training(
         made, settings, models, tests, scores, verdict, missing,
@@ -159,7 +165,7 @@ def _asked(champion: registry.Registered | None, settings: Settings, force: bool
     """Return why a training needs no other reason."""
     if champion is None:
         return "no champion stands"
-    return "asked for" if force else f"version {champion.version} was trained by other settings or code"
+    return "asked for" if force else f"version {champion.version} was trained by other settings"
 
 
 def _settings_of(champion: registry.Registered | None) -> Settings | None:

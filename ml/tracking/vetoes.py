@@ -22,16 +22,29 @@ def heeded(connection: Any, verdict: Verdict, settings: str, code_version: str) 
     """
     if verdict.answer != PROMOTED:
         return verdict
-    veto = standing(history(connection), _recipes(connection), _recipe(settings, code_version))
+    veto = against(connection, settings, code_version)
     if veto is None:
         return verdict
     why = (
-        f"vetoed: {veto.who} took version {veto.from_version}, of this very recipe and code, off on "
-        f"{veto.changed_at:%Y-%m-%d} ({veto.why}). That stands until its settings or code change, or "
-        "a person lets a version of it serve (`caregrid models rollback --to VERSION --why TEXT`). "
+        f"vetoed: {told(veto)}. That stands until its settings or code change, or a person lets that "
+        "version or a newer one of the recipe serve (`caregrid models rollback --to VERSION --why TEXT`): no "
+        "training ends it, also where no champion is left that can forecast. "
         f"The gate alone would have said: {verdict.answer}: {verdict.reason}"
     )
     return replace(verdict, answer=REFUSED, reason=why)
+
+
+def against(connection: Any, settings: str, code_version: str) -> Change | None:
+    """Return the veto that stands against what these settings and this code make, or None."""
+    return standing(history(connection), _recipes(connection), _recipe(settings, code_version))
+
+
+def told(veto: Change) -> str:
+    """Return who took which version off, when and why."""
+    return (
+        f"{veto.who} took version {veto.from_version}, of this very recipe and code, off on "
+        f"{veto.changed_at:%Y-%m-%d} ({veto.why})"
+    )
 
 
 def standing(changes: Iterable[Change], recipes: dict[str, Recipe], recipe: Recipe) -> Change | None:

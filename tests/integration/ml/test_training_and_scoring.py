@@ -276,7 +276,7 @@ def _other(name: str, cutoffs: int, **changes: Any) -> Any:
     [
         (6, {"rounds": 60}, "not enough evidence"),
         # Changes are counted from a level of a quarter, and next to nothing is learned.
-        (32, {"rounds": 1, "anchor": 5, "ridge": 1e6}, "refused"),
+        (32, {"rounds": 1, "anchor": 5, "ridge": (1e6,)}, "refused"),
     ],
 )
 def test_a_worse_recipe_is_not_promoted_and_the_champion_stays(
@@ -321,6 +321,12 @@ def test_a_version_that_is_led_back_forecasts_anew_on_the_same_data(
     again_trained = training.train("demo", AS_OF + timedelta(hours=8), force=True)
     assert (again_trained.run_id, again_trained.version) == (newer.run_id, newer.version)
     _is_vetoed(again_trained, scored.version, newer.version)
+    # MLflow says so as well, at the version and at its run.
+    version = registry.by_version(newer.version)
+    run = registry.client().get_run(version.run_id)
+    assert again_trained.verdict is not None
+    assert version.tags["reason"] == run.data.tags["reason"] == again_trained.verdict.reason
+    assert (version.tags["verdict"], run.data.tags["verdict"]) == ("refused", "refused")
 
 
 @pytest.mark.integration
@@ -350,6 +356,36 @@ def test_a_vetoed_recipe_is_no_champion_by_itself_until_a_person_lets_it_serve(
     champion = registry.by_alias(registry.CHAMPION)
     assert champion is not None
     assert champion.version == lifted.version
+
+
+@pytest.mark.integration
+def test_a_vetoed_recipe_is_not_trained_for_its_settings_alone(
+    filled: Any, trained: training.TrainResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command of every load names them: without a look at the veto each would train to be refused."""
+    sound = registry.by_alias(registry.CHAMPION)
+    assert sound is not None
+    # As if the champion had been made by a recipe of its own, and this one been taken off for it.
+    own = _other("own", 6, rounds=60)
+    client = registry.client()
+    taken = next(one for one in registry.versions() if one.version != sound.version)
+    with filled.connect("model") as connection:
+        registry.rollback(connection, "ana", "let it serve once more", taken.version)
+        registry.rollback(connection, "ana", "too high", sound.version)
+    before = len(registry.versions())
+    client.set_model_version_tag(registry.MODEL_NAME, sound.version, "settings", own.as_json())
+    unread = lambda *_: pytest.fail("values were read")  # noqa: E731
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(training, "read", unread)
+            young = sound.as_of + timedelta(hours=1)
+            result = training.train("demo", young, other_recipe_is_due=True)
+    finally:
+        client.set_model_version_tag(registry.MODEL_NAME, sound.version, "settings", sound.tags["settings"])
+    assert (result.run_id, result.version) == (None, sound.version)
+    assert "the settings demo are vetoed: ana took version" in result.message
+    assert "(too high)" in result.message
+    assert len(registry.versions()) == before
 
 
 def _damage(version: str) -> None:
