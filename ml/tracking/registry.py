@@ -14,7 +14,7 @@ from ..recipe.files import load_all
 from ..recipe.model import FittedCareGrid
 from ..warehouse.settings import MODEL_NAME
 from .changes import CHAMPION, GATE, Change, champions, history, tenure
-from .runs import log_training
+from .runs import LONGEST_TAG, log_training
 from .store import EXPERIMENT, Registered, client, experiment
 from .vetoes import heeded
 
@@ -105,7 +105,7 @@ def settle(connection: Any, registered: Registered, verdict: Verdict, run_id: st
     """Move the aliases after a training: `challenger` to it always, `champion` where the gate promotes it.
 
     A retry of the same training moves nothing twice. A person's veto that came after the verdict is heeded;
-    the verdict as it was carried out is returned.
+    the verdict as it was carried out is returned, and told in MLflow in place of the one before.
     """
     with _alone(connection):
         verdict = heeded(connection, verdict, registered.tags["settings"], registered.tags["code_version"])
@@ -114,7 +114,22 @@ def settle(connection: Any, registered: Registered, verdict: Verdict, run_id: st
                 connection, alias, registered.version, GATE, f"{verdict.answer}: {verdict.reason}",
                 verdict.table, run_id,
             )  # fmt: skip
+        if (registered.tags.get("verdict"), registered.tags.get("reason")) != (
+            verdict.answer,
+            verdict.reason,
+        ):
+            _tell(registered, verdict)
     return verdict
+
+
+def _tell(registered: Registered, verdict: Verdict) -> None:
+    """Say at a version, and at the run that made it, what became of it."""
+    mlflow_client = client()
+    for tag, value in (("verdict", verdict.answer), ("reason", verdict.reason)):
+        mlflow_client.set_model_version_tag(MODEL_NAME, registered.version, tag, value)
+        if registered.run_id:
+            mlflow_client.set_tag(registered.run_id, tag, value[:LONGEST_TAG])
+    mlflow_client.update_model_version(MODEL_NAME, registered.version, f"{verdict.answer}: {verdict.reason}")
 
 
 def move_alias(

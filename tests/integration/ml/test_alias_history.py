@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from caregrid import cli
 from caregrid.errors import CareGridError
+from psycopg.types.json import Jsonb
 
 from ml.gate.promotion import PROMOTED, REFUSED, Verdict
 from ml.tracking import registry
@@ -297,3 +298,38 @@ def test_a_veto_in_airflow_names_the_person_and_is_done_once(
     last = registry.history(connection)[-1]
     assert (last.who, last.why, last.run_id) == ("ana", "too low in ward 3", "manual__2024-07-01")
     assert veto_model("it was right", "3", None, "manual__2") == "version 3 serves again, in place of 2"
+
+
+def told_of(connection: psycopg.Connection[Any], version: Registered) -> None:
+    """Write the run that made a version, as a training does before it moves an alias."""
+    with connection.transaction():
+        connection.execute(
+            """insert into model_output.run (run_id, kind, model_name, model_version, made_at, as_of,
+               known_at_cut, code_version, lock_sha256, load_ids, parameters)
+               values (%s, 'train', %s, %s, now(), now(), now(), %s, '', '{}', %s)""",
+            (
+                f"train-{version.version}", MODEL_NAME, version.version, version.tags["code_version"],
+                Jsonb({"settings": version.tags["settings"]}),
+            ),
+        )  # fmt: skip
+
+
+def test_a_veto_after_the_verdict_is_told_at_the_version(
+    connection: Any, make: Callable[..., Registered]
+) -> None:
+    """The list of versions must not say promoted of what a person's veto kept back."""
+    first, second, late = make(), make(), make()
+    for one in (first, second, late):
+        told_of(connection, one)
+    settled(connection, first)
+    settled(connection, second)
+    registry.rollback(connection, "ana", "too low")
+    settled(connection, late)
+    assert champion() == first.version
+    told = registry.by_version(late.version).tags
+    assert told["verdict"] == REFUSED
+    assert "vetoed: ana took version 2" in told["reason"]
+    assert "The gate alone would have said: promoted: it is measured" in told["reason"]
+    description = registry.client().get_model_version(MODEL_NAME, late.version).description
+    assert description == f"refused: {told['reason']}"
+    assert registry.by_version(second.version).tags["verdict"] == PROMOTED
