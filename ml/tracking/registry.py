@@ -25,6 +25,7 @@ __all__ = [
 ]  # fmt: skip
 
 CHALLENGER = "challenger"
+NONE = "none"  # the version that served where none did
 # What reading files raises where one of them is gone, was cut short or changed.
 UNREADABLE = (FileNotFoundError, NotADirectoryError, EOFError, BadZipFile, KeyError, TypeError, ValueError)
 LOCK = 4_208_137  # of the database; two moves of an alias wait for each other
@@ -158,11 +159,13 @@ def rollback(
     """Let an earlier champion serve again, and return (the version that served, the version that serves).
 
     Args:
-        to_version: None: the champion before the current one.
+        to_version: None: the champion before the current one. Where there is no champion one must be named;
+            `none` has served then.
         run_id: of what asks for it; the same run asks once, however often it is tried again.
 
     Raises:
-        CareGridError: there is no champion, none before it, or the version cannot serve.
+        CareGridError: no version is named and there is no champion, or none before it; or the version cannot
+            serve.
     """
     from caregrid.errors import CareGridError
 
@@ -175,22 +178,25 @@ def rollback(
             # This very run was here before, and broke off at the latest after its row.
             asked = changes[-1]
             _name(CHAMPION, asked.to_version)
-            return str(asked.from_version), asked.to_version
-        if current is None:
+            return asked.from_version or NONE, asked.to_version
+        if current is None and to_version is None:
             raise CareGridError(
-                "there is no champion", where=MODEL_NAME, fix="train one: `caregrid forecast train`"
-            )
+                "there is no champion", where=MODEL_NAME,
+                fix="train one (`caregrid forecast train`), or name a version with --to; "
+                "`caregrid models list` shows them",
+            )  # fmt: skip
+        served = NONE if current is None else current.version
         if to_version is None:
-            stack = champions(changes, current.version)
+            stack = champions(changes, served)
             if len(stack) < 2:
                 raise CareGridError(
-                    f"no champion stood before version {current.version}", where=MODEL_NAME,
+                    f"no champion stood before version {served}", where=MODEL_NAME,
                     fix="name a version with --to; `caregrid models list` shows them",
                 )  # fmt: skip
             to_version = stack[-2]
-        _can_serve(to_version, current.version)
+        _can_serve(to_version, served)
         _move(connection, CHAMPION, to_version, who, why, None, run_id)
-        return current.version, to_version
+        return served, to_version
 
 
 def _move(

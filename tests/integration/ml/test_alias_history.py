@@ -165,8 +165,9 @@ def test_rollbacks_go_back_one_champion_each_and_end_in_words(
 def test_a_person_may_name_the_version_and_is_told_why_it_cannot_serve(
     connection: Any, make: Callable[..., Registered]
 ) -> None:
-    with pytest.raises(CareGridError, match="there is no champion"):
+    with pytest.raises(CareGridError, match="there is no champion") as none:
         registry.rollback(connection, "ana", "hm")
+    assert "--to" in str(none.value.fix)
     for _ in range(3):
         settled(connection, make())
     make(serves="")
@@ -333,3 +334,30 @@ def test_a_veto_after_the_verdict_is_told_at_the_version(
     description = registry.client().get_model_version(MODEL_NAME, late.version).description
     assert description == f"refused: {told['reason']}"
     assert registry.by_version(second.version).tags["verdict"] == PROMOTED
+
+
+def test_a_person_ends_a_veto_where_no_champion_is_left(
+    connection: Any, make: Callable[..., Registered], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Training cannot: what it makes is refused, so that nothing would forecast ever again."""
+    for _ in range(2):
+        version = make()
+        told_of(connection, version)
+        settled(connection, version)
+    registry.rollback(connection, "ana", "too low")
+    registry.client().delete_registered_model_alias(MODEL_NAME, CHAMPION)
+    late = make()
+    told_of(connection, late)
+    settled(connection, late)
+    assert champion() is None
+    reason = registry.by_version(late.version).tags["reason"]
+    assert "caregrid models rollback --to VERSION" in reason
+    assert "no champion is left that can forecast" in reason
+    assert cli.main(["models", "rollback", "--to", late.version, "--why", "the feed was mended"]) == 0
+    assert f"version {late.version} serves again, in place of none" in capsys.readouterr().out
+    assert champion() == late.version
+    assert moves(connection)[-1] == (None, late.version)
+    last = make()
+    told_of(connection, last)
+    settled(connection, last)
+    assert champion() == last.version
