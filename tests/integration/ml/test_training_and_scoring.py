@@ -363,27 +363,26 @@ def test_a_vetoed_recipe_is_not_trained_for_its_settings_alone(
     filled: Any, trained: training.TrainResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The command of every load names them: without a look at the veto each would train to be refused."""
-    sound = registry.by_alias(registry.CHAMPION)
-    assert sound is not None
-    # As if the champion had been made by a recipe of its own, and this one been taken off for it.
-    own = _other("own", 6, rounds=60)
-    client = registry.client()
-    taken = next(one for one in registry.versions() if one.version != sound.version)
-    with filled.connect("model") as connection:
-        registry.rollback(connection, "ana", "let it serve once more", taken.version)
-        registry.rollback(connection, "ana", "too high", sound.version)
+    taken = registry.by_alias(registry.CHAMPION)
+    assert taken is not None
+    older = next(one for one in registry.versions() if int(one.version) < int(taken.version))
     before = len(registry.versions())
-    client.set_model_version_tag(registry.MODEL_NAME, sound.version, "settings", own.as_json())
+    with filled.connect("model") as connection:
+        registry.rollback(connection, "ana", "too high", older.version)
+    # As if the one that serves instead had been made by a recipe of its own.
+    client, own = registry.client(), _other("own", 6, rounds=60)
+    client.set_model_version_tag(registry.MODEL_NAME, older.version, "settings", own.as_json())
     unread = lambda *_: pytest.fail("values were read")  # noqa: E731
     try:
         with monkeypatch.context() as patch:
             patch.setattr(training, "read", unread)
-            young = sound.as_of + timedelta(hours=1)
-            result = training.train("demo", young, other_recipe_is_due=True)
+            result = training.train("demo", taken.as_of + timedelta(hours=1), other_recipe_is_due=True)
     finally:
-        client.set_model_version_tag(registry.MODEL_NAME, sound.version, "settings", sound.tags["settings"])
-    assert (result.run_id, result.version) == (None, sound.version)
-    assert "the settings demo are vetoed: ana took version" in result.message
+        client.set_model_version_tag(registry.MODEL_NAME, older.version, "settings", older.tags["settings"])
+        with filled.connect("model") as connection:
+            registry.rollback(connection, "ana", "it was not", taken.version)
+    assert (result.run_id, result.version) == (None, older.version)
+    assert f"the settings demo are vetoed: ana took version {taken.version}, of" in result.message
     assert "(too high)" in result.message
     assert len(registry.versions()) == before
 
