@@ -47,32 +47,33 @@ def why(
     as_of: datetime,
     challenger: Registered | None = None,
     watched: Callable[[], Iterable[Watched]] = tuple,
-    damage: str | None = None,
+    damage: Callable[[], str | None] = lambda: None,
 ) -> str | None:
     """Return why a new training is due, or None.
 
-    In this order: the champion cannot be loaded, and so forecasts nothing; the newest model is too old; there
-    is much more to forecast than it knew; of the forecasts the champion made, too much or too little lay
+    In this order: the newest model is too old; there is much more to forecast than it knew; the champion
+    cannot be loaded, and so forecasts nothing; of the forecasts the champion made, too much or too little lay
     within the 80 % interval; their loss is worse than in the back-test; the features since training are not
     those of training. A refused challenger has answered what was asked of it, and a champion of today has
     learned what there was: drift is looked for once a day.
 
     Args:
-        damage: why the champion cannot be loaded, None where it can.
+        damage: says why the champion cannot be loaded, None where it can; called only where it is asked,
+            since it fetches all models.
         watched: reads what the champion would forecast now (`watch`); called only where nothing before it has
             an answer, since it reads all values.
     """
     newest = challenger if challenger is not None and challenger.as_of > champion.as_of else champion
     age = (as_of - newest.as_of).total_seconds() / 86_400
-    if damage is not None and (newest is champion or age >= ASKED_AGAIN_DAYS):
-        return damage
     if age > MAX_AGE_DAYS:
         return f"the newest model is {age:.1f} days old, {MAX_AGE_DAYS} are allowed"
     trained = json.loads(newest.tags.get("series_by_grain", "{}"))
     for grain, count in _counts(connection).items():
         if count > GROWTH * trained.get(grain, 0):
             return f"{count} series per {grain} where the newest model knew {trained.get(grain, 0)}"
-    if age < ASKED_AGAIN_DAYS or damage is not None:
+    if (newest is champion or age >= ASKED_AGAIN_DAYS) and (broken := damage()) is not None:
+        return broken
+    if age < ASKED_AGAIN_DAYS:
         return None
     came = realised(connection, champion.version, as_of)
     for grain, cells in sorted(came.items()):

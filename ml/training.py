@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache, partial
 from typing import Any
 
 from caregrid.errors import CareGridError
@@ -94,14 +95,15 @@ def train(
         with open_connection() as connection:
             veto = vetoes.against(connection, settings.as_json(), code)
     if champion is not None and not force and (veto or not (other and other_recipe_is_due)):
-        held, damage = _loaded(champion)
+        loaded = cache(partial(_loaded, champion))
         with open_connection() as connection:
             why = due.why(
                 connection, champion, as_of, registry.by_alias(registry.CHALLENGER),
                 lambda: due.watch(
-                    read(data or warehouse(champion.settings), champion.settings, as_of), champion, held
+                    read(data or warehouse(champion.settings), champion.settings, as_of),
+                    champion, loaded()[0],
                 ),
-                damage,
+                lambda: loaded()[1],
             )  # fmt: skip
         if why is None:
             text = (

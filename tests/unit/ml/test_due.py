@@ -96,13 +96,19 @@ def test_a_champion_of_today_is_not_asked_for_drift() -> None:
 
 
 def test_a_champion_that_cannot_be_loaded_is_replaced_at_once_but_not_asked_for_all_day() -> None:
-    young, answers, damage = _model(hours=2), Answers(COUNTS, []), "the champion cannot be loaded"
+    young, damage = _model(hours=2), lambda: "the champion cannot be loaded"
     unread = lambda: pytest.fail("there is nothing to watch")  # noqa: E731
-    assert due.why(answers, young, NOW, None, unread, damage) == damage
-    refused = _model("2", 1)
-    assert due.why(Answers(COUNTS, []), young, NOW, refused, unread, damage) is None
+    assert due.why(Answers(COUNTS, []), young, NOW, None, unread, damage) == damage()
+    refused, unasked = _model("2", 1), lambda: pytest.fail("the models were fetched")
+    assert due.why(Answers(COUNTS, []), young, NOW, refused, unread, unasked) is None
     tomorrow = NOW + timedelta(days=1)
-    assert due.why(Answers(COUNTS, []), young, tomorrow, refused, unread, damage) == damage
+    assert due.why(Answers(COUNTS, []), young, tomorrow, refused, unread, damage) == damage()
+
+
+def test_the_models_are_not_fetched_where_age_or_growth_asks_already() -> None:
+    unasked = lambda: pytest.fail("the models were fetched")  # noqa: E731
+    assert "days old" in str(due.why(Answers(COUNTS), _model(hours=8 * 24), NOW, damage=unasked))
+    assert "20 series" in str(due.why(Answers([("day", 20)]), _model(), NOW, damage=unasked))
 
 
 class _Unmoved:
