@@ -53,10 +53,11 @@ def test_a_veto_is_carried_out_by_the_scheduler_under_the_name_of_who_asks(
     listed = {line.split()[0]: line for line in job.caregrid("models", "list").stdout.splitlines()[1:]}
     assert "champion" in listed[before[0]]
     assert "champion" not in listed[second].split("promoted")[0]
-    # score_forecast follows, and what serves again says so anew.
-    while not (ran := client.runs("score_forecast", since)) or ran[0]["state"] not in ENDED:
-        assert time.monotonic() < deadline, "score_forecast has not followed"
+
+    # score_forecast follows, and what serves again says so anew, unless a load before asked for that already.
+    while not (ran := client.runs("score_forecast", since)) or any(one["state"] not in ENDED for one in ran):
+        assert time.monotonic() < deadline, f"score_forecast has not followed: {ran}"
         time.sleep(1)
-    assert ran[0]["state"] == "success"
+    assert {one["state"] for one in ran} == {"success"}
     told = job.query(f"select run_id, model_version {runs}")
-    assert [version for run, version in told if run not in scored] == [before[0]]
+    assert before[0] in [version for run, version in told if run not in scored]
