@@ -150,8 +150,11 @@ def _over_on_paths(hours: Callable[[datetime, int], bool]) -> pl.DataFrame:
 @answers("How likely is any hour of the next 24 over capacity, by department?")
 def _any_hour() -> pl.DataFrame:
     over = _over_on_paths(lambda _, hour: hour <= network.RISK_HOURS)
-    found = over.group_by("name").agg(probability=pl.col("over").mean())
-    assert found["probability"].n_unique() > 2
+    # A risk whose time has passed has no hour left to look at.
+    past = _wards().filter(pl.col("hospital").is_in(network.PAST))["name"]
+    found = over.filter(~pl.col("name").is_in(past.to_list())).group_by("name")
+    found = found.agg(probability=pl.col("over").mean())
+    assert found["probability"].n_unique() > 1
     return found.select("name", pl.lit("bed_general_acute"), "probability")
 
 
@@ -193,7 +196,7 @@ def _outlook() -> pl.DataFrame:
             area["region_name"], area["region_name_zh"], "HK", measure, "bed_general_acute",
             made + timedelta(hours=hour),
             *(area["occupied"] + network.OUTLOOK[level] * hour for level in (0.5, 0.1, 0.9, 0.025, 0.975)),
-            area["places"], area["absent"],
+            area["places"], area["places"], area["absent"],
         )
         for area in areas.iter_rows(named=True)
         for hour in range(1, network.OUTLOOK_HOURS + 1)
