@@ -64,12 +64,9 @@ def add(grid: Grid, rows: Ints, paths: Floats, levels: tuple[float, ...]) -> lis
     told = set(_told(series).values())
     groups: dict[tuple[str, ...], list[int]] = {}
     for row, one in enumerate(series):
-        if one["place_level"] != "facility" or not (one["is_forecast"] and one["adds_over_place"]):
-            continue
-        for level, area in (("region", one["region_key"]), ("country", one["country_code"])):
-            key = (level, area, *(one[name] for name in SHARED))
-            if area and (level, area, *_kind(one)) not in told:
-                groups.setdefault(key, []).append(row)
+        for level, area in _summed_into(one):
+            if (level, area, *_kind(one)) not in told:
+                groups.setdefault((level, area, *(one[name] for name in SHARED)), []).append(row)
     found = []
     for key, members in sorted(groups.items()):
         reporting = _parts(grid, members, set(place), paths.shape[2])
@@ -103,10 +100,9 @@ def following(grid: Grid, answered: set[int], living: set[int], targets: int) ->
     told = _told(series)
     parts: dict[tuple[str, ...], list[int]] = {}
     for row, one in enumerate(series):
-        if one["is_forecast"] and one["adds_over_place"] and "place" not in _over(one):
-            for level, area in (("region", one["region_key"]), ("country", one["country_code"])):
-                if area and one["place_level"] == "facility":
-                    parts.setdefault(("facility", level, area, *_kind(one)), []).append(row)
+        if "place" not in _over(one):
+            for level, area in _summed_into(one):
+                parts.setdefault(("facility", level, area, *_kind(one)), []).append(row)
     for row, (level, *_) in told.items():
         if level == "region" and series[row]["adds_over_place"]:
             key = ("region", "country", str(series[row]["country_code"]), *_kind(series[row]))
@@ -186,6 +182,14 @@ def _parts(grid: Grid, members: list[int], living: set[int], targets: int) -> li
         if row in living or grid.last[row] >= max(0, grid.newest - targets):
             found.setdefault(places[row], row)
     return sorted(found.values())
+
+
+def _summed_into(one: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return (level, area) of the region and the country that a facility's series is summed into."""
+    if one["place_level"] != "facility" or not (one["is_forecast"] and one["adds_over_place"]):
+        return []
+    areas = (("region", one["region_key"]), ("country", one["country_code"]))
+    return [(level, area) for level, area in areas if area]
 
 
 def _told(series: list[dict[str, Any]]) -> dict[int, tuple[str, ...]]:
