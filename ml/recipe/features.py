@@ -226,9 +226,11 @@ def _curve(x: Floats, series: Ints, origin: Ints, name: str) -> dict[str, Floats
 def _signal(history: History, values: Floats) -> Floats:
     """Return a further signal on the scale of its own, carried forward over gaps, NaN before its beginning.
 
-    Signals that are never negative are calmed by the same power as the values.
+    Signals that are never negative are calmed by the same power as the values. A signal that comes later than
+    the values, or earlier, stands so many periods later, or earlier, in all of the past: what is learned from
+    it is then what will be known of it.
     """
-    carried = last_known(np.asarray(values, dtype=float)[:, history.first :])
+    carried = _as_late(np.asarray(values, dtype=float)[:, history.first :], history.last[:, -1])
     power = history.configuration.power
     seen = np.isfinite(carried)
     if power != 1 and not (carried[seen] < 0).any():
@@ -237,6 +239,25 @@ def _signal(history: History, values: Floats) -> Floats:
     middle = trailing_mean(carried, carried.shape[1])
     spread = np.sqrt(weighted_mean((carried - middle) ** 2, carried.shape[1]))
     return np.asarray((carried - middle) / np.maximum(np.nan_to_num(spread[:, -1:]), 1e-6), dtype=np.float32)
+
+
+def _as_late(values: Floats, last: Ints) -> Floats:
+    """Return [series, period] a signal carried forward, as many periods late as its newest value is.
+
+    Args:
+        values: [series, period], NaN where unknown; last: [series] period of the newest value forecast from.
+    """
+    known, carried = ~np.isnan(values), last_known(values)
+    columns = np.arange(values.shape[1])
+    newest = np.where(known, columns, -1).max(axis=1, initial=-1)
+    first = np.where(known, columns, len(columns)).min(axis=1, initial=len(columns))
+    # One that is told every seventh period is up to six periods old whenever it is looked at.
+    usual = np.floor((newest - first) / np.maximum(known.sum(axis=1) - 1, 1) - 1)
+    late = last - newest
+    late = np.where(late > 0, np.maximum(late - np.maximum(usual, 0), 0), late).astype(np.int64)
+    then = columns[None, :] - np.where(newest >= 0, late, 0)[:, None]
+    found: Floats = np.take_along_axis(carried, np.clip(then, 0, max(len(columns) - 1, 0)), axis=1)
+    return np.where(then >= 0, found, np.nan)
 
 
 def _signal_features(signal: Floats, series: Ints, origin: Ints, name: str, curve: bool) -> dict[str, Floats]:
