@@ -79,7 +79,7 @@ def build(frame: pl.DataFrame, meaning: Meaning, where: str, read_notes: Sequenc
         )
     known = frame["known_at"].to_numpy()
     y = frame["y"].fill_null(float("nan")).to_numpy()
-    kept = usable.each_version_once(row * width + column, known, y, where, notes)
+    kept = usable.each_version_once(frame, where, notes)
     frame = frame[kept]
     stages.append((usable.with_values(frame), "all of its rows contradict each other"))
     others = [name for name in frame.columns if name not in ("unique_id", "ds", "y", "known_at", "line")]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from caregrid.errors import CareGridError
 
-from ..panel import LARGEST, Floats, Ints
+from ..panel import LARGEST, Ints
 from ..words import many
 from .times import STEPS, as_text
 
@@ -72,25 +72,33 @@ def usable(frame: pl.DataFrame, where: str, notes: list[str]) -> pl.DataFrame:
     return frame.sort("known_at", maintain_order=True)
 
 
-def each_version_once(cell: Ints, known: Ints, y: Floats, where: str, notes: list[str]) -> Ints:
-    """Return the rows to keep, in order of known_at: of exact repeats the first, of contradictions none.
+def each_version_once(frame: pl.DataFrame, where: str, notes: list[str]) -> Ints:
+    """Return the numbers of the rows to keep: of exact repeats the first, of contradictions none.
+
+    Rows of one version may each tell a part, y in one and a signal in another; an empty y contradicts none.
 
     Args:
-        cell, known, y: [row] in order of `known`.
+        frame: in order of known_at.
     """
-    order = np.lexsort((cell, known))
-    same = np.zeros(len(order), dtype=bool)
-    same[1:] = (np.diff(cell[order]) == 0) & (np.diff(known[order]) == 0)
-    if not same.any():
-        return np.arange(len(order))
-    group = np.cumsum(~same) - 1
-    values = y[order]
-    first = values[np.flatnonzero(~same)][group]
-    differs = (values != first) & ~(np.isnan(values) & np.isnan(first))
-    contradicted = np.bincount(group, weights=differs, minlength=group[-1] + 1) > 0
-    bad = contradicted[group]
-    cells = int(contradicted.sum())
-    if bad.mean() > 0.5:
+    import polars as pl
+
+    version = ["unique_id", "ds", "known_at"]
+    others = [name for name in frame.columns if name not in (*version, "y", "line")]
+    again = frame.select(version).is_duplicated()
+    if not again.any():
+        return np.arange(len(frame))
+    rows = frame.with_row_index("number").filter(again)
+    once = rows.unique([*version, "y", *others], keep="first", maintain_order=True)
+
+    def told_twice(name: str) -> pl.Expr:
+        return pl.col(name).drop_nulls().n_unique().over(version) > 1
+
+    contradicted = told_twice("y") & pl.col("y").is_not_null()
+    differs = pl.any_horizontal(pl.lit(value=False), *(told_twice(name) for name in others))
+    once = once.with_columns(contradicted=contradicted, differs=differs)
+    left_out = once.filter("contradicted")
+    cells = left_out.select(version).n_unique()
+    if cells > 0.5 * frame.select(version).n_unique():
         raise CareGridError(
             f"most cells have several rows that contradict each other ({cells} cells)",
             where=where,
@@ -100,10 +108,19 @@ def each_version_once(cell: Ints, known: Ints, y: Floats, where: str, notes: lis
         notes.append(
             f"{many(cells, 'cell')} left out: several rows of one unique_id, ds and known_at differ in y"
         )
-    repeats = int((same & ~bad).sum())
-    if repeats:
+    if repeats := len(rows) - len(once):
         notes.append(f"{many(repeats, 'row')} left out: exact repeats")
-    return np.sort(order[~same & ~bad])
+    unsure = once.filter(~pl.col("contradicted") & pl.col("differs"))
+    if len(unsure):
+        line = unsure.sort("line")["line"][0]
+        notes.append(
+            f"{many(unsure.select(version).n_unique(), 'cell')} where several rows of one unique_id, ds and "
+            f"known_at differ in another column: the last counts (the first in line {line})"
+        )
+    kept = np.ones(len(frame), dtype=bool)
+    kept[rows["number"].to_numpy()] = False
+    kept[once.filter(~pl.col("contradicted"))["number"].to_numpy()] = True
+    return np.flatnonzero(kept)
 
 
 def tell_early(frame: pl.DataFrame, frequency: str, notes: list[str]) -> None:

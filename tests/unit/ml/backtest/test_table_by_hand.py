@@ -169,6 +169,32 @@ def test_repeats_count_once_and_contradictions_are_left_out_and_told(tmp_path: P
     assert "line 7" in told
 
 
+def test_rows_of_one_version_may_each_tell_a_part(tmp_path: Path) -> None:
+    """A signal that comes in rows of its own contradicts no value; what it tells twice is told."""
+    rows = """
+        unique_id,ds,known_at,y,share
+        a,2024-03-01,2024-03-01,1,
+        a,2024-03-01,2024-03-01,,0.5
+        a,2024-03-02,2024-03-02,,0.6
+        a,2024-03-02,2024-03-02,2,
+        a,2024-03-03,2024-03-03,3,0.7
+        a,2024-03-03,2024-03-03,3,0.8
+        a,2024-03-04,2024-03-04,4,0.9
+        a,2024-03-04,2024-03-04,5,
+        a,2024-03-04,2024-03-04,,0.9
+        a,2024-03-05,2024-03-05,6,
+    """
+    table = toys.table(tmp_path, rows, Meaning("D"))
+    panel = table.panel(cutoff("2024-03-05", "D"), 1)
+    np.testing.assert_array_equal(panel.y, [[1, 2, 3, NAN, 6]])
+    np.testing.assert_array_equal(panel.past["share"], [[0.5, 0.6, 0.8, 0.9, NAN]])
+    told = " ".join(table.notes)
+    assert "1 cell left out: several rows" in told
+    assert "1 cell where several rows" in told
+    assert "in line 6" in told
+    assert "exact repeats" not in told
+
+
 def test_words_for_nothing_are_empty_numbers_but_names_stay_names(tmp_path: Path) -> None:
     rows = """
         unique_id,ds,y,beds,country_code
