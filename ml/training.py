@@ -248,7 +248,7 @@ def _judge(
     grains = {grain: [one for one in tests if one.grain == grain] for grain in {one.grain for one in tests}}
 
     def beside(model: str) -> dict[str, paired.Paired]:
-        found = {grain: paired.paired(some, model) for grain, some in grains.items()}
+        found = {grain: paired.paired(some, tested.OURS, model) for grain, some in grains.items()}
         return {grain: one for grain, one in found.items() if one is not None}
 
     compared = champion is not None and readable and not same_recipe

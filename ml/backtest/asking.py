@@ -68,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
         help=f"names with commas (default and all: {', '.join(models.EVERY)}), or your own: see the docs",
     )
     add("--baseline", help="model that relative scores divide by (default: seasonal_naive; last_value for W)")
+    add("--champion", metavar="MODEL", help=f"whose place the gate asks for (default: {models.OURS})")
     add("--external", type=Path, metavar="DIR", help="submissions of the CDC's hubs, scored beside")
     add(
         "--external-target", metavar="NAME", help="which target of those submissions, where they hold several"

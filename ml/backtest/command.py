@@ -13,9 +13,10 @@ from caregrid.errors import CareGridError
 
 from .. import folders
 from ..evaluation import hub, report
+from ..evaluation.cells import Cells
 from ..panel import WHOLE_QUANTILES, Forecaster
 from ..words import many
-from . import asking, files, hierarchy, leaks, models, nowcasts, records, reuse, times
+from . import asking, files, hierarchy, judging, leaks, models, nowcasts, records, reuse, times
 from .plugins import Command
 from .rolling import Plan, Told, run
 from .table import Table
@@ -71,7 +72,8 @@ def back_test(options: argparse.Namespace) -> int:
         seed=options.seed,
         sums=hierarchy.sums_of(table, asking.listed(options.hierarchy)),
     )
-    others, left_out = _others(options, table, cutoffs, [model.name for model in listed])
+    others, left_out, names = _others(options, table, cutoffs, [model.name for model in listed])
+    champion = judging.champion(options.champion, names)
     with folders.writing(options.out):
         records.begin(options, asked)
         with (
@@ -97,7 +99,7 @@ def back_test(options: argparse.Namespace) -> int:
                 where=str(options.series),
                 fix="see unanswered.csv for the reasons",
             )
-        _score(options, table, told, plan, as_of, info)
+        _score(options, table, told, plan, as_of, info, champion)
         _tell(silent)
     return 0
 
@@ -115,6 +117,7 @@ def _score(
     plan: Plan,
     as_of: int | None,
     info: dict[str, Any],
+    champion: str | None,
 ) -> None:
     """Write what scores need, and the scores if the truth of any target is known."""
     if told.nowcasts.seen:
@@ -128,6 +131,15 @@ def _score(
         return
     _say(f"forecasts are in {options.out / files.FORECASTS}; scoring them")
     drawn = options.out / files.PATHS
+
+    def judge(cells: Cells) -> dict[str, Any]:
+        if champion is None:
+            return {}
+        found = judging.judge(cells, table, champion, info["baseline"], options.series.name)
+        for name, beside, answer, reason in found["verdicts"].iter_rows() if found else ():
+            _say(f"gate: {name} in place of {beside}: {answer} ({reason})")
+        return found
+
     report.write(
         options.out,
         options.out / files.FORECASTS,
@@ -136,14 +148,19 @@ def _score(
         history,
         capacity if options.capacity else None,
         info,
+        judge,
     )
     _say(f"scores are in {options.out / 'scores.csv'}, all of it in {options.out / 'report.html'}")
 
 
 def _others(
     options: argparse.Namespace, table: Table, cutoffs: list[times.Cutoff], names: list[str]
-) -> tuple[Any, dict[str, int]]:
-    """Return others' rows (None for none) and what of them has no place; refuse a baseline that nobody is."""
+) -> tuple[Any, dict[str, int], list[str]]:
+    """Return others' rows (None for none), what of them has no place, and the names of all models.
+
+    Raises:
+        CareGridError: nobody is the baseline.
+    """
     others: Any = None
     left_out: dict[str, int] = {}
     if options.external:
@@ -155,7 +172,7 @@ def _others(
             where="--baseline",
             fix=f"name one of {', '.join(dict.fromkeys((*names, *models.ALWAYS)))}",
         )
-    return others, left_out
+    return others, left_out, names
 
 
 def _beside(

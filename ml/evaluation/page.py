@@ -63,8 +63,12 @@ HEADS = {
     "caught": ("caught", "命中"),
     "missed": ("missed", "漏报"),
     "needless": ("needless", "误报"),
+    "beside": ("in place of", "取代"),
+    "answer": ("answer", "结论"),
+    "reason": ("reason", "理由"),
 }
-TEXT = ("model", "horizon", "unique_id", "period", "over", "score", "check")
+TEXT = ("model", "horizon", "unique_id", "period", "over", "score", "check", "beside", "answer", "reason")
+LONG = ("reason",)  # texts that go on over several lines
 
 
 @dataclass
@@ -138,6 +142,8 @@ def _cell(row: dict[str, Any], name: str) -> dict[str, Any]:
     style = "text" if name in TEXT else ""
     if name == "model":
         style += " name"
+    if name in LONG:
+        style += " wrap"
     if value is None:
         return {"value": NOTHING, "style": f"{style} none", "hint": row.get("reason") or "", "mark": ""}
     hint = ""

@@ -34,6 +34,7 @@ def write(
     history: pl.DataFrame,
     capacity: pl.DataFrame | None,
     info: Mapping[str, Any],
+    judge: Callable[[Cells], Mapping[str, pl.DataFrame]] | None = None,
 ) -> None:
     """Score forecasts and write tables (CSV), pictures (plots/*.svg) and report.html into a directory.
 
@@ -48,6 +49,8 @@ def write(
             `parts` ({total: series that sum to it}), `notes` and `left_out` (texts, or {why: number}),
             `absent_models` ({model: why}), `failed_at_cutoffs` ({model: number}), `hashes` or `fingerprints`
             ({what: hash}), `code_version`, `lock_sha256`.
+        judge: returns further tables of the scored cells, of which `verdicts` (model, beside, answer, reason)
+            is shown.
 
     Raises:
         CareGridError: the tables cannot be scored, see `reading.read`.
@@ -65,6 +68,7 @@ def write(
         "calibration": telling.calibration(cells),
         "decisions": decisions.table(cells),
     }
+    tables |= judge(cells) if judge is not None else {}
     found = joint.score(paths, cells, frequency, info.get("parts")) if paths is not None else None
     if found is not None:
         tables |= {"joint": found.scores, "events": found.events, "path_checks": found.checks}
@@ -180,7 +184,7 @@ def _page(
         "decisions": sheet(
             half, ("model", "n", "shortages", "alarms", "caught", "missed", "needless", "value")
         ),
-        "joint": None, "events": None, "checks": None,
+        "joint": None, "events": None, "checks": None, "verdicts": None,
     }  # fmt: skip
     if found is not None:
         shown["joint"] = sheet(
@@ -188,6 +192,8 @@ def _page(
         )
         shown["events"] = sheet(found.events, joint.EVENTS[:-1])
         shown["checks"] = sheet(telling.checks(found.checks), ("model", "check", "n", "value"))
+    if "verdicts" in tables:
+        shown["verdicts"] = sheet(tables["verdicts"], ("model", "beside", "answer", "reason"))
     options = info.get("options", info.get("asked"))
     return page.render(
         title=str(info.get("title", "Back-test of forecasts")),
@@ -196,7 +202,7 @@ def _page(
         warnings=telling.warnings(info),
         facts=telling.facts(cells, info, baseline),
         glossary=GLOSSARY,
-        contents=telling.CONTENTS,
+        contents=[one for one in telling.CONTENTS if one["id"] != "gate" or shown["verdicts"]],
         featured=featured,
         tables=shown,
         pictures={name: drawn.get(name, "") for name in DRAWN},

@@ -24,7 +24,8 @@ CONTENTS = [
     for key, text in (
         ("scored", "What was scored"), ("scores", "Scores"), ("horizons", "By horizon"),
         ("calibration", "Calibration"), ("series", "By series"), ("steepest", "Steepest tenth"),
-        ("paths", "Joint paths"), ("decisions", "Decision value"), ("notes", "Left out"),
+        ("paths", "Joint paths"), ("decisions", "Decision value"), ("gate", "Promotion gate"),
+        ("notes", "Left out"),
         ("repeat", "To repeat"),
     )
 ]  # fmt: skip

@@ -4,19 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from ..evaluation.cells import LEVELS
+from ..evaluation.cells import LEVELS, Cells
 from ..panel import SEASONS, Floats, Ints
-from ..warehouse.tested import OURS
 
 if TYPE_CHECKING:
-    from ..warehouse.tested import Tested
+    import polars as pl
 
 DAY = 86_400_000_000  # microseconds
 PERIODS = {"hour": DAY / 24, "day": DAY, "week": 7 * DAY, "month": 365.25 / 12 * DAY}
+
+
+class BackTest(Protocol):
+    """A back-test of one grain and feed: scored cells, and what is known of each series.
+
+    `facts` has a row per series: unique_id, and further columns (region, measure) whose values are subgroups.
+    """
+
+    @property
+    def grain(self) -> str: ...  # noqa: D102
+    @property
+    def feed(self) -> str: ...  # noqa: D102
+    @property
+    def cells(self) -> Cells: ...  # noqa: D102
+    @property
+    def facts(self) -> pl.DataFrame: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -32,6 +47,7 @@ class Paired:
         subgroups: {"feed=x", "measure=occupied", "region=NW": [cell] whether it belongs}.
         block: cutoffs that are alike at least (a season, or the horizon where that is longer), from 1.
         unanswered: further cells that the other model forecast and the challenger did not.
+        other: the other model's name.
     """
 
     grain: str
@@ -42,27 +58,29 @@ class Paired:
     subgroups: dict[str, np.ndarray] = field(default_factory=dict)
     block: int = 1
     unanswered: int = 0
+    other: str = "seasonal_naive"
 
 
-def paired(tests: Sequence[Tested], theirs: str) -> Paired | None:
-    """Return the cells that our model and another one both forecast, over all feeds of one grain.
+def paired(tests: Sequence[BackTest], ours: str, theirs: str) -> Paired | None:
+    """Return the cells that a challenger and another model both forecast, over all feeds of one grain.
 
     A block is as many cutoffs as a season takes, or as the horizon does: forecasts of the same period share
     its truth, so that their losses are alike (Diebold & Mariano 1995, J. Bus. Econ. Stat. 13).
 
     Args:
-        tests: back-tests of one grain, one per feed; those without the other model are left out.
-        theirs: the other model's name, such as seasonal_naive or champion.
+        tests: back-tests of one grain, one per feed; those without either model are left out.
+        ours, theirs: names of the challenger, and of the other such as seasonal_naive or champion.
 
     Returns:
         None where no cell is left.
     """
-    tests = [one for one in tests if theirs in one.cells.models and OURS in one.cells.models]
+    tests = [one for one in tests if {ours, theirs} <= set(one.cells.models)]
     if not tests:
         return None
     spacing = _spacing(tests)
     places = _places([one.cells.cutoffs for one in tests], spacing)
-    parts = [_part(one, theirs, place) for one, place in zip(tests, places, strict=True)]
+    kinds = list(dict.fromkeys(name for one in tests for name in one.facts.columns if name != "unique_id"))
+    parts = [_part(one, ours, theirs, place, kinds) for one, place in zip(tests, places, strict=True)]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     both = np.isfinite(joined["ours"]) & np.isfinite(joined["theirs"])
     if not both.any():
@@ -71,7 +89,7 @@ def paired(tests: Sequence[Tested], theirs: str) -> Paired | None:
     joined = {name: values[both] for name, values in joined.items()}
     groups = {
         f"{kind}={value}": joined[kind] == value
-        for kind in ("feed", "measure", "region")
+        for kind in ("feed", *kinds)
         for value in sorted({str(one) for one in joined[kind] if one is not None})
     }
     grain = tests[0].grain
@@ -83,41 +101,39 @@ def paired(tests: Sequence[Tested], theirs: str) -> Paired | None:
         covered={level: joined[f"covered{level}"].astype(float) for level in LEVELS},
         # What is the whole again is no part of it.
         subgroups={name: mask for name, mask in groups.items() if not mask.all()},
-        block=_block(grain, max(_horizon(one) for one in tests), spacing),
+        block=_block(grain, max(_horizon(one, ours) for one in tests), spacing),
         unanswered=int(unanswered.sum()),
+        other=theirs,
     )
 
 
-def _part(test: Tested, theirs: str, place: Ints) -> dict[str, np.ndarray]:
+def _part(test: BackTest, ours: str, theirs: str, place: Ints, kinds: list[str]) -> dict[str, np.ndarray]:
     """Return the cells of one feed, column by column; losses NaN where a model or the scale has none."""
     cells = test.cells
     scale = np.where(cells.naive_error > 0, cells.naive_error, np.nan)
-    facts = {
-        row["unique_id"]: (row["measure"], row["region"])
-        for row in test.facts.select("unique_id", "measure", "region").iter_rows(named=True)
-    }
-    told = np.array([facts.get(name, (None, None)) for name in cells.ids], dtype=object).reshape(-1, 2)
+    facts = {row["unique_id"]: row for row in test.facts.iter_rows(named=True)}
     found = {
         "cutoff": place[cells.cutoff],
-        "ours": cells.figure(OURS, "wis") / scale,
+        "ours": cells.figure(ours, "wis") / scale,
         "theirs": cells.figure(theirs, "wis") / scale,
         "feed": np.full(len(cells.code), test.feed, dtype=object),
-        "measure": told[cells.series, 0],
-        "region": told[cells.series, 1],
     }
-    return found | {f"covered{level}": cells.figure(OURS, f"covered{level}") for level in LEVELS}
+    for kind in kinds:
+        told = np.array([facts.get(name, {}).get(kind) for name in cells.ids], dtype=object)
+        found[kind] = told[cells.series]
+    return found | {f"covered{level}": cells.figure(ours, f"covered{level}") for level in LEVELS}
 
 
-def _horizon(test: Tested) -> int:
-    """Return how many periods our model forecasts from most cutoffs; a late one goes farther."""
+def _horizon(test: BackTest, ours: str) -> int:
+    """Return how many periods the challenger forecasts from most cutoffs; a late one goes farther."""
     cells = test.cells
     farthest = np.zeros(len(cells.cutoffs), dtype=np.int64)
-    np.maximum.at(farthest, cells.cutoff, np.where(np.isfinite(cells.figure(OURS, "wis")), cells.step, 0))
+    np.maximum.at(farthest, cells.cutoff, np.where(np.isfinite(cells.figure(ours, "wis")), cells.step, 0))
     told = farthest[farthest > 0]
     return int(np.median(told)) if len(told) else 0
 
 
-def _spacing(tests: Sequence[Tested]) -> float:
+def _spacing(tests: Sequence[BackTest]) -> float:
     """Return the microseconds between cutoffs: the median of the feed that is cut most often."""
     gaps = [
         float(np.median(np.diff(one.cells.cutoffs).astype(np.int64)))

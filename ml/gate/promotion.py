@@ -69,10 +69,10 @@ def decide(
 ) -> Verdict:
     """Decide on a challenger.
 
-    First each grain is judged beside seasonal naive: whether the model may serve it at all. A model that may
-    serve none, or not each that the champion serves, is not promoted. A first model, and the champion's
-    recipe on newer data (whose back-test on these cells is the champion's own), go no further and are
-    promoted.
+    First each grain is judged beside seasonal naive (or what stands in its place): whether the model may
+    serve it at all. A model that may serve none, or not each that the champion serves, is not promoted. A
+    first model, and the champion's recipe on newer data (whose back-test on these cells is the champion's
+    own), go no further and are promoted.
 
     Any other is compared with the champion's recipe, over the grains it may serve: refused where one grain
     is, promoted where at least one is and none is refused, else not enough evidence. A grain is
@@ -121,7 +121,7 @@ def decide(
             else "no comparison with the champion, of which nothing is known"
             if champion_serves
             else "the first model, no comparison with a champion",
-            f"it beats seasonal naive and may serve {', '.join(serves)}",
+            f"it beats {_name(against_naive[serves[0]])} and may serve {', '.join(serves)}",
         ]
         return _verdict(PROMOTED, [*why, *kept_back], serves, table)
     answers, reasons = set(), []
@@ -152,13 +152,11 @@ def may_serve(one: Paired) -> list[Check]:
 
     enough = cells >= FEWEST_CELLS and cutoffs >= FEWEST_ORIGINS
     limit = f"at least {FEWEST_CELLS} cells of {FEWEST_ORIGINS} cutoffs"
-    found = [row("cells beside seasonal naive", float(cells), limit, enough or None)]
+    found = [row(f"cells beside {_name(one)}", float(cells), limit, enough or None)]
     if not enough:
         return found
     ratio = estimate(one.ours, one.theirs, one.cutoff, one.block).value
-    found.append(
-        row("loss as a share of seasonal naive's", ratio, "below 1", ratio is not None and ratio < 1)
-    )
+    found.append(row(f"loss as a share of {_name(one)}'s", ratio, "below 1", ratio is not None and ratio < 1))
     for level, (low, high) in COVERAGE.items():
         share = _coverage(one, level).value
         if share is not None:
@@ -203,6 +201,10 @@ def compare(one: Paired, chances: int = 1) -> list[Check]:
     counted = Estimate(missing, None, None, gain.cells, gain.cutoffs)
     limit, passed = f"at most {MOST_UNANSWERED}", missing <= MOST_UNANSWERED
     return [*found, _row(one, "share of the champion's cells without an answer", counted, limit, passed)]
+
+
+def _name(one: Paired) -> str:
+    return one.other.replace("_", " ")
 
 
 def _coverage(one: Paired, level: int) -> Estimate:

@@ -57,7 +57,7 @@ def _back(
 
 
 def test_losses_are_in_units_of_each_series_own_naive_error() -> None:
-    one = paired([_back()], "champion")
+    one = paired([_back()], "caregrid", "champion")
     assert one is not None
     # All quantiles on one value: the interval score is the absolute error.
     assert sorted(set(one.ours.tolist())) == pytest.approx([0.1, 0.5])
@@ -72,7 +72,10 @@ def test_losses_are_in_units_of_each_series_own_naive_error() -> None:
 
 
 def test_subgroups_are_feeds_measures_and_regions_that_are_not_the_whole() -> None:
-    one, alone = paired([_back(), _back("trusts")], "champion"), paired([_back()], "champion")
+    one, alone = (
+        paired([_back(), _back("trusts")], "caregrid", "champion"),
+        paired([_back()], "caregrid", "champion"),
+    )
     assert one is not None
     assert alone is not None
     assert {name: int(mask.sum()) for name, mask in one.subgroups.items()} == {
@@ -85,28 +88,28 @@ def test_subgroups_are_feeds_measures_and_regions_that_are_not_the_whole() -> No
 def test_cells_that_one_of_them_lacks_or_that_have_no_scale_are_left_out_and_those_we_lack_are_counted() -> (
     None
 ):
-    ours = paired([_back(lacks=("caregrid", "b"))], "champion")
-    theirs = paired([_back(lacks=("champion", "b"))], "champion")
+    ours = paired([_back(lacks=("caregrid", "b"))], "caregrid", "champion")
+    theirs = paired([_back(lacks=("champion", "b"))], "caregrid", "champion")
     assert ours is not None
     assert theirs is not None
     assert (len(ours.ours), ours.unanswered) == (8, 8)
     assert (len(theirs.ours), theirs.unanswered) == (8, 0)
-    unscaled = paired([_back(naive_error=0.0)], "champion")
+    unscaled = paired([_back(naive_error=0.0)], "caregrid", "champion")
     assert unscaled is not None
     assert (len(unscaled.ours), unscaled.unanswered) == (8, 0)
 
 
 def test_feeds_without_the_other_model_are_left_out_and_none_is_none() -> None:
-    assert paired([_back()], "seasonal_naive") is None
-    assert paired([], "champion") is None
+    assert paired([_back()], "caregrid", "seasonal_naive") is None
+    assert paired([], "caregrid", "champion") is None
 
 
 def test_feeds_that_are_cut_at_about_the_same_time_share_their_cutoffs_and_others_follow() -> None:
     later = FIRST + timedelta(hours=7)
-    together = paired([_back(), _back("trusts", first=later)], "champion")
+    together = paired([_back(), _back("trusts", first=later)], "caregrid", "champion")
     assert together is not None
     assert np.unique(together.cutoff).tolist() == [0, 1, 2, 3]
-    years = paired([_back(first=FIRST + timedelta(days=700)), _back("trusts")], "champion")
+    years = paired([_back(first=FIRST + timedelta(days=700)), _back("trusts")], "caregrid", "champion")
     assert years is not None
     assert set(years.cutoff[years.subgroups["feed=trusts"]].tolist()) == {0, 1, 2, 3}
     assert set(years.cutoff[years.subgroups["feed=wards"]].tolist()) == {4, 5, 6, 7}
@@ -129,6 +132,6 @@ def test_feeds_that_are_cut_at_about_the_same_time_share_their_cutoffs_and_other
     ],
 )
 def test_a_block_lasts_a_season_or_a_horizon(grain: str, step: int, horizon: int, block: int) -> None:
-    one = paired([_back(grain=grain, step=step, horizon=horizon)], "champion")
+    one = paired([_back(grain=grain, step=step, horizon=horizon)], "caregrid", "champion")
     assert one is not None
     assert one.block == block

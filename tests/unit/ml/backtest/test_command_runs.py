@@ -326,3 +326,67 @@ def test_submissions_of_a_hub_stand_in_the_same_table(tmp_path: Path) -> None:
     scores = pl.read_csv(out / "scores.csv", infer_schema=False)
     row = scores.filter((pl.col("model") == "Other-team") & (pl.col("horizon") == "all"))
     assert float(row["mae"][0]) == 0
+
+
+WIDTHS = """
+from ml.backtest.naive import SeasonalNaive
+
+
+class Model(SeasonalNaive):
+    def fit(self, panel):
+        return Fitted(super().fit(panel))
+
+
+class Fitted:
+    \"\"\"The middle of another, its intervals in another width.\"\"\"
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def predict(self, panel, quantiles):
+        said = self.inner.predict(panel, quantiles)
+        middle = said[:, :, [len(quantiles) // 2]]
+        return middle + (said - middle) * SHARE
+"""
+
+
+def test_the_gate_says_whether_a_model_of_ones_own_would_take_the_place_of_another(
+    series: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Far too narrow may not serve at all; what knows the season wins, but holds 61 % where it says 50."""
+    for name, share in (("narrow", 0.05), ("seasonal", 1.2)):
+        (tmp_path / f"made_{name}.py").write_text(WIDTHS.replace("SHARE", str(share)), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    mine = "narrow=made_narrow:Model,seasonal=made_seasonal:Model"
+    line = [*asked(series, tmp_path / "out", "--models", f"last_value,{mine}"), "--baseline", "last_value"]
+    line += ["--champion", "last_value"]
+    line[line.index("--cutoffs") + 1] = "2023-03-01:2023-07-08:3D"
+    assert main(line) == 0
+    told = capsys.readouterr().err
+    verdicts = pl.read_csv(tmp_path / "out" / "verdicts.csv")
+    assert dict(verdicts.select("model", "answer").iter_rows()) == {
+        "narrow": "refused", "seasonal": "refused",
+    }  # fmt: skip
+    assert verdicts["beside"].unique().to_list() == ["last_value"]
+    assert "gate: seasonal in place of last_value: refused (day refused: coverage of 50 % is 0.6063" in told
+    assert "gate: narrow in place of last_value: refused (day is kept back: coverage of 80 %" in told
+    checks = pl.read_csv(tmp_path / "out" / "gate.csv")
+    passed = dict(checks.filter(model="seasonal").select("check", "passed").iter_rows())
+    assert passed["interval score less the champion's"]
+    assert passed["loss beyond the champion's, region=n"]
+    assert passed["coverage of 50 %"] is False
+    assert checks.filter(model="narrow", check="cells beside last value")["cells"].to_list() == [4 * 7 * 44]
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert 'id="gate"' in page
+    assert "coverage of 50 % is 0.6063" in page
+
+
+def test_where_the_gate_has_nobody_to_judge_it_says_nothing(
+    series: Path, out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not (out / "verdicts.csv").exists()
+    assert 'id="gate"' not in (out / "report.html").read_text(encoding="utf-8")
+    assert main([*asked(series, tmp_path / "no", "--models", QUICK), "--champion", "best"]) == 1
+    told = capsys.readouterr().err
+    assert "--champion" in told
+    assert "fix: name one of last_value, seasonal_naive, climatology" in told
