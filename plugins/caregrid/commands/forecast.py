@@ -45,9 +45,15 @@ def register(subparsers: Any) -> None:
     reproduce.add_argument("run_id", metavar="RUN", help="run_id of model_output.run")
     reproduce.set_defaults(run=_reproduce)
 
+    table = actions.add_parser("table", help="write a feed's series as a table for `python -m ml.backtest`")
+    table.add_argument("--feed", required=True)
+    table.add_argument("--grain", required=True, choices=("hour", "day", "week"))
+    table.add_argument("--out", type=Path, required=True, metavar="FILE", help="FILE.parquet or FILE.csv")
+    table.set_defaults(run=_table)
+
     _register_export(actions)
 
-    for action in (train, score, backtest):
+    for action in (train, score, backtest, table):
         action.add_argument(
             "--as-of",
             type=_moment,
@@ -165,6 +171,36 @@ def _backtest(options: argparse.Namespace) -> int:
         made, scores = training.backtest_only(options.settings, as_of, progress=_say)
     print(f"run {made}")
     _print_scores(scores)
+    return 0
+
+
+def _table(options: argparse.Namespace) -> int:
+    apply_quiet()
+    from ml import folders
+    from ml.warehouse import inputs, long_table
+    from ml.warehouse.settings import WHOLE
+
+    if options.out.suffix not in (".parquet", ".csv"):
+        raise CareGridError(
+            f"{options.out.name} is neither Parquet nor CSV",
+            where="--out",
+            fix="name a file that ends in .parquet or .csv",
+        )
+    folders.made(options.out.parent)
+    with _readable():
+        read = inputs.read(inputs.warehouse(WHOLE), WHOLE, options.as_of or clock.now())
+    made = long_table.of_feed(read.spines, options.feed, options.grain, WHOLE)
+    with folders.writing(options.out.parent):
+        if options.out.suffix == ".csv":
+            made.rows.write_csv(options.out)
+        else:
+            made.rows.write_parquet(options.out)
+    print(f"wrote {options.out}: {made.series} series, {made.rows['y'].count()} values in all their versions")
+    if made.assumed:
+        print(
+            "known_at of a history that was published at once is assumed, as in the warehouse's own back-test"
+        )
+    print(f"back-test it: {long_table.command(made, str(options.out), options.grain, WHOLE)}")
     return 0
 
 

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import psycopg
 import pytest
+from caregrid.cli import main
 from caregrid.errors import CareGridError
 
 from ml import reproduce, scoring, training
+from ml.backtest.command import main as back_test
 from ml.tracking import registry
 
 AS_OF = datetime(2024, 7, 1, tzinfo=UTC)
@@ -260,6 +262,25 @@ def test_the_registered_model_forecasts_a_plain_frame(trained: training.TrainRes
     assert said["ds"].min() == pd.Timestamp("2024-03-01")
     with pytest.raises(Exception, match="week"):
         model.predict(frame.assign(grain="week"))
+
+
+@pytest.mark.integration
+def test_the_series_of_a_feed_become_a_table_that_a_back_test_takes(
+    filled: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From the warehouse through the file to scores beside ours: what a model of one's own is tried on."""
+    path = tmp_path / "wards.parquet"
+    line = ["forecast", "table", "--feed", "wards", "--grain", "day", "--as-of", AS_OF.isoformat()]
+    assert main([*line, "--out", str(path)]) == 0
+    told = capsys.readouterr().out
+    assert f"wrote {path}: 15 series, 2805 values" in told
+    words = told.strip().splitlines()[-1].split("python -m ml.backtest ")[1].split()
+    words[words.index("--models") + 1] = "last_value,seasonal_naive"
+    words[words.index("--out") + 1] = str(tmp_path / "out")
+    assert back_test(words) == 0
+    assert (tmp_path / "out" / "decisions.csv").is_file()
+    assert main([*line[:3], "nobody", *line[4:], "--out", str(path)]) != 0
+    assert "wards (day)" in capsys.readouterr().err
 
 
 def _other(name: str, cutoffs: int, **changes: Any) -> Any:

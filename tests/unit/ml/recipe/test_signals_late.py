@@ -18,7 +18,7 @@ def errors_of_the_first_target(values_late: int, signal_late: int, behind: int, 
     """Return [series] absolute errors one period ahead, of values that follow a signal some periods behind.
 
     Args:
-        values_late, signal_late: how many of the newest periods are not yet known; told: whether the signal is.
+        values_late, signal_late: newest periods of which nothing is known; told: whether the signal is given.
     """
     rng = np.random.default_rng(7)
     signal = rng.normal(0, 1, (SERIES, PERIODS + HORIZON))
