@@ -74,6 +74,11 @@ def back_test(options: argparse.Namespace) -> int:
     )
     others, left_out, names = _others(options, table, cutoffs, [model.name for model in listed])
     champion = judging.champion(options.champion, names)
+    asked_about = judging.judged(names, champion, asking.baseline_of(options))
+    if asked_about and champion is None:
+        _say(f"gate: {judging.OURS} is not in this run; --champion names whose place is asked for")
+    elif options.champion and not asked_about:
+        _say(f"gate: no model of this run is judged in place of {champion}")
     with folders.writing(options.out):
         records.begin(options, asked)
         with (
@@ -99,7 +104,7 @@ def back_test(options: argparse.Namespace) -> int:
                 where=str(options.series),
                 fix="see unanswered.csv for the reasons",
             )
-        _score(options, table, told, plan, as_of, info, champion)
+        _score(options, table, told, plan, as_of, info, champion, asked_about)
         _tell(silent)
     return 0
 
@@ -118,6 +123,7 @@ def _score(
     as_of: int | None,
     info: dict[str, Any],
     champion: str | None,
+    asked_about: list[str],
 ) -> None:
     """Write what scores need, and the scores if the truth of any target is known."""
     if told.nowcasts.seen:
@@ -135,7 +141,7 @@ def _score(
     def judge(cells: Cells) -> dict[str, Any]:
         if champion is None:
             return {}
-        found = judging.judge(cells, table, champion, info["baseline"], options.series.name)
+        found = judging.judge(cells, table, asked_about, champion, info["baseline"], options.series.name)
         for name, beside, answer, reason in found["verdicts"].iter_rows() if found else ():
             _say(f"gate: {name} in place of {beside}: {answer} ({reason})")
         return found

@@ -22,6 +22,10 @@ SCORES = (
     "mase", "bias", "rmse", "mape", "wis_log1p", "poisson_floor",
 )  # fmt: skip
 SHORT = ("n", "wis", "rwis", "n_common", "mae", "mase", "cov50", "cov80", "cov95", "bias")
+TABLES = (
+    "scores", "by_series", "by_cutoff", "by_period", "steepest", "calibration", "decisions", "joint",
+    "events", "path_checks", "verdicts", "gate",
+)  # fmt: skip
 MOST_SERIES = 100  # in the page; the file holds all
 DRAWN = ("by_horizon", "calibration", "fans", "by_group", "decisions")
 
@@ -49,8 +53,8 @@ def write(
             `parts` ({total: series that sum to it}), `notes` and `left_out` (texts, or {why: number}),
             `absent_models` ({model: why}), `failed_at_cutoffs` ({model: number}), `hashes` or `fingerprints`
             ({what: hash}), `code_version`, `lock_sha256`.
-        judge: returns further tables of the scored cells, of which `verdicts` (model, beside, answer, reason)
-            is shown.
+        judge: returns of the scored cells `verdicts` (model, beside, answer, reason), which is shown, and
+            `gate`, the checks behind them.
 
     Raises:
         CareGridError: the tables cannot be scored, see `reading.read`.
@@ -72,10 +76,13 @@ def write(
     found = joint.score(paths, cells, frequency, info.get("parts")) if paths is not None else None
     if found is not None:
         tables |= {"joint": found.scores, "events": found.events, "path_checks": found.checks}
-    for name, table in tables.items():
-        # A table without a row is a question that was not asked: no file says so better than an empty one.
-        if len(table) or name == "scores":
-            table.write_csv(out / f"{name}.csv")
+    for name in TABLES:
+        # A table without a row is a question that was not asked: no file says so better than an empty one, or
+        # than one of an earlier run.
+        if name in tables and (len(tables[name]) or name == "scores"):
+            tables[name].write_csv(out / f"{name}.csv")
+        else:
+            (out / f"{name}.csv").unlink(missing_ok=True)
     featured = _ours(cells, info) or _best(tables["scores"])
     drawn = dict(_drawn(out, forecasts, truth, cells, tables, found, featured, baseline, frequency))
     text = _page(out, cells, tables, found, info, featured, baseline, drawn)

@@ -80,17 +80,20 @@ def paired(tests: Sequence[BackTest], ours: str, theirs: str) -> Paired | None:
     spacing = _spacing(tests)
     places = _places([one.cells.cutoffs for one in tests], spacing)
     kinds = list(dict.fromkeys(name for one in tests for name in one.facts.columns if name != "unique_id"))
-    parts = [_part(one, ours, theirs, place, kinds) for one, place in zip(tests, places, strict=True)]
+    parts = [_part(one, ours, theirs, place) for one, place in zip(tests, places, strict=True)]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    told = {kind: np.concatenate([_told(one, kind) for one in tests]) for kind in kinds}
+    feeds = [np.full(len(one.cells.code), one.feed, dtype=object) for one in tests]
+    told.setdefault("feed", np.concatenate(feeds))
     both = np.isfinite(joined["ours"]) & np.isfinite(joined["theirs"])
     if not both.any():
         return None
     unanswered = ~np.isfinite(joined["ours"]) & np.isfinite(joined["theirs"])
     joined = {name: values[both] for name, values in joined.items()}
     groups = {
-        f"{kind}={value}": joined[kind] == value
-        for kind in ("feed", *kinds)
-        for value in sorted({str(one) for one in joined[kind] if one is not None})
+        f"{kind}={value}": values[both] == value
+        for kind, values in sorted(told.items())
+        for value in sorted({str(one) for one in values[both] if one is not None})
     }
     grain = tests[0].grain
     return Paired(
@@ -107,21 +110,27 @@ def paired(tests: Sequence[BackTest], ours: str, theirs: str) -> Paired | None:
     )
 
 
-def _part(test: BackTest, ours: str, theirs: str, place: Ints, kinds: list[str]) -> dict[str, np.ndarray]:
+def _part(test: BackTest, ours: str, theirs: str, place: Ints) -> dict[str, np.ndarray]:
     """Return the cells of one feed, column by column; losses NaN where a model or the scale has none."""
     cells = test.cells
     scale = np.where(cells.naive_error > 0, cells.naive_error, np.nan)
-    facts = {row["unique_id"]: row for row in test.facts.iter_rows(named=True)}
     found = {
         "cutoff": place[cells.cutoff],
         "ours": cells.figure(ours, "wis") / scale,
         "theirs": cells.figure(theirs, "wis") / scale,
-        "feed": np.full(len(cells.code), test.feed, dtype=object),
     }
-    for kind in kinds:
-        told = np.array([facts.get(name, {}).get(kind) for name in cells.ids], dtype=object)
-        found[kind] = told[cells.series]
     return found | {f"covered{level}": cells.figure(ours, f"covered{level}") for level in LEVELS}
+
+
+def _told(test: BackTest, kind: str) -> np.ndarray:
+    """Return [cell] what a column of the facts says of the cell's series, None where it says nothing."""
+    facts: dict[str, object] = {}
+    if kind in test.facts.columns:
+        facts = dict(test.facts.select("unique_id", kind).iter_rows())
+    found: np.ndarray = np.array([facts.get(name) for name in test.cells.ids], dtype=object)[
+        test.cells.series
+    ]
+    return found
 
 
 def _horizon(test: BackTest, ours: str) -> int:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..bootstrap import FEWEST_BLOCKS, FEWEST_CUTOFFS, TAIL, Estimate, estimate, is_enough
 from ..evaluation.cells import LEVELS
+from ..words import many
 from .paired import Paired
 
 PROMOTED, REFUSED, NOT_ENOUGH = "promoted", "refused", "not enough evidence"
@@ -26,6 +27,7 @@ COVERAGE = {80: (0.68, 0.92), 95: (0.87, 0.998)}
 COVERAGE_APART = 0.03  # of nominal, either way
 FEWEST_CELLS_OF_A_SUBGROUP = 200
 MOST_LOSS_OF_A_SUBGROUP = 0.05
+MOST_TOLD = 5  # checks that a reason names; the table holds all
 MOST_UNANSWERED = 0.05  # share of the champion's cells: nobody wins by leaving the hard ones out
 
 
@@ -178,7 +180,8 @@ def compare(one: Paired, chances: int = 1) -> list[Check]:
         gain = replace(gain, high=together.high)
     better, worse = gain.is_below < 0, gain.is_above > 0
     limit = (
-        f"below 0 at the upper end, over {FEWEST_CUTOFFS} cutoffs and {FEWEST_BLOCKS} blocks of {one.block}"
+        f"below 0 at the upper end, given at least {FEWEST_CUTOFFS} cutoffs and {FEWEST_BLOCKS} blocks of "
+        f"{many(one.block, 'cutoff')}"
     )
     found = [
         _row(one, "interval score less the champion's", gain, limit, better or (False if worse else None))
@@ -204,7 +207,7 @@ def compare(one: Paired, chances: int = 1) -> list[Check]:
 
 
 def _name(one: Paired) -> str:
-    return one.other.replace("_", " ")
+    return "seasonal naive" if one.other == "seasonal_naive" else one.other
 
 
 def _coverage(one: Paired, level: int) -> Estimate:
@@ -228,7 +231,9 @@ def _answer(rows: list[Check]) -> str:
 def _told(rows: list[Check]) -> str:
     """Return the rows that decide, in words: those against, else those undecided, else the first."""
     against = [row for row in rows if row.passed is False] or [row for row in rows if row.passed is None]
-    return ", ".join(row.told() for row in against or rows[:1])
+    shown = against or rows[:1]
+    more = f" and {len(shown) - MOST_TOLD} checks more" if len(shown) > MOST_TOLD else ""
+    return ", ".join(row.told() for row in shown[:MOST_TOLD]) + more
 
 
 def _verdict(answer: str, reasons: list[str], serves: tuple[str, ...], table: list[Check]) -> Verdict:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..panel import Floats, Ints, last_known
-from .history import History, column_mean, row_quantile, trailing_mean, weighted_mean
+from .history import LONGEST_SILENCE, History, column_mean, row_quantile, trailing_mean, weighted_mean
 
 HOURS_A_DAY, DAYS_A_WEEK = 24, 7
 # Trailing polynomial fits (points, degree) that tell level, slope and bend of a wave.
 FITS = ((4, 2), (6, 2), (3, 1), (5, 1))
+RECENT_GAPS, NEARLY_ALL = 20, 0.9  # how often a signal is told is seen by so many, and by nearly all of them
 LONG_AGO = 26  # periods within which a wave's own height is looked for
 
 
@@ -230,7 +231,12 @@ def _signal(history: History, values: Floats) -> Floats:
     the values, or earlier, stands so many periods later, or earlier, in all of the past: what is learned from
     it is then what will be known of it.
     """
-    carried = _as_late(np.asarray(values, dtype=float)[:, history.first :], history.last[:, -1])
+    carried = last_known(np.asarray(values, dtype=float)[:, history.first :])
+    late = int(np.clip(_late(values[:, history.first :], history), -history.width, history.width))
+    if late > 0:
+        carried = np.concatenate([np.full((len(carried), late), np.nan), carried[:, :-late]], axis=1)
+    elif late < 0:
+        carried = np.concatenate([carried[:, -late:], np.repeat(carried[:, -1:], -late, axis=1)], axis=1)
     power = history.configuration.power
     seen = np.isfinite(carried)
     if power != 1 and not (carried[seen] < 0).any():
@@ -241,23 +247,30 @@ def _signal(history: History, values: Floats) -> Floats:
     return np.asarray((carried - middle) / np.maximum(np.nan_to_num(spread[:, -1:]), 1e-6), dtype=np.float32)
 
 
-def _as_late(values: Floats, last: Ints) -> Floats:
-    """Return [series, period] a signal carried forward, as many periods late as its newest value is.
+def _late(values: Floats, history: History) -> int:
+    """Return how many periods a signal comes after the values, below 0 where it comes before them.
+
+    All series share a model, and so one answer: nine in ten of those that have not ended, in values or
+    signal, are no later. For them nothing is learned from what they will not know; the tenth goes on with its
+    last value, as one that ended does.
 
     Args:
-        values: [series, period], NaN where unknown; last: [series] period of the newest value forecast from.
+        values: [series, period] of the history, NaN where unknown.
     """
-    known, carried = ~np.isnan(values), last_known(values)
-    columns = np.arange(values.shape[1])
-    newest = np.where(known, columns, -1).max(axis=1, initial=-1)
-    first = np.where(known, columns, len(columns)).min(axis=1, initial=len(columns))
-    # One that is told every seventh period is up to six periods old whenever it is looked at.
-    usual = np.floor((newest - first) / np.maximum(known.sum(axis=1) - 1, 1) - 1)
-    late = last - newest
-    late = np.where(late > 0, np.maximum(late - np.maximum(usual, 0), 0), late).astype(np.int64)
-    then = columns[None, :] - np.where(newest >= 0, late, 0)[:, None]
-    found: Floats = np.take_along_axis(carried, np.clip(then, 0, max(len(columns) - 1, 0)), axis=1)
-    return np.where(then >= 0, found, np.nan)
+    farthest = LONGEST_SILENCE * history.panel.horizon
+    silence, found = history.silence(), []
+    for row in np.flatnonzero((silence >= 0) & (silence <= farthest)):
+        told = np.flatnonzero(~np.isnan(values[row]))
+        if not len(told):
+            continue
+        late = int(history.last[row, -1] - told[-1])
+        if late > 0 and len(told) > 1:
+            # One that is told every seventh period is up to six periods old whenever it is looked at.
+            gaps = np.diff(told[-RECENT_GAPS - 1 :])
+            late = max(0, late - int(np.quantile(gaps, NEARLY_ALL, method="lower")) + 1)
+        if abs(late) <= farthest:
+            found.append(late)
+    return int(np.quantile(found, NEARLY_ALL, method="higher")) if found else 0
 
 
 def _signal_features(signal: Floats, series: Ints, origin: Ints, name: str, curve: bool) -> dict[str, Floats]:

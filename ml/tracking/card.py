@@ -68,6 +68,9 @@ def write(training: Training, version: str) -> str:
         "Rolling cutoffs, each forecast from what was known by then; all feeds of a grain together.",
         _scores(training.scores),
         "## The gate",
+        "Losses are in units of each series' naive error, on the cells that both models have; series without "
+        "such an error are not counted, so shares differ a little from those above. Cutoffs are those of all "
+        "feeds of a grain.",
         _gate([row for row in verdict.table if not str(row.get("check", "")).startswith(SUBGROUP)])
         or "There was nothing to check.",
         "## Subgroups",

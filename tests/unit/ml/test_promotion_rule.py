@@ -107,7 +107,7 @@ def test_too_few_cutoffs_or_blocks_say_nothing_however_large_the_difference(
     assert verdict.answer == NOT_ENOUGH
     row = _row(verdict, "interval score less")
     assert (row["low"], row["high"], row["passed"]) == (None, None, None)
-    assert "over 30 cutoffs and 2 blocks" in verdict.reason
+    assert "at least 30 cutoffs and 2 blocks" in verdict.reason
 
 
 @pytest.mark.parametrize("level", [50, 80, 95])

@@ -375,7 +375,7 @@ def test_the_gate_says_whether_a_model_of_ones_own_would_take_the_place_of_anoth
     assert passed["interval score less the champion's"]
     assert passed["loss beyond the champion's, region=n"]
     assert passed["coverage of 50 %"] is False
-    assert checks.filter(model="narrow", check="cells beside last value")["cells"].to_list() == [4 * 7 * 44]
+    assert checks.filter(model="narrow", check="cells beside last_value")["cells"].to_list() == [4 * 7 * 44]
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert 'id="gate"' in page
     assert "coverage of 50 % is 0.6063" in page
@@ -390,3 +390,68 @@ def test_where_the_gate_has_nobody_to_judge_it_says_nothing(
     told = capsys.readouterr().err
     assert "--champion" in told
     assert "fix: name one of last_value, seasonal_naive, climatology" in told
+
+
+@pytest.fixture(scope="module")
+def awkward(series: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The series with texts that are called as the gate calls its own columns, and a name for each."""
+    path = tmp_path_factory.mktemp("awkward") / "beds.csv"
+    rows = pl.read_csv(series).with_columns(
+        cutoff=pl.col("region"), theirs=pl.col("region"), covered50=pl.col("region"), feed=pl.col("region"),
+        name=pl.col("unique_id"),
+    )  # fmt: skip
+    rows.write_csv(path)
+    return path
+
+
+def test_texts_of_any_name_make_subgroups_but_names_make_none(
+    awkward: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "made_wide.py").write_text(WIDTHS.replace("SHARE", "1.2"), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    out = tmp_path / "out"
+    line = asked(awkward, out, "--models", "last_value,wide=made_wide:Model,mute=command:/no/such/prog")
+    line += ["--baseline", "last_value", "--champion", "last_value"]
+    line[line.index("--cutoffs") + 1] = "2023-03-01:2023-07-08:3D"
+    assert main(line) == 0
+    checks = set(pl.read_csv(out / "gate.csv")["check"])
+    assert {check.split(", ")[1] for check in checks if "beyond the champion's, " in check} == {
+        f"{kind}={value}" for kind in ("region", "cutoff", "theirs", "covered50", "feed") for value in "ns"
+    }
+    # Who answers nothing has an answer as well.
+    verdicts = dict(pl.read_csv(out / "verdicts.csv").select("model", "reason").iter_rows())
+    assert verdicts["mute"] == "mute answered nothing that could be scored"
+    # What an earlier run left there is no answer of this one.
+    quick = asked(awkward, out, "--models", "last_value", "--baseline", "last_value")
+    assert main(quick) == 0
+    assert not (out / "verdicts.csv").exists()
+    assert not (out / "gate.csv").exists()
+
+
+def test_scores_over_other_quantiles_are_not_compared(
+    tmp_path: Path,
+) -> None:
+    """A submission with fewer quantiles than the champion seems to lose less: that is no evidence."""
+    rows = toys.frame("W", 130, start="2022-01-01").drop("line")
+    rows.with_columns(pl.from_epoch("ds", time_unit="us").dt.date()).write_csv(tmp_path / "weeks.csv")
+    team = tmp_path / "hub" / "Other-team"
+    team.mkdir(parents=True)
+    lines = ["reference_date,target,horizon,target_end_date,location,output_type,output_type_id,value"]
+    lines += [
+        f"2024-03-02,wk inc flu hosp,0,2024-03-02,s01,quantile,{level},{20 + level}"
+        for level in (0.25, 0.5, 0.75)
+    ]
+    (team / "2024-03-02-Other-team.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    out = tmp_path / "out"
+    line = [
+        "--series", str(tmp_path / "weeks.csv"), "--freq", "W", "--horizon", "2", "--cutoffs", "2024-02-24",
+        "--publication-lag", "0", "--models", "last_value", "--external", str(tmp_path / "hub"),
+        "--out", str(out), "--champion", "last_value",
+    ]  # fmt: skip
+    assert main(line) == 0
+    assert pl.read_csv(out / "verdicts.csv").rows() == [
+        (
+            "Other-team", "last_value", "not enough evidence",
+            "Other-team says 3 quantiles, last_value 23: such scores cannot be compared",
+        )
+    ]  # fmt: skip
