@@ -120,7 +120,8 @@ def _scores(found: list[Any], settings: str) -> str:
         return "FORECAST no model was trained"
     how = "trained on a stated sample; `make train` does it whole" if settings == "demo" else ""
     lines = [
-        f"FORECAST interval score in errors of seasonal naive, over rolling cutoffs {how and f'({how})'}"
+        "FORECAST interval score, less is better: our model's against seasonal naive's, in units of "
+        f"the latter's error, over rolling cutoffs {how and f'({how})'}"
     ]
     for grain, ours, naive, cells, is_served in found:
         gain = _gain(ours, naive) + ("" if is_served else "; kept back, not served")
