@@ -231,8 +231,9 @@ def _signal(history: History, values: Floats) -> Floats:
     the values, or earlier, stands so many periods later, or earlier, in all of the past: what is learned from
     it is then what will be known of it.
     """
-    carried = last_known(np.asarray(values, dtype=float)[:, history.first :])
-    late = int(np.clip(_late(values[:, history.first :], history), -history.width, history.width))
+    told = np.asarray(values, dtype=float)[:, history.first :]
+    carried = last_known(told)
+    late = int(np.clip(_late(told, history), -history.width, history.width))
     if late > 0:
         carried = np.concatenate([np.full((len(carried), late), np.nan), carried[:, :-late]], axis=1)
     elif late < 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,7 @@ from caregrid.errors import CareGridError
 from ..panel import Floats, Ints
 from ..periods import FREQUENCIES, period_stamps
 from .settings import Settings
-from .spine import Spine
+from .spine import Spine, moment_of
 from .tested import cuts_of
 
 if TYPE_CHECKING:
@@ -78,9 +78,7 @@ def of_feed(spines: Sequence[Spine], feed: str, grain: str, settings: Settings) 
     rows = pl.concat(parts, how="diagonal").join(texts.select("unique_id", *told), on="unique_id", how="left")
     if not len(values):
         raise CareGridError(f"no series of feed {feed} has a value of grain {grain}", where="--feed")
-    moments = [
-        datetime.fromtimestamp(0, UTC) + timedelta(microseconds=cut) for cut in cuts_of(spine, settings)
-    ]
+    moments = [moment_of(cut) for cut in cuts_of(spine, settings)]
     return LongTable(
         rows.sort("unique_id", "known_at", "ds", maintain_order=True),
         values["unique_id"].n_unique(),

@@ -168,7 +168,7 @@ class Grid:
 
     def known_at(self) -> datetime:
         """Return the newest moment at which anything in the grid became known."""
-        return _moment(int(self.spine.known[: self.versions].max(initial=0)))
+        return moment_of(int(self.spine.known[: self.versions].max(initial=0)))
 
     def late(self, horizon: int) -> int:
         """Return how many whole periods had ended before the values of the newest one were all published.
@@ -184,7 +184,7 @@ class Grid:
         of_newest = np.flatnonzero(spine.column[: self.versions] == self.newest)
         # A correction that comes later makes nothing late.
         _, firsts = np.unique(spine.row[of_newest], return_index=True)
-        published = _moment(int(spine.known[of_newest[firsts]].max()))
+        published = moment_of(int(spine.known[of_newest[firsts]].max()))
         held = period_holding(published, spine.grain, spine.series["timezone"][0], spine.phase)
         # Later periods of which the feed said only that it has no value are over as well.
         told = int(spine.column[: self.versions].max()) - self.newest
@@ -256,7 +256,8 @@ class Grid:
         return Versions(place[spine.row[kept]], spine.column[kept], spine.known[kept], value[kept])
 
 
-def _moment(microseconds: int) -> datetime:
+def moment_of(microseconds: int) -> datetime:
+    """Return the moment so many microseconds after the beginning of 1970, in UTC."""
     return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=microseconds)
 
 
