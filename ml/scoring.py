@@ -78,9 +78,15 @@ def compute(
         fitted, served = models.get((spine.grain, spine.feed)), spine.grain in champion.serves
         if fitted is None or not served:
             reason = (
-                ("no_model_yet", "the feed had too little when the model was trained")
+                (
+                    "no_model_yet",
+                    "the feed had too little when the model was trained · 训练模型时该数据源的数据太少",
+                )
                 if served
-                else ("grain_kept_back", f"no model may serve the grain {spine.grain}")
+                else (
+                    "grain_kept_back",
+                    f"no model may serve the grain {spine.grain} · 该时段类型的模型未获准使用",
+                )
             )
             for row in spine.series.filter(spine.series["is_forecast"])["series_id"].to_list():
                 missing.setdefault(row, LeftOut(row, *reason))

@@ -16,6 +16,8 @@ from .history import LONGEST_SILENCE, History
 from .sampling import draw
 
 NAME = "caregrid"
+# Said of a series wherever nothing is known of it, in English and Chinese.
+NO_VALUE = "no value is known within the history that is read · 在读取的历史范围内没有已知的值"
 LARGEST_CHANGE = 10.0  # scales; what a row learns is held within, so that one wrong report does not rule
 SAMPLE = 500  # training rows that are kept, to explain the model by
 
@@ -160,10 +162,11 @@ class FittedCareGrid:
         chosen = []
         for row, (name, silent) in enumerate(zip(panel.ids, history.silence().tolist(), strict=True)):
             if silent < 0:
-                self.reasons[name] = "no value is known within the history that is read"
+                self.reasons[name] = NO_VALUE
             elif silent > LONGEST_SILENCE * panel.horizon:
                 self.reasons[name] = (
-                    f"ended: the last value is {silent} periods old, more than {LONGEST_SILENCE} horizons"
+                    f"ended: the last value is {silent} periods old, more than {LONGEST_SILENCE} horizons · "
+                    f"已终止：最后一个值距今 {silent} 期，超过 {LONGEST_SILENCE} 个预测期"
                 )
             else:
                 chosen.append(row)

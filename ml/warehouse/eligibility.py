@@ -9,6 +9,8 @@ import numpy as np
 
 from ..periods import MODEL_GRAIN, is_zone
 from ..recipe.history import LONGEST_SILENCE
+from ..recipe.model import NO_VALUE
+from ..words import many
 from .settings import Settings
 from .spine import Grid, Spine
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """One demand series that a run does not forecast."""
+    """One demand series that a run does not forecast; `detail` says why in English and Chinese."""
 
     series_id: int
     reason: str
@@ -40,17 +42,40 @@ def judge(grid: Grid, settings: Settings) -> list[tuple[str, str] | None]:
     for row in range(len(spine.series)):
         observed, last = int(grid.observed[row]), int(grid.last[row])
         if not demand[row]:
-            found.append(("not_demand", "measure is not forecast"))
+            found.append(("not_demand", "measure is not forecast · 该指标不作预测"))
         elif statistics[row] == "cumulative":
-            found.append(("cumulative", "a running total has no seasons; its differences would"))
+            found.append(
+                (
+                    "cumulative",
+                    "a running total has no seasons; its differences would · 累计数没有周期，其差值才有",
+                )
+            )
         elif last < 0 and ahead[row]:
-            found.append(("no_value", f"{ahead[row]} values, each told before its {spine.grain} began"))
+            found.append(
+                (
+                    "no_value",
+                    f"{many(ahead[row], 'value')}, each told before its {spine.grain} began · "
+                    f"{ahead[row]} 个值，都在其时段开始前公布",
+                )
+            )
         elif last < 0:
-            found.append(("no_value", "no reported value within the history that is read"))
+            found.append(("no_value", NO_VALUE))
         elif observed < grain.fewest:
-            found.append(("too_few_values", f"{observed} observed of {grain.fewest} {spine.grain}s needed"))
+            found.append(
+                (
+                    "too_few_values",
+                    f"{observed} observed of {many(grain.fewest, spine.grain)} needed · "
+                    f"需要 {grain.fewest} 期，只有 {observed} 期有值",
+                )
+            )
         elif (behind := grid.newest + late - last) > LONGEST_SILENCE * grain.horizon:
-            found.append(("ended", f"last value {behind} {spine.grain}s before the feed's newest"))
+            found.append(
+                (
+                    "ended",
+                    f"last value {many(behind, spine.grain)} before the feed's newest · "
+                    f"最后一个值比该数据源最新值早 {behind} 期",
+                )
+            )
         else:
             found.append(None)
     return found
@@ -69,11 +94,18 @@ def left_out(series: pl.DataFrame, grids: list[Grid], settings: Settings) -> lis
     for row in series.iter_rows(named=True):
         if row["is_forecast"] and row["series_id"] not in seen:
             if row["grain"] not in MODEL_GRAIN:
-                why = ("grain_not_forecast", f"values per {row['grain']} are too few for a season")
+                why = (
+                    "grain_not_forecast",
+                    f"values per {row['grain']} are too few for a season · 该时段类型的值太少，看不出周期",
+                )
             elif not is_zone(row["timezone"] or ""):
-                why = ("unknown_time_zone", f"nobody knows when its days begin in {row['timezone']!r}")
+                why = (
+                    "unknown_time_zone",
+                    f"nobody knows when its days begin in {row['timezone']!r} · "
+                    f"时区 {row['timezone']!r} 未知，不知其日界",
+                )
             else:
-                why = ("no_value", "no value known at the cut within the history that is read")
+                why = ("no_value", NO_VALUE)
             found.append(LeftOut(row["series_id"], *why))
     return sorted(found, key=lambda one: one.series_id)
 

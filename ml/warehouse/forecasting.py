@@ -90,10 +90,13 @@ def forecast_grid(fitted: FittedCareGrid, grid: Grid, settings: Settings) -> Gri
     rows = usable[kept]
     made = GridForecast(grid, rows, panel.width, values[kept], np.zeros(0))
     for at in np.flatnonzero(~answered):
-        made.unanswered[int(usable[at])] = reasons.get(panel.ids[at], "too little history")
+        made.unanswered[int(usable[at])] = reasons.get(panel.ids[at], "too little history · 历史太短")
     for at in np.flatnonzero(answered & (missed != 0)):
-        side = "above" if missed[at] > 0 else "below"
-        why = f"its last {MISSES} values lay {side} the 95 % interval forecast for them"
+        side, side_zh = ("above", "高于") if missed[at] > 0 else ("below", "低于")
+        why = (
+            f"its last {MISSES} values lay {side} the 95 % interval forecast for them · "
+            f"最近 {MISSES} 个值都{side_zh}对其预测的 95 % 区间"
+        )
         made.withdrawn[int(usable[at])] = why
     if not len(rows):
         return made

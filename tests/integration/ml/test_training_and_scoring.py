@@ -185,7 +185,7 @@ def test_short_series_is_left_out_with_its_reason(filled: Any, scored: scoring.S
         "select reason, detail from model_output.series_left_out where run_id = %s and series_id = 99",
         scored.run_id,
     )
-    assert found == ("too_few_values", "5 observed of 14 days needed")
+    assert found == ("too_few_values", "5 observed of 14 days needed · 需要 14 期，只有 5 期有值")
 
 
 @pytest.mark.integration

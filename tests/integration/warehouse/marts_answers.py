@@ -174,7 +174,11 @@ def _both() -> pl.DataFrame:
 def _outlook() -> pl.DataFrame:
     wards = _wards()
     measure = pl.read_csv(SEEDS_DIR / "measure.csv").filter(pl.col("measure") == "occupied")["name_en"][0]
-    chinese = of.registry().select("region_name", "region_name_zh").unique()
+    chinese = (
+        of.registry()
+        .select("region_name", "region_name_zh", area_key="HK/sim_region/" + pl.col("region"))
+        .unique()
+    )
     regions = (
         wards.group_by("region_name")
         .agg(pl.col("occupied").sum(), places=pl.len())
@@ -187,14 +191,15 @@ def _outlook() -> pl.DataFrame:
         occupied=pl.col("occupied").sum(),
         places=pl.len(),
         region_name_zh=pl.lit("香港"),
+        area_key=pl.lit("HK"),
         absent=pl.lit(network.ABSENT_OF_COUNTRY),
     ).head(1)
     areas = pl.concat([regions, country], how="diagonal_relaxed")
     made = wards["at"].max().replace(tzinfo=None)
     rows = [
         (
-            area["region_name"], area["region_name_zh"], "HK", measure, "bed_general_acute",
-            made + timedelta(hours=hour),
+            area["area_key"], area["region_name"], area["region_name_zh"], "Simulated beds, hourly", measure,
+            "bed_general_acute", {}, made + timedelta(hours=hour),
             *(area["occupied"] + network.OUTLOOK[level] * hour for level in (0.5, 0.1, 0.9, 0.025, 0.975)),
             area["places"], area["places"], area["absent"],
         )

@@ -340,7 +340,8 @@ def test_critical_failure_leaves_what_readers_see(
     with connect("model") as connection:
         score(connection, "r2", day(7))
         connection.execute(
-            "insert into model_output.series_left_out values ('r2', %s, 'withdrawn', 'two misses')", [at_a]
+            "insert into model_output.series_left_out values ('r2', %s, 'withdrawn', 'missed · 未中')",
+            [at_a],
         )
         connection.execute("insert into model_output.path values ('r2', %s, %s, '{1}')", [at_a, day(5)])
         # two series of one place, and one of another
@@ -354,6 +355,10 @@ def test_critical_failure_leaves_what_readers_see(
     assert rows_of(paths) == [("r1",), ("r2",)]
     assert rows_of(view) == stands, "a view that stays as it is waits for nobody"
     assert rows_of(now) == []
+    assert rows_of(
+        "select occupied_beds, next_median, forecast_remark from marts.operations_now_and_next"
+        " where forecast_remark is not null"
+    ) == [(12.0, None, "missed · 未中")]
     assert rows_of("select count(*) from core.fct_forecast") == [(1,)]
     assert rows_of("select run_id, value from core.fct_area_forecast order by 1") == [("r1", 20), ("r2", 20)]
     counts = "select run_id, series_summed, places_summed, series_absent from {} order by 1"

@@ -62,7 +62,8 @@ def test_a_series_of_plans_alone_is_left_out_as_such() -> None:
     data = told(Frames(pl.DataFrame({"series_id": [*range(1, 7), 9]}), data._values), *plans)
     grid = spines(data, SMALL)[0].as_known(None)
     found = eligibility.left_out(data.series(), [grid], SMALL)
-    assert found == [eligibility.LeftOut(9, "no_value", "38 values, each told before its day began")]
+    told_ahead = "38 values, each told before its day began · 38 个值，都在其时段开始前公布"
+    assert found == [eligibility.LeftOut(9, "no_value", told_ahead)]
 
 
 def test_days_told_without_a_value_are_forecast_over_and_beyond() -> None:

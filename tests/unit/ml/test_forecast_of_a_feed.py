@@ -13,6 +13,7 @@ import pytest
 
 from ml.paths import quantiles_of_paths
 from ml.recipe import FittedCareGrid
+from ml.recipe.model import NO_VALUE
 from ml.warehouse import forecasting
 from ml.warehouse.data import Frames
 from ml.warehouse.eligibility import LeftOut, left_out
@@ -317,11 +318,21 @@ def test_every_series_left_out_has_its_reason() -> None:
     series = pl.concat([data.series(), quarter])
     found = left_out(series, [one.as_known(None) for one in spines(data)], DEMO)
     assert found == [
-        LeftOut(2, "too_few_values", "13 observed of 14 days needed"),
-        LeftOut(3, "ended", "last value 40 days before the feed's newest"),
-        LeftOut(4, "cumulative", "a running total has no seasons; its differences would"),
-        LeftOut(6, "no_value", "no reported value within the history that is read"),
-        LeftOut(7, "grain_not_forecast", "values per quarter are too few for a season"),
+        LeftOut(2, "too_few_values", "13 observed of 14 days needed · 需要 14 期，只有 13 期有值"),
+        LeftOut(
+            3, "ended", "last value 40 days before the feed's newest · 最后一个值比该数据源最新值早 40 期"
+        ),
+        LeftOut(
+            4,
+            "cumulative",
+            "a running total has no seasons; its differences would · 累计数没有周期，其差值才有",
+        ),
+        LeftOut(6, "no_value", NO_VALUE),
+        LeftOut(
+            7,
+            "grain_not_forecast",
+            "values per quarter are too few for a season · 该时段类型的值太少，看不出周期",
+        ),
     ]
 
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from ml.evaluation.reading import read
 from ml.gate.promotion import PROMOTED, Verdict
-from ml.recipe.model import FittedCareGrid
+from ml.recipe.model import NO_VALUE, FittedCareGrid
 from ml.tracking.card import Training
 from ml.warehouse.eligibility import LeftOut
 from ml.warehouse.scores import table
@@ -90,7 +90,7 @@ def training(answer: str = PROMOTED, champion: bool = False) -> Training:
         tests=tests,
         scores=table(tests),
         verdict=Verdict(answer, "it beats seasonal naive and may serve day", ("day",), [GATE]),
-        left_out=[LeftOut(99, "no_value", "no reported value within the history that is read")],
+        left_out=[LeftOut(99, "no_value", NO_VALUE)],
         tags={
             "code_version": "abc+def", "data_sha256": "0" * 64, "lock_sha256": "1" * 64, "sample": "whole",
             "known_at_cut": "2024-06-30T00:00:00+00:00", "as_of": "2024-07-01T00:00:00+00:00",

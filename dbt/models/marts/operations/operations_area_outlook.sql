@@ -32,6 +32,8 @@ select
     area.area_name_zh,
     area.country_code,
     area.feed,
+    feed.name_en as feed_name_en,
+    feed.name_zh as feed_name_zh,
     area.grain,
     area.measure,
     measure.name_en as measure_name_en,
@@ -63,5 +65,6 @@ select
 from expected
 inner join {{ ref('dim_forecast_area') }} as area
     on expected.run_id = area.run_id and expected.area_id = area.area_id
+left join {{ ref('dim_feed') }} as feed on area.feed = feed.feed
 left join {{ ref('dim_measure') }} as measure on area.measure = measure.measure
 left join {{ ref('dim_service_or_resource') }} as service on area.service_or_resource = service.service_or_resource

@@ -87,9 +87,29 @@ as_of_feed as (
     group by now.feed
 ),
 
+-- The place's demand, what says most of it first.
+demand as (
+    select
+        place_id,
+        service_or_resource,
+        feed,
+        series_id,
+        measure,
+        row_number() over (
+            partition by place_id, service_or_resource, feed
+            order by
+                array_position(array['occupied', 'present', 'waiting', 'arrivals', 'admissions'], measure),
+                cardinality(total_over), series_id
+        ) as demand_rank
+    from {{ ref('dim_series') }}
+    where is_summed and is_demand
+),
+
 -- What the newest scoring run has left out: what an older run said of it stands no more.
 left_out as (
-    select left_out.series_id
+    select
+        left_out.series_id,
+        left_out.detail
     from {{ ref('fct_series_left_out') }} as left_out
     inner join {{ ref('dim_forecast_run') }} as run on left_out.run_id = run.run_id
     where run.kind = 'score' and run.is_newest
@@ -97,28 +117,35 @@ left_out as (
 
 -- Next: what the newest forecast of the place's demand expects, one period ahead and at its furthest.
 forecast_series as (
-    select distinct on (series.place_id, series.service_or_resource, series.feed)
-        series.place_id,
-        series.service_or_resource,
-        series.feed,
-        series.series_id,
-        series.measure,
+    select distinct on (demand.place_id, demand.service_or_resource, demand.feed)
+        demand.place_id,
+        demand.service_or_resource,
+        demand.feed,
+        demand.series_id,
+        demand.measure,
         newest_run.run_id
-    from {{ ref('dim_series') }} as series
+    from demand
     inner join lateral (
         select forecast.run_id
         from {{ ref('fct_forecast') }} as forecast
-        where forecast.series_id = series.series_id
+        where forecast.series_id = demand.series_id
         order by forecast.made_at desc, forecast.run_id desc
         limit 1
     ) as newest_run on true
-    where
-        series.is_summed and series.is_demand
-        and not exists (select 1 from left_out where left_out.series_id = series.series_id)
-    order by
-        series.place_id, series.service_or_resource, series.feed,
-        array_position(array['occupied', 'present', 'waiting', 'arrivals', 'admissions'], series.measure),
-        cardinality(series.total_over), series.series_id
+    where not exists (select 1 from left_out where left_out.series_id = demand.series_id)
+    order by demand.place_id, demand.service_or_resource, demand.feed, demand.demand_rank
+),
+
+-- Why there is no forecast, where there is none.
+not_forecast as (
+    select distinct on (demand.place_id, demand.service_or_resource, demand.feed)
+        demand.place_id,
+        demand.service_or_resource,
+        demand.feed,
+        left_out.detail
+    from demand
+    inner join left_out on demand.series_id = left_out.series_id
+    order by demand.place_id, demand.service_or_resource, demand.feed, demand.demand_rank
 ),
 
 expected as (
@@ -207,7 +234,7 @@ select
     expected.peak_median,
     expected.peak_high,
     expected.forecast_until,
-    expected.forecast_remark,
+    case when expected.feed is null then not_forecast.detail else expected.forecast_remark end as forecast_remark,
     risk.overload_probability,
     risk.overload_level,
     risk.overload_definition as overload_definition_en,
@@ -235,6 +262,10 @@ left join expected
     on
         usable.place_id = expected.place_id and usable.service_or_resource = expected.service_or_resource
         and usable.feed = expected.feed
+left join not_forecast
+    on
+        usable.place_id = not_forecast.place_id and usable.service_or_resource = not_forecast.service_or_resource
+        and usable.feed = not_forecast.feed
 left join risk
     on
         usable.place_id = risk.place_id and usable.service_or_resource = risk.service_or_resource
