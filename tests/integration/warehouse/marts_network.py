@@ -41,8 +41,9 @@ PANEL = pl.DataFrame(
     schema=["day", "known", "value", "units"],
     orient="row",
 )
-# What a model expects of general beds of each hospital of the simulator: quantile at horizon 1 and 2.
-EXPECTED = {0.5: (1.0, 3.0), 0.9: (6.0, 9.0)}
+# What a model expects of general beds of each hospital of the simulator: at which hours from the newest, of
+# which the first has passed, and quantile → so many more than now at each.
+HOURS, EXPECTED = (-3, 1, 2), {0.5: (900.0, 1.0, 3.0), 0.9: (990.0, 6.0, 9.0)}
 OVERLOAD, OVER_NOW = 0.62, ("SIM001", "SIM003")
 # What was forecast here has been reported since.
 PAST = ("SIM002",)
@@ -151,8 +152,8 @@ def _write_forecast() -> None:
         )
         for series, place, code, start, value in newest:
             for quantile, more in EXPECTED.items():
-                for horizon, extra in enumerate(more, start=1):
-                    hour = start + timedelta(hours=horizon)
+                for horizon, (ahead, extra) in enumerate(zip(HOURS, more, strict=True), start=1):
+                    hour = start + timedelta(hours=ahead - (RISK_HOURS if code in PAST else 0))
                     given = [series, hour, hour + timedelta(hours=1), horizon, quantile, value + extra]
                     connection.execute(
                         "insert into model_output.forecast values ('r1', %s, %s, %s, %s, %s, %s, %s, %s)",

@@ -115,7 +115,7 @@ left_out as (
     where run.kind = 'score' and run.is_newest
 ),
 
--- Next: what the newest forecast of the place's demand expects, one period ahead and at its furthest.
+-- Next: the newest forecast of the place's demand.
 forecast_series as (
     select distinct on (demand.place_id, demand.service_or_resource, demand.feed)
         demand.place_id,
@@ -148,25 +148,40 @@ not_forecast as (
     order by demand.place_id, demand.service_or_resource, demand.feed, demand.demand_rank
 ),
 
-expected as (
+-- What was expected of a time that has passed is not next.
+to_come as (
     select
-        chosen.place_id,
-        chosen.service_or_resource,
-        chosen.feed,
-        chosen.measure as forecast_measure,
-        max(forecast.made_at) as forecast_made_at,
-        min(forecast.period_start) as next_period_start,
-        max(forecast.value) filter (where forecast.horizon = 1 and forecast.quantile = 0.5) as next_median,
-        max(forecast.value) filter (where forecast.quantile = 0.5) as peak_median,
-        max(forecast.value) filter (where forecast.quantile between 0.9 and 0.95) as peak_high,
-        max(forecast.period_end) as forecast_until,
-        max(remark.remark) as forecast_remark
+        chosen.*,
+        forecast.made_at,
+        forecast.period_start,
+        forecast.period_end,
+        forecast.quantile,
+        forecast.value,
+        dense_rank() over (partition by chosen.series_id order by forecast.period_start) as step
     from forecast_series as chosen
     inner join {{ ref('fct_forecast') }} as forecast
         on chosen.series_id = forecast.series_id and chosen.run_id = forecast.run_id
+    inner join as_of_feed on chosen.feed = as_of_feed.feed
+    where forecast.period_end > as_of_feed.as_of
+),
+
+expected as (
+    select
+        to_come.place_id,
+        to_come.service_or_resource,
+        to_come.feed,
+        to_come.measure as forecast_measure,
+        max(to_come.made_at) as forecast_made_at,
+        min(to_come.period_start) as next_period_start,
+        max(to_come.value) filter (where to_come.step = 1 and to_come.quantile = 0.5) as next_median,
+        max(to_come.value) filter (where to_come.quantile = 0.5) as peak_median,
+        max(to_come.value) filter (where to_come.quantile between 0.9 and 0.95) as peak_high,
+        max(to_come.period_end) as forecast_until,
+        max(remark.remark) as forecast_remark
+    from to_come
     left join {{ ref('fct_forecast_remark') }} as remark
-        on chosen.series_id = remark.series_id and chosen.run_id = remark.run_id
-    group by chosen.place_id, chosen.service_or_resource, chosen.feed, chosen.measure
+        on to_come.series_id = remark.series_id and to_come.run_id = remark.run_id
+    group by to_come.place_id, to_come.service_or_resource, to_come.feed, to_come.measure
 ),
 
 risk as (
@@ -182,8 +197,10 @@ risk as (
         bool_or(fct_risk.is_over_now) as is_over_now
     from {{ ref('fct_risk') }} as fct_risk
     inner join {{ ref('dim_series') }} as series on fct_risk.series_id = series.series_id
+    inner join as_of_feed on series.feed = as_of_feed.feed
     where
         fct_risk.is_newest
+        and fct_risk.period_end > as_of_feed.as_of
         and not exists (select 1 from left_out where left_out.series_id = fct_risk.series_id)
     group by series.place_id, series.service_or_resource, series.feed
 )
@@ -234,16 +251,18 @@ select
     expected.peak_median,
     expected.peak_high,
     expected.forecast_until,
-    case when expected.feed is null then not_forecast.detail else expected.forecast_remark end as forecast_remark,
+    case
+        when expected.feed is not null then expected.forecast_remark
+        when forecast_series.feed is not null
+            then 'what was forecast has passed, and nothing newer is known · 所预测的时段已过，尚无更新的数据'
+        else not_forecast.detail
+    end as forecast_remark,
     risk.overload_probability,
     risk.overload_level,
     risk.overload_definition as overload_definition_en,
     {{ overload_definition_zh('risk.overload_definition') }} as overload_definition_zh,
     risk.overload_until,
-    -- What a feed was forecast to be at a time that it has told of since is no risk any more.
-    coalesce(
-        risk.overload_probability >= 0.5 and not risk.is_over_now and risk.overload_until > as_of_feed.as_of, false
-    ) as is_new_risk,
+    coalesce(risk.overload_probability >= 0.5 and not risk.is_over_now, false) as is_new_risk,
     place.timezone,
     {{ local_times('place.timezone', {
         'as_of': 'as_of_feed.as_of',
@@ -262,6 +281,10 @@ left join expected
     on
         usable.place_id = expected.place_id and usable.service_or_resource = expected.service_or_resource
         and usable.feed = expected.feed
+left join forecast_series
+    on
+        usable.place_id = forecast_series.place_id and usable.service_or_resource = forecast_series.service_or_resource
+        and usable.feed = forecast_series.feed
 left join not_forecast
     on
         usable.place_id = not_forecast.place_id and usable.service_or_resource = not_forecast.service_or_resource
