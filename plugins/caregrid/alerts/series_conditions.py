@@ -15,7 +15,7 @@ from caregrid.alerts.rules import Rule
 from caregrid.moment import Moments
 
 States = Mapping[str, State]
-_NO_FORECAST: Words = {"en": "the newest run does not forecast it", "zh": "最新一次运行未对其作出预测"}
+_NO_FORECAST: Words = {"en": "nothing is forecast of it for the time to come", "zh": "对其今后时段没有预测"}
 
 
 def observed(
@@ -27,9 +27,7 @@ def observed(
     newer is no longer so: that counts however long ago it was.
     """
     found = []
-    feeds = [feed for (feed,) in connection.execute("select distinct feed from canonical.series")]
-    values = {**_values(rule), "known_feeds": feeds, "moments": [moments.of(feed) for feed in feeds]}
-    for row in ask(connection, "observed", values):
+    for row in ask(connection, "observed", {**_values(rule), **_now_of(connection, moments)}):
         as_of = moments.of(row["feed"])
         is_ended = row["is_over"] or not row["speaks_for_now"]
         is_old = row["period_end"] < as_of - rule.newest_within and not is_ended
@@ -57,10 +55,11 @@ def observed(
 def forecast(
     connection: psycopg.Connection[Any], rule: Rule, moments: Moments, states: States
 ) -> list[Condition]:
-    """Return every series whose newest forecast reaches beyond its now, and what fires without one."""
+    """Return every series by what is forecast of the time to come, and what fires without that."""
     found, seen = [], set()
     values = {
         **_values(rule),
+        **_now_of(connection, moments),
         "quantile": rule.quantile,
         "horizon_at_most": rule.horizon_at_most,
         "sign": 1 if rule.above is not None else -1,
@@ -69,7 +68,7 @@ def forecast(
         as_of = moments.of(row["feed"])
         seen.add(f"series:{row['series_id']}")
         compared = _compared(rule, row["value"], row)
-        if compared is None or row["period_end"] < as_of:
+        if compared is None:
             continue
         now = _compared(rule, row["value_now"], row) if row["value_now"] is not None else None
         is_news = rule.of == "now" or now is None or not rule.holds(now, False)
@@ -98,13 +97,15 @@ def risk(
     What is full already is no news.
     """
     found, seen = [], set()
-    values = {"feeds": list(rule.feeds), "horizon_at_most": rule.horizon_at_most}
+    values = {
+        "feeds": list(rule.feeds),
+        "horizon_at_most": rule.horizon_at_most,
+        **_now_of(connection, moments),
+    }
     for row in ask(connection, "risk", values):
         as_of = moments.of(row["feed"])
-        seen.add(f"series:{row['series_id']}")
-        if row["period_end"] < as_of:
-            continue
         subject = f"series:{row['series_id']}"
+        seen.add(subject)
         found.append(
             _condition(
                 subject,
@@ -123,7 +124,7 @@ def risk(
 
 
 def _without_forecast(states: States, seen: set[str], moments: Moments) -> list[Condition]:
-    """Return, as over, what fires for series that the newest run left out: withdrawn, ended, closed."""
+    """Return, as over, what fires for series of which the newest run tells nothing to come."""
     return [
         Condition(
             subject,
@@ -137,6 +138,11 @@ def _without_forecast(states: States, seen: set[str], moments: Moments) -> list[
         for subject, state in states.items()
         if state.is_firing and subject not in seen
     ]
+
+
+def _now_of(connection: psycopg.Connection[Any], moments: Moments) -> dict[str, Any]:
+    feeds = [feed for (feed,) in connection.execute("select distinct feed from canonical.series")]
+    return {"known_feeds": feeds, "moments": [moments.of(feed) for feed in feeds]}
 
 
 def _values(rule: Rule) -> dict[str, Any]:

@@ -295,6 +295,9 @@ rules:
   - {rule: overload, kind: risk, severity: critical, above: 0.6, resolve_at: 0.4, horizon_at_most: 24,
      name: {en: "New risk of overload", zh: "新增超负荷风险"}}
 """
+EXPECTED = FULL.replace("kind: observed", "kind: forecast").replace(
+    "top: 2", "quantile: 0.9\n    horizon_at_most: 6"
+)
 _RUN = (
     "insert into model_output.run (run_id, kind, model_name, model_version, made_at, as_of, known_at_cut,"
     " code_version, lock_sha256, load_ids) values (%s, 'score', 'm', '1', %s, %s, %s, 'c', 'l', '{}')"
@@ -375,11 +378,7 @@ def test_materialised_risk_goes_on_firing(stage: Any) -> None:
 
 
 def test_forecast_beyond_capacity_fires(stage: Any) -> None:
-    stage.write_rules(
-        FULL.replace("kind: observed", "kind: forecast").replace(
-            "top: 2", "quantile: 0.9\n    horizon_at_most: 3"
-        )
-    )
+    stage.write_rules(EXPECTED.replace("horizon_at_most: 6", "horizon_at_most: 3"))
     now = NOW
     stage.sql(_RUN, "run", now, now, now)
     rising, already = (stage.put_value(place, "occupied", value) for place, value in (("Up", 9), ("Now", 20)))
@@ -393,3 +392,38 @@ def test_forecast_beyond_capacity_fires(stage: Any) -> None:
     assert stage.events() == [("full", f"series:{rising}", "firing")]
     expected = "expected by 2025-03-03 09:00 America/Toronto: 14 / capacity 10 = 140%"
     assert expected in stage.outbox()[0]["body"]
+
+
+def test_a_worst_hour_that_has_passed_hides_no_hour_to_come(stage: Any) -> None:
+    stage.write_rules(EXPECTED)
+    stage.sql(_RUN, "run", NOW - 3 * HOUR, NOW, NOW)
+    up, down = (stage.put_value(place, "occupied", 9) for place in ("Up", "Down"))
+    for place in ("Up", "Down"):
+        stage.put_value(place, "capacity", 10)
+    # Both were expected to be fullest until now, an end that is not to come any more.
+    for series, later in ((up, 13), (down, 11)):
+        for horizon, value in ((1, 20), (3, 30), (6, later)):
+            end = NOW + (horizon - 3) * HOUR
+            given = [series, end - HOUR, end, horizon, 0.9, value, NOW, NOW]
+            stage.sql(_FORECAST, "run", *given)
+    assert stage.evaluate().fired == {"full": 1}
+    assert stage.events() == [("full", f"series:{up}", "firing")]
+    assert "13 / capacity 10 = 130%" in stage.outbox()[0]["body"]
+
+
+@pytest.mark.parametrize("kind", ["risk", "forecast"])
+def test_what_was_expected_of_a_time_that_has_passed_fires_no_longer(stage: Any, kind: str) -> None:
+    stage.write_rules(RISK if kind == "risk" else EXPECTED)
+    stage.sql(_RUN, "run", NOW, NOW, NOW)
+    series = stage.put_value("Silent", "occupied", 9)
+    stage.put_value("Silent", "capacity", 10)
+    until = NOW + 2 * HOUR
+    if kind == "risk":
+        stage.sql(_RISK, "run", 2, until, 0.9, False, NOW, NOW, series)
+    else:
+        stage.sql(_FORECAST, "run", series, until - HOUR, until, 2, 0.9, 14, NOW, NOW)
+    assert sum(stage.evaluate().fired.values()) == 1
+    assert stage.evaluate(until - HOUR).resolved == {}
+    assert sum(stage.evaluate(until).resolved.values()) == 1
+    assert "nothing is forecast of it for the time to come" in stage.outbox()[-1]["body"]
+    assert "对其今后时段没有预测" in stage.outbox()[-1]["body"]

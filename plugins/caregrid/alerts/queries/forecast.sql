@@ -1,7 +1,10 @@
--- The newest forecast of every series of one measure: its worst period, beside the value and the capacity now.
+-- The newest forecast of every series of one measure: the worst period that has not passed, beside the value and the capacity now.
 {%- import 'parts.sql' as parts %}
 with run as (
     {{ parts.newest_run() }}
+),
+now_of as (
+    {{ parts.now_of() }}
 ),
 worst as (
     select distinct on (forecast.series_id)
@@ -9,9 +12,11 @@ worst as (
     from model_output.forecast
     join run using (run_id)
     join canonical.series using (series_id)
+    join now_of using (feed)
     where series.measure = %(measure)s
         and abs(forecast.quantile - %(quantile)s) < 0.000001
         and forecast.horizon <= %(horizon_at_most)s
+        and forecast.period_end > now_of.as_of
     order by forecast.series_id, forecast.value * %(sign)s desc, forecast.period_start
 )
 select

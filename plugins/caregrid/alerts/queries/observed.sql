@@ -2,7 +2,7 @@
 {%- import 'parts.sql' as parts %}
 {%- import 'state_now.sql' as state_now %}
 with now_of as (
-    select * from unnest(%(known_feeds)s::text[], %(moments)s::timestamptz[]) as known (feed, as_of)
+    {{ parts.now_of() }}
 ),
 newest as (
     select

@@ -49,6 +49,11 @@ left join lateral (
 ) as capacity on true
 {%- endmacro %}
 
+{#- The moment taken as now, feed by feed. -#}
+{% macro now_of() -%}
+select * from unnest(%(known_feeds)s::text[], %(moments)s::timestamptz[]) as known (feed, as_of)
+{%- endmacro %}
+
 {#- Only the feeds that the rule names, or all. -#}
 {% macro is_of_feeds() -%}
 (cardinality(%(feeds)s::text[]) = 0 or series.feed = any(%(feeds)s))

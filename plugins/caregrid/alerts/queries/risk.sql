@@ -1,13 +1,18 @@
--- The newest risk of every series: the highest probability within the horizon.
+-- The newest risk of every series: the highest probability within a horizon that has not passed.
 {%- import 'parts.sql' as parts %}
 with run as (
     {{ parts.newest_run() }}
+),
+now_of as (
+    {{ parts.now_of() }}
 ),
 worst as (
     select distinct on (risk.series_id) risk.*
     from model_output.risk
     join run using (run_id)
-    where risk.horizon <= %(horizon_at_most)s
+    join canonical.series using (series_id)
+    join now_of using (feed)
+    where risk.horizon <= %(horizon_at_most)s and risk.period_end > now_of.as_of
     order by risk.series_id, risk.probability desc, risk.horizon
 )
 select
