@@ -45,7 +45,7 @@ class Panel:
 
     Args:
         frequency: H, D, W or M.
-        ids: [series] names, ascending.
+        ids: [series] names, each once.
         times: [period + horizon] `ds` of each column as datetime64[s]; a week carries its last day.
         horizon: number of target periods.
         cutoff: microseconds since 1970 in UTC; nothing in here became known later.

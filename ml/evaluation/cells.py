@@ -55,7 +55,7 @@ class Cells:
     """Every cell that some model forecast and whose truth is known.
 
     Args:
-        ids: names of the series, ascending; cutoffs: datetime64[us], ascending; horizon: the farthest.
+        ids: names of the series, each once; cutoffs: datetime64[us], ascending; horizon: the farthest.
         code: [cell] (series × cutoffs + cutoff) × horizon + step - 1, ascending.
         ds: [cell] datetime64[us]; truth, naive_error, capacity: [cell], NaN where not known.
     """

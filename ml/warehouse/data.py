@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 READS = ("core.dim_measure", "core.dim_place", "core.dim_series", "core.fct_usage")
 CAPACITY_MEASURES = ("staffed_capacity", "capacity")
 SERIES_COLUMNS = (
-    "series_id", "feed", "place_id", "place_level", "country_code", "region_key", "area_level", "area_key",
-    "timezone", "service_or_resource", "measure", "statistic", "unit", "kind", "is_forecast",
+    "series_id", "key", "feed", "place_id", "place_level", "country_code", "region_key", "area_level",
+    "area_key", "timezone", "service_or_resource", "measure", "statistic", "unit", "kind", "is_forecast",
     "adds_over_place", "grain", "dimensions", "total_over",
 )  # fmt: skip
 VALUE_COLUMNS = (
@@ -31,7 +31,7 @@ class Data(Protocol):
     """What a model may ask for. Both frames are polars.
 
     `series`: one row per demand or capacity series, columns SERIES_COLUMNS (dimensions and total_over as
-    text).
+    text). `key` is what the series is, in its publisher's codes: its number depends on which file came first.
     `values`: every version with known_at <= cut, columns VALUE_COLUMNS, instants in UTC, value null where the
     status is not `reported`; with `load_ids`, only values of those loads.
     """
@@ -49,7 +49,7 @@ class Frames:
     """Data held in memory, for tests, notebooks and the served model.
 
     Args:
-        series: at least series_id; what is absent gets a default that says nothing.
+        series: at least series_id; what is absent gets a default that says nothing (key: the number).
         values: at least series_id, period_start, value; known_at defaults to period_end.
     """
 
@@ -63,6 +63,8 @@ class Frames:
             "kind": "stock", "is_forecast": True, "adds_over_place": True, "grain": "day",
             "dimensions": "{}", "total_over": "",
         }  # fmt: skip
+        if "key" not in series.columns:
+            series = series.with_columns(key=pl.col("series_id").cast(pl.String))
         absent = [pl.lit(value).alias(name) for name, value in defaults.items() if name not in series.columns]
         self._series = series.with_columns(absent).select(SERIES_COLUMNS)
         if "period_end" not in values.columns:
@@ -111,7 +113,11 @@ class Warehouse:
         """Return demand and capacity series with what is known of their places."""
         frame = self._copy(
             """
-            select s.series_id, s.feed, s.place_id, p.place_level, p.country_code, p.region_key,
+            select s.series_id,
+                   concat_ws('|', p.id_system, p.place_level, p.code, s.service_or_resource, s.measure,
+                       s.statistic, s.unit, s.grain, s.week_ends_on, s.dimensions, s.total_over,
+                       s.subset_of) as key,
+                   s.feed, s.place_id, p.place_level, p.country_code, p.region_key,
                    case when p.place_level in ('region', 'province') then 'region'
                         when p.place_level = 'country' then 'country' end as area_level,
                    case when p.place_level in ('region', 'province') then p.region_key

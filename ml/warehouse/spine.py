@@ -40,9 +40,10 @@ class Spine:
 
     Args:
         feed, grain: whose series these are; grain is the models' (an instant counts as its hour).
-        series: one row per grid row, in order of their names (`name`, the series_id as text): SERIES_COLUMNS,
-            `phase` (the weekday a week begins on, the minute an hour begins at) and `ahead` (values that were
-            left out, since they were told before their period began).
+        series: one row per grid row, in order of their keys, so that what is drawn and learned is the same
+            whichever file came first: SERIES_COLUMNS, `name` (the series_id as text), `phase` (the weekday a
+            week begins on, the minute an hour begins at) and `ahead` (values that were left out, since they
+            were told before their period began).
         first: period index of the first column; width: number of columns.
         row, column, known, period_end, value, unit_count: one entry per version, in order of known
             (microseconds since 1970 in UTC).
@@ -279,7 +280,7 @@ def build_spines(series: pl.DataFrame, values: pl.DataFrame, history: dict[str, 
         & pl.col("timezone").is_in([zone for zone in series["timezone"].unique() if zone and is_zone(zone)])
     )
     spines = []
-    for key, group in series.sort("name").group_by("model_grain", "feed", maintain_order=True):
+    for key, group in series.sort("key", "name").group_by("model_grain", "feed", maintain_order=True):
         grain, feed = str(key[0]), str(key[1])
         found = values.join(group.select("series_id", "timezone"), on="series_id", how="inner")
         ahead = pl.col("period_start") > pl.col("known_at") + AHEAD
@@ -302,7 +303,7 @@ def _build(feed: str, grain: str, history: int, series: pl.DataFrame, found: pl.
 
     rows = pl.DataFrame({"series_id": series["series_id"], "row": np.arange(len(series))})
     found = found.join(rows, on="series_id").sort(
-        "known_at", "period_start", "load_id", "series_id", maintain_order=True
+        "known_at", "period_start", "row", "load_id", maintain_order=True
     )
     # Several instants of one hour: the newest instant speaks for the hour, whenever an older one is
     # corrected.

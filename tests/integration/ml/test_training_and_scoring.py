@@ -23,10 +23,11 @@ CORE = """
 create schema if not exists core;
 create table core.dim_measure (measure text primary key, kind text, forecast boolean, additive_over text[]);
 create table core.dim_place (place_id bigint primary key, place_level text, country_code text,
-    region_key text);
+    region_key text, id_system text default 'wards', code text generated always as (place_id::text) stored);
 create table core.dim_series (series_id bigint primary key, feed text, place_id bigint, service_or_resource
 text,
-    measure text, statistic text, unit text, grain text, dimensions jsonb, total_over text[], timezone text);
+    measure text, statistic text, unit text, grain text, dimensions jsonb, total_over text[], timezone text,
+    week_ends_on smallint, subset_of text);
 create table core.fct_usage (series_id bigint, period_start timestamptz, period_end timestamptz,
     known_at timestamptz, value double precision, value_status text, reporting_units integer, load_id bigint,
     is_current boolean);

@@ -353,3 +353,28 @@ def test_settings_registered_before_penalties_were_chosen_still_learn() -> None:
     settings = Settings.from_json(json.dumps(old))
     data = frame({number: wave(120, 40.0, seed=number) for number in range(1, 4)})
     assert forecasting.learn(spines(data, settings)[0].as_known(None), settings) is not None
+
+
+def test_what_is_drawn_and_learned_does_not_depend_on_the_numbers_that_series_were_given() -> None:
+    """The same wards, in the same words, numbered as if their files had come the other way round."""
+    few = replace(SMALL, trained_per_feed=7)
+    values = [wave(220, 40.0 + 10 * number, seed=number) for number in range(12)]
+    keys = [f"ward|{number:02d}" for number in range(12)]
+    told, drawn = [], []
+    for order in (list(range(12)), [5, 11, 0, 3, 9, 1, 8, 2, 10, 4, 7, 6]):
+        data = frame(
+            {95 + at: values[number] for at, number in enumerate(order)}, key=[keys[n] for n in order]
+        )
+        grid = spines(data, few)[0].as_known(None)
+        assert grid.spine.series["key"].to_list() == keys
+        fitted = forecasting.learn(grid, few)
+        assert fitted is not None
+        made = forecasting.forecast_grid(fitted, grid, few)
+        assert made is not None
+        told.append((made.quantiles, made.paths))
+        number_of = dict(zip(grid.spine.names, keys, strict=True))
+        drawn.append([number_of[name] for name in fitted.ids])
+    assert drawn[0] == drawn[1]
+    assert len(drawn[0]) == 7
+    assert np.array_equal(told[0][0], told[1][0])
+    assert np.array_equal(told[0][1], told[1][1])
