@@ -54,7 +54,7 @@ class FittedCensus:
         self.reasons = {
             one: "no stay of the last year is known" for one in panel.ids if one not in stays.place
         }
-        self.places = [one for one in panel.ids if one not in self.reasons]
+        self.places = sorted(one for one in panel.ids if one not in self.reasons)
         self.row = np.searchsorted(self.places, stays.place)
         self.begin = (stays.begin - panel.cutoff) / HOUR
         self.here = stays.end == OPEN

@@ -33,14 +33,13 @@ def changes(cells: Cells, truth: pl.DataFrame) -> Floats:
         pl.col("y").cast(pl.Float64),
     )
     scale = known.group_by("unique_id").agg(scale=pl.col("y").std(ddof=0))
-    pairs = pl.DataFrame({"unique_id": list(cells.ids)}).join(
-        pl.DataFrame({"cutoff": cells.cutoffs}), how="cross"
-    )
+    series = pl.DataFrame({"unique_id": list(cells.ids)}).with_row_index("series")
+    pairs = series.join(pl.DataFrame({"cutoff": cells.cutoffs}), how="cross")
     last = (
         pairs.sort("cutoff")
         .join_asof(known.sort("ds"), left_on="cutoff", right_on="ds", by="unique_id", check_sortedness=False)
         .join(scale, on="unique_id", how="left")
-        .sort("unique_id", "cutoff")
+        .sort("series", "cutoff")
     )
     shape = (len(cells.ids), len(cells.cutoffs))
     before, by = (last[name].to_numpy().reshape(shape)[cells.series, cells.cutoff] for name in ("y", "scale"))

@@ -116,7 +116,7 @@ class Warehouse:
             select s.series_id,
                    concat_ws('|', p.id_system, p.place_level, p.code, s.service_or_resource, s.measure,
                        s.statistic, s.unit, s.grain, s.week_ends_on, s.dimensions, s.total_over,
-                       s.subset_of) as key,
+                       s.timezone, s.subset_of) as key,
                    s.feed, s.place_id, p.place_level, p.country_code, p.region_key,
                    case when p.place_level in ('region', 'province') then 'region'
                         when p.place_level = 'country' then 'country' end as area_level,

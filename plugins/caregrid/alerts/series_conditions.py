@@ -15,7 +15,7 @@ from caregrid.alerts.rules import Rule
 from caregrid.moment import Moments
 
 States = Mapping[str, State]
-_NO_FORECAST: Words = {"en": "nothing is forecast of it for the time to come", "zh": "对其今后时段没有预测"}
+_NO_FORECAST: Words = {"en": "the newest run does not forecast it", "zh": "最新一次运行未对其作出预测"}
 
 
 def observed(
@@ -55,7 +55,10 @@ def observed(
 def forecast(
     connection: psycopg.Connection[Any], rule: Rule, moments: Moments, states: States
 ) -> list[Condition]:
-    """Return every series by what is forecast of the time to come, and what fires without that."""
+    """Return every series by what is forecast of the time to come, and what fires without a forecast.
+
+    Of a series whose forecast is of a time that has passed nothing is said either way.
+    """
     found, seen = [], set()
     values = {
         **_values(rule),
@@ -68,7 +71,7 @@ def forecast(
         as_of = moments.of(row["feed"])
         seen.add(f"series:{row['series_id']}")
         compared = _compared(rule, row["value"], row)
-        if compared is None:
+        if compared is None or row["has_passed"]:
             continue
         now = _compared(rule, row["value_now"], row) if row["value_now"] is not None else None
         is_news = rule.of == "now" or now is None or not rule.holds(now, False)
@@ -94,7 +97,7 @@ def risk(
 ) -> list[Condition]:
     """Return every series with a risk about a time that has not passed, and what fires without one.
 
-    What is full already is no news.
+    What is full already is no news, and of a time that has passed nothing is said either way.
     """
     found, seen = [], set()
     values = {
@@ -106,6 +109,8 @@ def risk(
         as_of = moments.of(row["feed"])
         subject = f"series:{row['series_id']}"
         seen.add(subject)
+        if row["has_passed"]:
+            continue
         found.append(
             _condition(
                 subject,
@@ -124,7 +129,7 @@ def risk(
 
 
 def _without_forecast(states: States, seen: set[str], moments: Moments) -> list[Condition]:
-    """Return, as over, what fires for series of which the newest run tells nothing to come."""
+    """Return, as over, what fires for series that the newest run left out: withdrawn, ended, closed."""
     return [
         Condition(
             subject,

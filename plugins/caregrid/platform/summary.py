@@ -44,7 +44,7 @@ join core.dim_series as series using (series_id)
 left join core.dim_service_or_resource as service using (service_or_resource)
 join marts.operations_now_and_next as board
     on board.place_id = risk.place_id and board.feed = series.feed and board.is_new_risk
-    and board.service_or_resource = series.service_or_resource
+    and board.service_or_resource = series.service_or_resource and risk.period_end > board.as_of
 where risk.is_newest and risk.horizon = (
     select max(horizon) from core.fct_risk as other
     where other.run_id = risk.run_id and other.series_id = risk.series_id

@@ -412,18 +412,27 @@ def test_a_worst_hour_that_has_passed_hides_no_hour_to_come(stage: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["risk", "forecast"])
-def test_what_was_expected_of_a_time_that_has_passed_fires_no_longer(stage: Any, kind: str) -> None:
+def test_of_a_time_that_has_passed_nothing_is_said_either_way(stage: Any, kind: str) -> None:
     stage.write_rules(RISK if kind == "risk" else EXPECTED)
     stage.sql(_RUN, "run", NOW, NOW, NOW)
-    series = stage.put_value("Silent", "occupied", 9)
-    stage.put_value("Silent", "capacity", 10)
-    until = NOW + 2 * HOUR
-    if kind == "risk":
-        stage.sql(_RISK, "run", 2, until, 0.9, False, NOW, NOW, series)
-    else:
-        stage.sql(_FORECAST, "run", series, until - HOUR, until, 2, 0.9, 14, NOW, NOW)
+    series, other = (stage.put_value(place, "occupied", 9) for place in ("Silent", "Never"))
+    for place in ("Silent", "Never"):
+        stage.put_value(place, "capacity", 10)
+    for one, until in ((series, NOW + 2 * HOUR), (other, NOW)):
+        if kind == "risk":
+            stage.sql(_RISK, "run", 2, until, 0.9, False, NOW, NOW, one)
+        else:
+            stage.sql(_FORECAST, "run", one, until - HOUR, until, 2, 0.9, 14, NOW, NOW)
     assert sum(stage.evaluate().fired.values()) == 1
-    assert stage.evaluate(until - HOUR).resolved == {}
-    assert sum(stage.evaluate(until).resolved.values()) == 1
-    assert "nothing is forecast of it for the time to come" in stage.outbox()[-1]["body"]
-    assert "对其今后时段没有预测" in stage.outbox()[-1]["body"]
+    assert [subject for _, subject, _ in stage.events()] == [f"series:{series}"]
+    after = stage.evaluate(NOW + 3 * HOUR)
+    assert (after.fired, after.resolved, sum(after.firing.values())) == ({}, {}, 1)
+    # It came true: the run that knows it lets it fire on.
+    stage.sql(_RUN, "next", NOW + 3 * HOUR, NOW + 3 * HOUR, NOW + 3 * HOUR)
+    late = NOW + 5 * HOUR
+    if kind == "risk":
+        stage.sql(_RISK, "next", 2, late, 1.0, True, NOW + 3 * HOUR, NOW + 3 * HOUR, series)
+    else:
+        stage.sql(_FORECAST, "next", series, late - HOUR, late, 2, 0.9, 14, NOW + 3 * HOUR, NOW + 3 * HOUR)
+    after = stage.evaluate(NOW + 3 * HOUR)
+    assert (after.fired, after.resolved, sum(after.firing.values())) == ({}, {}, 1)

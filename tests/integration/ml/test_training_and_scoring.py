@@ -17,6 +17,7 @@ from caregrid.errors import CareGridError
 from ml import reproduce, scoring, training
 from ml.backtest.command import main as back_test
 from ml.tracking import registry
+from ml.warehouse import data
 
 AS_OF = datetime(2024, 7, 1, tzinfo=UTC)
 CORE = """
@@ -177,6 +178,13 @@ def test_forecast_begins_after_the_last_known_day_in_local_time(
     # 200 days from 2023-12-01, the last of them published a day late: the 18th of June has ended by then.
     # Toronto keeps summer time in June, so local midnight is 04:00 UTC.
     assert first == (datetime(2024, 6, 19, 4, tzinfo=UTC), datetime(2024, 6, 20, 4, tzinfo=UTC), True)
+
+
+@pytest.mark.integration
+def test_a_series_is_known_by_what_it_is_and_not_by_its_number(filled: Any) -> None:
+    keys = data.Warehouse().series().sort("series_id")["key"]
+    assert keys.n_unique() == len(keys) == 29
+    assert keys[2] == "wards|facility|1|bed|occupied|snapshot|beds|day|{}|{}|America/Toronto"
 
 
 @pytest.mark.integration

@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -84,6 +84,28 @@ def test_the_query_gives_what_polars_finds_in_the_files(served: None, question: 
     assert len(found) == len(expected), (found[:20], expected[:20])
     apart = [pair for pair in zip(found, expected, strict=True) if not alike(*pair)]
     assert apart == []
+
+
+def test_next_on_the_board_is_the_first_hour_that_has_not_ended(served: None) -> None:
+    """The first hour that was forecast has passed everywhere, and of some hospitals all of them have."""
+    with connect("bi_reader") as connection:
+        found = connection.execute(
+            "select code, next_period_start - observed_period_start, next_median - occupied_beds, "
+            "forecast_remark from marts.operations_now_and_next join core.dim_place using (place_id) "
+            "where feed = 'sim_beds' and service_or_resource = 'bed_general_acute'"
+        ).fetchall()
+    passed = {row[0]: row for row in found if row[0] in marts_network.PAST}
+    assert set(passed) == set(marts_network.PAST)
+    for _, start, median, remark in passed.values():
+        assert (start, median) == (None, None)
+        assert remark == (
+            "what was forecast has passed, and no newer forecast has been made · "
+            "所预测的时段已过，尚无新的预测"
+        )
+    others = [row for row in found if row[0] not in passed]
+    assert others
+    ahead = timedelta(hours=marts_network.HOURS[1])
+    assert {row[1:3] for row in others} == {(ahead, marts_network.EXPECTED[0.5][1])}
 
 
 def declared() -> dict[tuple[str, str], dict[str, Any]]:

@@ -253,9 +253,9 @@ select
     expected.forecast_until,
     case
         when expected.feed is not null then expected.forecast_remark
+        when not_forecast.feed is not null then not_forecast.detail
         when forecast_series.feed is not null
-            then 'what was forecast has passed, and nothing newer is known · 所预测的时段已过，尚无更新的数据'
-        else not_forecast.detail
+            then 'what was forecast has passed, and no newer forecast has been made · 所预测的时段已过，尚无新的预测'
     end as forecast_remark,
     risk.overload_probability,
     risk.overload_level,
