@@ -27,7 +27,7 @@ def observed(
     newer is no longer so: that counts however long ago it was.
     """
     found = []
-    for row in ask(connection, "observed", {**_values(rule), **_now_of(connection, moments)}):
+    for row in ask(connection, "observed", {**_values(rule), **_now_of(moments)}):
         as_of = moments.of(row["feed"])
         is_ended = row["is_over"] or not row["speaks_for_now"]
         is_old = row["period_end"] < as_of - rule.newest_within and not is_ended
@@ -62,20 +62,20 @@ def forecast(
     found, seen = [], set()
     values = {
         **_values(rule),
-        **_now_of(connection, moments),
+        **_now_of(moments),
         "quantile": rule.quantile,
         "horizon_at_most": rule.horizon_at_most,
         "sign": 1 if rule.above is not None else -1,
     }
     for row in ask(connection, "forecast", values):
         as_of = moments.of(row["feed"])
-        seen.add(f"series:{row['series_id']}")
+        subject = f"series:{row['series_id']}"
+        seen.add(subject)
         compared = _compared(rule, row["value"], row)
         if compared is None or row["has_passed"]:
             continue
         now = _compared(rule, row["value_now"], row) if row["value_now"] is not None else None
         is_news = rule.of == "now" or now is None or not rule.holds(now, False)
-        subject = f"series:{row['series_id']}"
         found.append(
             _condition(
                 subject,
@@ -103,7 +103,7 @@ def risk(
     values = {
         "feeds": list(rule.feeds),
         "horizon_at_most": rule.horizon_at_most,
-        **_now_of(connection, moments),
+        **_now_of(moments),
     }
     for row in ask(connection, "risk", values):
         as_of = moments.of(row["feed"])
@@ -145,9 +145,12 @@ def _without_forecast(states: States, seen: set[str], moments: Moments) -> list[
     ]
 
 
-def _now_of(connection: psycopg.Connection[Any], moments: Moments) -> dict[str, Any]:
-    feeds = [feed for (feed,) in connection.execute("select distinct feed from canonical.series")]
-    return {"known_feeds": feeds, "moments": [moments.of(feed) for feed in feeds]}
+def _now_of(moments: Moments) -> dict[str, Any]:
+    return {
+        "now": moments.default,
+        "feeds_of_own": list(moments.by_feed),
+        "moments_of_own": list(moments.by_feed.values()),
+    }
 
 
 def _values(rule: Rule) -> dict[str, Any]:

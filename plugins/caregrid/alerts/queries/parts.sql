@@ -51,7 +51,9 @@ left join lateral (
 
 {#- The moment taken as now, feed by feed. -#}
 {% macro now_of() -%}
-select * from unnest(%(known_feeds)s::text[], %(moments)s::timestamptz[]) as known (feed, as_of)
+select known.feed, coalesce(own.as_of, %(now)s) as as_of
+    from (select distinct feed from canonical.series) as known
+    left join unnest(%(feeds_of_own)s::text[], %(moments_of_own)s::timestamptz[]) as own (feed, as_of) using (feed)
 {%- endmacro %}
 
 {#- Only the feeds that the rule names, or all. -#}
